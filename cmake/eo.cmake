@@ -1,0 +1,65 @@
+# Helpers of this build. eo_module(NAME SOURCES… DEPS… [LIBS…] [TESTS…]) makes library eo_NAME;
+# DEPS are our modules (eo_ is prepended) and must follow the layer table of STYLE.md.
+find_package(Threads REQUIRED)
+
+add_library(eo_flags INTERFACE)
+target_compile_options(eo_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
+  -fno-omit-frame-pointer -ffunction-sections -fdata-sections)
+target_compile_options(eo_flags INTERFACE $<$<CONFIG:Release>:-O2 -g1>)
+target_compile_options(eo_flags INTERFACE $<$<CONFIG:Debug>:-O1 -g1>)
+target_link_options(eo_flags INTERFACE -Wl,--gc-sections)
+target_compile_definitions(eo_flags INTERFACE EO_VERSION="${PROJECT_VERSION}")
+if(EO_SANITIZE)
+  target_compile_options(eo_flags INTERFACE -fsanitize=${EO_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(eo_flags INTERFACE -fsanitize=${EO_SANITIZE})
+endif()
+target_include_directories(eo_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_link_libraries(eo_flags INTERFACE Threads::Threads)
+
+# One precompiled header, shared by every module. ccache needs the timestamp to stay out of it.
+if(EO_PCH)
+  add_library(eo_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cc)
+  target_link_libraries(eo_pch PUBLIC eo_flags)
+  target_compile_options(eo_pch PRIVATE $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>)
+  target_precompile_headers(eo_pch PRIVATE <algorithm> <chrono> <cstdint> <expected> <functional>
+    <map> <memory> <optional> <set> <string> <string_view> <utility> <variant> <vector>
+    <fmt/format.h>)
+endif()
+
+function(eo_target_defaults target)
+  target_link_libraries(${target} PRIVATE eo_flags)
+  if(EO_PCH)
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>)
+    target_precompile_headers(${target} REUSE_FROM eo_pch)
+  endif()
+endfunction()
+
+function(eo_module name)
+  cmake_parse_arguments(A "" "" "SOURCES;DEPS;LIBS;TESTS;TEST_DEPS" ${ARGN})
+  add_library(eo_${name} STATIC ${A_SOURCES})
+  eo_target_defaults(eo_${name})
+  target_include_directories(eo_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  foreach(dep ${A_DEPS})
+    target_link_libraries(eo_${name} PUBLIC eo_${dep})
+  endforeach()
+  target_link_libraries(eo_${name} PRIVATE ${A_LIBS})
+  if(A_TESTS AND EO_TESTS)
+    eo_test(${name}_test SOURCES ${A_TESTS} DEPS ${name} ${A_TEST_DEPS} LABEL unit)
+  endif()
+endfunction()
+
+# eo_test(NAME SOURCES… DEPS… LABEL unit|scenario|property|integration|e2e): one GoogleTest program,
+# one ctest entry of the same name.
+function(eo_test name)
+  cmake_parse_arguments(A "" "LABEL" "SOURCES;DEPS;LIBS;ARGS" ${ARGN})
+  find_package(GTest REQUIRED)
+  add_executable(${name} ${A_SOURCES})
+  eo_target_defaults(${name})
+  foreach(dep ${A_DEPS})
+    target_link_libraries(${name} PRIVATE eo_${dep})
+  endforeach()
+  target_link_libraries(${name} PRIVATE ${A_LIBS} GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} ${A_ARGS} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "${A_LABEL}" TIMEOUT 600)
+endfunction()

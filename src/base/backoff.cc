@@ -1,0 +1,15 @@
+#include "base/backoff.h"
+
+#include <algorithm>
+
+namespace base {
+
+Duration Backoff::wait(unsigned failures, unsigned long long random) const {
+  if (failures == 0) return Duration(0);
+  const unsigned shift = std::min(failures - 1, 20U);
+  const auto step = std::min<long long>(first.count() << shift, limit.count());
+  const auto half = step / 2;
+  return Duration(step - half + static_cast<long long>(random % static_cast<unsigned long long>(half + 1)));
+}
+
+}  // namespace base
