@@ -19,10 +19,10 @@ enum class Code {
   kDeadlineExceeded,    // the call may or may not have happened
   kResourceExhausted,   // quota or disk
   kPermissionDenied,
-  kDataLoss,            // bytes that fail their check
-  kCancelled,           // our own stop token
+  kDataLoss,   // bytes that fail their check
+  kCancelled,  // our own stop token
   kUnimplemented,
-  kInternal,            // a broken assumption of ours
+  kInternal,  // a broken assumption of ours
 };
 
 std::string_view name_of(Code code);
@@ -51,18 +51,18 @@ inline std::unexpected<Error> fail(Code code, std::string message) {
 #define EO_CAT(a, b) EO_CAT_(a, b)
 // TRY(auto x, f()); declares x or returns f's error. TRY_OK(f()); does so for a Status.
 #define TRY(decl, ...) TRY_(EO_CAT(try_, __LINE__), decl, __VA_ARGS__)
-#define TRY_(tmp, decl, ...)                                  \
-  auto tmp = (__VA_ARGS__);                                   \
-  if (!tmp) return std::unexpected(std::move(tmp).error());   \
+#define TRY_(tmp, decl, ...)                                \
+  auto tmp = (__VA_ARGS__);                                 \
+  if (!tmp) return std::unexpected(std::move(tmp).error()); \
   decl = *std::move(tmp)
-#define TRY_OK(...)                                                                     \
-  do {                                                                                  \
-    if (auto try_ok_ = (__VA_ARGS__); !try_ok_)                                         \
-      return std::unexpected(std::move(try_ok_).error());                               \
+#define TRY_OK(...)                                       \
+  do {                                                    \
+    if (auto try_ok_ = (__VA_ARGS__); !try_ok_)           \
+      return std::unexpected(std::move(try_ok_).error()); \
   } while (false)
 // The same with context: TRY_IN("read " + path, auto x, f());
 #define TRY_IN(what, decl, ...) TRY_IN_(EO_CAT(try_, __LINE__), what, decl, __VA_ARGS__)
-#define TRY_IN_(tmp, what, decl, ...)                          \
-  auto tmp = (__VA_ARGS__);                                    \
-  if (!tmp) return std::unexpected(tmp.error().in(what));      \
+#define TRY_IN_(tmp, what, decl, ...)                     \
+  auto tmp = (__VA_ARGS__);                               \
+  if (!tmp) return std::unexpected(tmp.error().in(what)); \
   decl = *std::move(tmp)

@@ -17,8 +17,10 @@ std::string_view trim(std::string_view text);                                // 
 std::string join(std::span<const std::string> parts, std::string_view separator);
 std::optional<std::int64_t> parse_int(std::string_view text);  // whole text, decimal
 
-// The candidate nearest to `word` (edit distance at most a third of its length), for "did you mean".
-std::optional<std::string> nearest(std::string_view word, std::span<const std::string_view> candidates);
+// The candidate nearest to `word` (edit distance at most a third of its length), for "did you
+// mean".
+std::optional<std::string> nearest(std::string_view word,
+                                   std::span<const std::string_view> candidates);
 
 // CRC-32C (Castagnoli), as etcd's write-ahead log and our own files use it; chainable by `crc`.
 std::uint32_t crc32c(std::string_view bytes, std::uint32_t crc = 0);

@@ -11,7 +11,8 @@ namespace base {
 
 using Duration = std::chrono::milliseconds;
 using Instant = std::chrono::sys_time<std::chrono::milliseconds>;  // wall clock, UTC
-using Tick = std::chrono::time_point<std::chrono::steady_clock, Duration>;  // monotonic, for deadlines
+using Tick =
+    std::chrono::time_point<std::chrono::steady_clock, Duration>;  // monotonic, for deadlines
 
 // Thread-safe.
 class Clock {

@@ -17,7 +17,7 @@ namespace etcd {
 // The outcome of a call that changes something.
 enum class Outcome {
   kDone,
-  kRefused,       // etcd said no: nothing changed
+  kRefused,         // etcd said no: nothing changed
   kMayHaveHappened  // no answer, or an answer that does not tell: look before repeating
 };
 
@@ -45,8 +45,8 @@ struct MemberList {
 struct MemberStatus {
   base::ClusterId cluster_id;
   base::MemberId id;
-  base::MemberId leader;  // 0: none known
-  std::string version;    // "3.5.12"
+  base::MemberId leader;        // 0: none known
+  std::string version;          // "3.5.12"
   std::string storage_version;  // empty before 3.6
   std::int64_t revision = 0, db_size = 0, db_in_use = 0;
   std::int64_t db_quota = 0;  // 0: not told (before 3.6)

@@ -6,7 +6,8 @@
 //   <member>/state      guard -> operator   what it is doing now
 //   <member>/verdict    guard -> operator   why etcd ended last, and what that means
 //   <member>/member.lock                    held by the guard and by etcd for life
-//   <volume>/marker     guard               whose data this volume holds; outside the data directory
+//   <volume>/marker     guard               whose data this volume holds; outside the data
+//   directory
 #pragma once
 
 #include <cstdint>
@@ -35,7 +36,7 @@ struct Ticket {
   Permit permit = Permit::kData;
   base::ClusterId cluster_id;  // 0: not known yet (kJoin before the id was read)
   base::MemberId member_id;
-  std::string peer_address;  // host:port, whatever the scheme
+  std::string peer_address;                           // host:port, whatever the scheme
   std::uint64_t audited_term = 0, audited_index = 0;  // the log held at least this, by an audit
   std::string restore_operation;  // kRestore: its id; carried out at most once per id
   std::string restore_snapshot;   // kRestore: a snapshot file with its SHA-256 trailer
