@@ -1,0 +1,91 @@
+// What a plan can ask of a driver. Each is idempotent or has an observable effect by which "may
+// have happened" is settled; nothing here says how a platform does it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "plan/observation.h"
+#include "plan/reason.h"
+
+namespace plan {
+
+// Idempotent writes.
+struct PrepareMember {
+  std::string member;
+};  // directory, volume, certificates, addresses
+struct StartMember {
+  std::string member;
+};  // ticket from the record, then its process
+struct WriteTicket {
+  std::string member;
+};  // ticket from the record, the process goes on
+struct IssueCertificates {
+  std::vector<std::string> members;
+  bool client = false;
+};
+struct OpenToClients {};  // publish the users' client certificate
+struct FetchBinary {
+  std::string version;
+};
+struct PutAside {
+  std::string member;
+  bool delete_data = false;
+};  // after it is retired
+struct DeleteCluster {
+  bool delete_data = false;
+};                           // after every member stopped
+struct DiscardFormation {};  // before the latch: stop and put away every forming member
+
+// Changes of membership, leadership or data: at most one in a plan.
+struct StopMember {
+  std::string member;
+};
+struct AddLearner {
+  std::string member, peer_url;
+};
+struct PromoteMember {
+  std::string member;
+  base::MemberId id;
+};
+struct RemoveMember {
+  std::string member;
+  base::MemberId id;
+};  // member: "" if not ours
+struct MoveLeader {
+  base::MemberId from, to;
+};
+struct Compact {
+  std::int64_t revision = 0;
+};
+struct Defragment {
+  std::string member;
+  base::MemberId id;
+};
+struct DisarmAlarm {
+  base::MemberId id;
+  AlarmKind kind = AlarmKind::kNoSpace;
+};
+struct SnapshotSurvivor {
+  std::string member;
+};  // from the running process, before it is stopped
+struct ExportSurvivor {
+  std::string member;
+};                           // from its volume, its process is stopped
+struct NewPeerAuthority {};  // fence: the next incarnation trusts no old peer
+
+using Action =
+    std::variant<PrepareMember, StartMember, WriteTicket, IssueCertificates, OpenToClients,
+                 FetchBinary, PutAside, DeleteCluster, DiscardFormation, StopMember, AddLearner,
+                 PromoteMember, RemoveMember, MoveLeader, Compact, Defragment, DisarmAlarm,
+                 SnapshotSurvivor, ExportSurvivor, NewPeerAuthority>;
+
+std::string_view name_of(const Action& action);  // "AddLearner"
+std::string to_text(const Action& action);       // "AddLearner c-3 https://…": for transcripts
+// It can change membership, stop a member or touch data.
+bool is_disruptive(const Action& action);
+
+}  // namespace plan

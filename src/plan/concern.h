@@ -1,0 +1,68 @@
+// What every concern of the planner shares: the context it reads and the answer it gives.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "plan/plan.h"
+#include "plan/view.h"
+
+namespace plan {
+
+// A concern may change `record`; the change counts only if its answer is taken.
+struct Context {
+  const Intent& intent;
+  const Observation& seen;
+  const View& view;
+  base::Instant now;
+  Record record;
+  std::vector<Event> events;
+};
+
+struct Answer {
+  enum class Kind {
+    kNothing,  // this concern has nothing to do: ask the next
+    kAct,      // these steps
+    kWait,     // nothing can be done but wait: later concerns may act if they do not disrupt
+    kStop      // wait, and no later concern may act at all (a gate)
+  };
+  Kind kind = Kind::kNothing;
+  std::vector<Step> steps;
+  Reason reason = Reason::kConverged;
+  std::string message;  // for status and people: what is going on, and the next step if theirs
+  base::Duration look_again{2'000};
+  // Allowed although an earlier concern waits: the removal of a member proven lost, or a new
+  // template for the very member that is down.
+  bool overtakes = false;
+
+  static Answer nothing() { return {}; }
+  static Answer act(Reason why, Action action, std::string message) {
+    return {Kind::kAct, {Step{std::move(action), why}}, why, std::move(message)};
+  }
+  static Answer wait(Reason why, std::string message, base::Duration look_again) {
+    return {Kind::kWait, {}, why, std::move(message), look_again};
+  }
+  static Answer stop(Reason why, std::string message, base::Duration look_again) {
+    return {Kind::kStop, {}, why, std::move(message), look_again};
+  }
+};
+
+// In the order of a pass; each in a file of its own name group.
+Answer check_record(Context& c);        // gate.cc: torn record, stray data
+Answer delete_cluster(Context& c);      // lifecycle.cc
+Answer stop_or_pause(Context& c);       // lifecycle.cc: paused, stop by command, hibernate, wake
+Answer bootstrap(Context& c);           // bootstrap.cc: gate, formation, latch, opening
+Answer continue_recovery(Context& c);   // recovery.cc
+Answer start_members(Context& c);       // repair.cc: what shall run and does not, is started
+Answer quorum_lost(Context& c);         // recovery.cc
+Answer alarms(Context& c);              // alarms.cc: CORRUPT, then NOSPACE
+Answer settle_membership(Context& c);   // membership.cc: half-done joins and removals, orphans
+Answer repair_member(Context& c);       // repair.cc
+Answer promote_learner(Context& c);     // membership.cc
+Answer renew_certificates(Context& c);  // certificates.cc
+Answer scale(Context& c);               // membership.cc
+Answer roll_out(Context& c);            // rollout.cc: template changes and version steps
+Answer maintain(Context& c);            // maintenance.cc: put aside, defragment by rule
+
+}  // namespace plan

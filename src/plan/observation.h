@@ -1,0 +1,123 @@
+// What was seen of one cluster, as values. A failed look is unknown, never absent.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/cluster.h"
+#include "base/fact.h"
+#include "base/ids.h"
+#include "base/time.h"
+
+namespace plan {
+
+struct Addresses {
+  std::string peer_url, client_url, metrics_url;
+  bool operator==(const Addresses&) const = default;
+};
+
+enum class Process { kStopped, kStarting, kRunning, kBackoff };
+// Of a member's volume, as its guard saw it. "Own" also while etcd runs on it.
+enum class Data { kOwn, kBlank, kOlder, kForeign, kCorrupt, kNoMarker };
+enum class End {  // what the last end of etcd meant
+  kNone,
+  kStopped,
+  kRetry,
+  kDataLost,
+  kDataCorrupt,
+  kForeign,
+  kRemoved,
+  kConfig,
+  kNode,
+  kNoVolume
+};
+struct Ending {
+  End end = End::kNone;
+  std::string text;  // etcd's own line
+  base::Instant at{};
+  std::uint32_t failures = 0;  // in a row
+};
+
+// The platform's facts of one member, keyed by its name ("c-3").
+struct MemberFacts {
+  base::Fact<Process> process;
+  base::Fact<Data> data;               // kNoMarker and unknown are never proof of loss
+  std::optional<Ending> ended;         // since the last start
+  std::string version, template_hash;  // of the running process; empty: none
+  base::Fact<base::Instant> certificate_renew_at, certificate_expires;
+};
+
+struct EtcdMember {
+  base::MemberId id;
+  std::string name, peer_url;  // first peer URL
+  bool started = false;        // it has published client URLs
+  bool learner = false;
+};
+struct Membership {
+  base::ClusterId cluster_id;
+  std::vector<EtcdMember> members;
+};
+struct EtcdStatus {  // asked of that member itself
+  base::ClusterId cluster_id;
+  base::MemberId leader;  // 0: none
+  std::string version, storage_version;
+  std::int64_t revision = 0, db_size = 0, db_in_use = 0, db_quota = 0;
+  std::uint64_t raft_term = 0, raft_index = 0, raft_applied = 0;
+  bool learner = false;
+};
+enum class AlarmKind { kNoSpace, kCorrupt };
+struct Alarm {
+  base::MemberId member;
+  AlarmKind kind = AlarmKind::kNoSpace;
+};
+struct Hash {
+  std::uint32_t hash = 0;
+  std::int64_t revision = 0, compact_revision = 0;
+};
+
+enum class Binary { kPresent, kFetching, kMissing };
+// How the last step that was applied ended; the next plan may explain or slow down by it.
+enum class Outcome { kDone, kRefused, kMayHaveHappened };
+struct LastAct {
+  std::string action;  // name_of(Action)
+  Outcome outcome = Outcome::kDone;
+  std::string text;
+  base::Instant at{};
+  std::uint32_t failures = 0;  // of this action in a row
+};
+
+enum class RecordState { kOk, kNone, kTorn };
+
+struct Observation {
+  RecordState record_state = RecordState::kOk;  // kNone: no record, and the look was good
+  std::string record_problem;
+  // Data of members of this name that no record explains ("c-0 of incarnation x"): closes the
+  // bootstrap gate. Unknown: the place could not be read.
+  base::Fact<std::vector<std::string>> stray_data = std::vector<std::string>{};
+
+  std::map<std::string, MemberFacts> members;  // by name, of every member in the record
+  base::Fact<Membership> membership;           // by a linearizable read only
+  std::map<base::MemberId, base::Fact<EtcdStatus>> statuses;
+  base::Fact<base::Instant> quorum_read;  // when the last linearizable read succeeded
+  base::Fact<std::vector<Alarm>> alarms;
+  base::Fact<api::Version> cluster_version;
+  std::map<base::MemberId, Hash> hashes;  // one revision for all; empty when not asked for
+
+  std::map<std::string, base::Fact<Binary>> binaries;     // by version "3.5.12"
+  base::Fact<base::Instant> client_certificate_renew_at;  // the user's and the operator's own
+  bool client_certificate_published = false;
+  base::Fact<bool> survivor_snapshot;  // of the recovery in the record: is it ready?
+  std::string survivor_bound;          // words on what it holds: revision, index
+
+  std::optional<LastAct> last;
+  // Offers for new members: the next free ordinals with addresses nobody uses, and fresh random
+  // names. The planner takes them in order.
+  std::map<int, Addresses> addresses;
+  std::string fresh_incarnation, fresh_operation;
+  std::vector<std::string> fresh_volumes;
+};
+
+}  // namespace plan

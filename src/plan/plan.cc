@@ -1,0 +1,52 @@
+#include "plan/plan.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "plan/concern.h"
+#include "plan/status.h"
+#include "plan/view.h"
+
+namespace plan {
+namespace {
+
+using Concern = Answer (*)(Context&);
+
+// The order of a pass. Earlier concerns win; a waiting one yields as Answer says.
+constexpr std::array<Concern, 15> kOrder{
+    check_record,    delete_cluster,     stop_or_pause, bootstrap,         continue_recovery,
+    start_members,   quorum_lost,        alarms,        settle_membership, repair_member,
+    promote_learner, renew_certificates, scale,         roll_out,          maintain,
+};
+
+bool disrupts(const std::vector<Step>& steps) {
+  return std::ranges::any_of(steps, [](const Step& s) { return is_disruptive(s.action); });
+}
+
+}  // namespace
+
+Plan plan(const Intent& intent, const Record& record, const Observation& observation,
+          base::Instant now) {
+  Plan out;
+  out.record = remember(record, intent, observation, now);
+  std::vector<Answer> waits;  // what stands in the way, first cause first
+  for (const Concern concern : kOrder) {
+    const View view = look(intent, out.record, observation, now);
+    Context context{intent, observation, view, now, out.record, {}};
+    Answer answer = concern(context);
+    if (answer.kind == Answer::Kind::kNothing) continue;
+    const bool acts = answer.kind == Answer::Kind::kAct;
+    if (acts && !waits.empty() && disrupts(answer.steps) && !answer.overtakes) continue;
+    out.record = std::move(context.record);
+    std::ranges::move(context.events, std::back_inserter(out.events));
+    out.requeue_after = std::min(out.requeue_after, answer.look_again);
+    if (acts) out.steps = answer.steps;
+    waits.push_back(std::move(answer));
+    if (acts || waits.back().kind == Answer::Kind::kStop) break;
+  }
+  describe(intent, observation, waits, now, out);
+  return out;
+}
+
+}  // namespace plan

@@ -1,0 +1,111 @@
+// The small durable memory of one cluster. What an irreversible call needs to be understood after a
+// crash is stored here before the call.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "api/cluster.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "plan/observation.h"
+#include "plan/reason.h"
+
+namespace plan {
+
+enum class Formation {
+  kNone,
+  kForming,  // members may run; nothing is promised, all may be thrown away
+  kLatched   // the cluster was seen formed: never `new` again
+};
+
+enum class Permit { kBootstrap, kJoin, kData, kRestore };
+
+enum class Phase {
+  kForming,   // a founding member before the latch
+  kAdding,    // recorded before MemberAdd, until it is seen in the list
+  kLearner,   // in the list; not yet a voter
+  kVoter,     // it has voted; its data counts
+  kRemoving,  // recorded before MemberRemove, until it is gone from the list
+  kRetired,   // out of the cluster; its process and volume are still to be put away
+  kSurvivor   // of an older incarnation; its data is kept until the new one is safe
+};
+
+struct MemberRecord {
+  std::string name;
+  int ordinal = 0;
+  Addresses addresses;
+  std::string volume, incarnation;
+  base::MemberId id;  // 0: not known yet
+  Phase phase = Phase::kForming;
+  Permit permit = Permit::kBootstrap;
+  bool may_start = false;  // set and stored before the first exec; stopped on purpose: false
+  api::Version version;    // what it shall run
+  std::string template_hash;
+  std::uint64_t audited_term = 0, audited_index = 0;
+  std::optional<base::Instant> unreachable_since;
+  base::Instant started_at{};  // last (re)start by our hand
+};
+
+enum class OperationKind {
+  kBootstrap,
+  kScaleUp,
+  kScaleDown,
+  kReplace,
+  kRollout,
+  kRecovery,
+  kNoSpace,
+  kCorrupt,
+  kDefragment,
+  kHibernate,
+  kWake,
+  kDelete
+};
+std::string_view name_of(OperationKind kind);
+
+struct Operation {
+  std::string id;
+  OperationKind kind = OperationKind::kBootstrap;
+  std::string step;    // for people and for resuming; each concern lists its own in its .cc
+  std::string member;  // the one it is about; empty: the cluster
+  base::Instant started_at{}, deadline{};
+  Reason reason = Reason::kConverged;
+  bool halted = false;  // past its deadline or failed: waits for a spec edit or a cure
+  std::string note;     // what a person should know
+};
+
+struct Recovery {  // chosen once, stored, then carried out
+  std::string operation, survivor, bound;
+  std::string old_incarnation;
+  base::Instant chosen_at{};
+};
+
+struct Record {
+  base::ClusterKey key;
+  std::string incarnation, token;  // the token is never used twice
+  int epoch = 0;                   // counts recoveries and thrown-away formations
+  Formation formation = Formation::kNone;
+  base::ClusterId cluster_id;
+  std::map<std::string, MemberRecord> members;  // by name
+  int next_ordinal = 0;                         // ordinals are never used twice
+  // The latched target; a spec edit replaces it while the operation waits or is halted.
+  int size = 0;
+  api::Version version;
+  std::string template_hash;
+  std::optional<Operation> operation;
+  std::optional<Recovery> recovery;
+  bool hibernated = false, open_to_clients = false;
+  std::set<std::string> old_tokens;
+  std::optional<base::Instant> quorum_lost_since;
+  base::Instant last_quorum_read{};
+  std::map<std::string, base::Instant> last_defragmented;  // by member name
+  std::string bootstrap_source;                            // "new", "data", "survivor c-2"
+  base::Instant bootstrapped_at{};
+  int highest_minor_seen = 0;  // of the cluster version: a step below it is a downgrade
+};
+
+}  // namespace plan
