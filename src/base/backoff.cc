@@ -9,7 +9,8 @@ Duration Backoff::wait(unsigned failures, unsigned long long random) const {
   const unsigned shift = std::min(failures - 1, 20U);
   const auto step = std::min<long long>(first.count() << shift, limit.count());
   const auto half = step / 2;
-  return Duration(step - half + static_cast<long long>(random % static_cast<unsigned long long>(half + 1)));
+  const auto spread = random % static_cast<unsigned long long>(half + 1);
+  return Duration(step - half + static_cast<long long>(spread));
 }
 
 }  // namespace base

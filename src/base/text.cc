@@ -99,7 +99,9 @@ std::optional<std::string> nearest(std::string_view word,
 std::uint32_t crc32c(std::string_view bytes, std::uint32_t crc) {
   static constexpr auto kTable = make_crc_table();
   crc = ~crc;
-  for (const char c : bytes) crc = kTable[(crc ^ static_cast<unsigned char>(c)) & 0xFFU] ^ (crc >> 8);
+  for (const char c : bytes) {
+    crc = kTable[(crc ^ static_cast<unsigned char>(c)) & 0xFFU] ^ (crc >> 8);
+  }
   return ~crc;
 }
 

@@ -92,7 +92,8 @@ std::string to_text(Duration d) {
   if (ms < 0) return "-" + to_text(-d);
   if (ms < 1000) return fmt::format("{}ms", ms);
   const auto s = ms / 1000;
-  if (s < 60) return ms % 1000 == 0 ? fmt::format("{}s", s) : fmt::format("{}.{}s", s, ms % 1000 / 100);
+  if (s < 60 && ms % 1000 == 0) return fmt::format("{}s", s);
+  if (s < 60) return fmt::format("{}.{}s", s, ms % 1000 / 100);
   if (s < 3600) return fmt::format("{}m{}s", s / 60, s % 60);
   if (s < 86400) return fmt::format("{}h{}m", s / 3600, s % 3600 / 60);
   return fmt::format("{}d{}h", s / 86400, s % 86400 / 3600);

@@ -1,0 +1,76 @@
+# One command each; the work is done by CMake and by the scripts in tools/. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+JOBS ?= $(shell nproc)
+STATE ?= .run/state
+MANIFESTS ?= .run/manifests
+BENCH_ARGS ?=
+
+# ccache may serve objects of another checkout: paths are made relative, and the precompiled header
+# is compared by content. A cold or absent cache only costs time.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+export CCACHE_SLOPPINESS := pch_defines,time_macros,include_file_mtime,include_file_ctime
+
+PROGRAMS := etcd-operator etcd-guard
+configure = cmake --preset $(1) >build/$(1).configure.log || { cat build/$(1).configure.log; exit 1; }
+
+.PHONY: help build programs run stop etcd test test-full check lint format bench coverage clean
+
+help: ## this list
+	@echo "usage: make TARGET"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+
+build: programs ## every program, release, stripped into build/bin/ with its debug info beside it
+	@ls -l build/bin | awk 'NR > 1 {printf "  %-24s %6.1f MB\n", $$9, $$5 / 1e6}'
+
+programs:
+	@tools/setup build
+	@mkdir -p build/bin
+	@$(call configure,release)
+	@ninja -C build/release -j$(JOBS) $(PROGRAMS)
+	@for program in $(PROGRAMS); do tools/install-program build/release/bin/$$program build/bin; done
+
+run: programs ## build, fetch the etcd that is needed, then run the clusters of .run/manifests here
+	@tools/run --state $(STATE) --manifests $(MANIFESTS)
+
+stop: ## stop the members that `make run` started; their data stays in .run/
+	@if [ ! -x build/bin/etcd-operator ]; then echo "nothing was built, so nothing runs"; exit 0; fi; \
+	 if [ ! -d $(STATE) ]; then echo "nothing ever ran here"; exit 0; fi; \
+	 build/bin/etcd-operator stop --all --state $(STATE)
+
+etcd: programs ## fetch the etcd versions that the tests use into the local cache
+	@for version in $$(tools/etcd-versions); do build/bin/etcd-operator fetch-etcd $$version; done
+
+test: ## everything at bounded depth, with a ledger; what CI runs
+	@tools/ledger test
+
+test-full: ## one area at full depth: make test-full AREA=core
+	@tools/ledger full --area $${AREA:?say which area: make test-full AREA=core}
+
+check: ## unit tests, scenarios, properties and tidy: for every few minutes of work
+	@tools/ledger check
+
+lint: ## layout, tidy, clang-tidy, GCC 12; of every file (FILES=changed: of the changed ones)
+	@tools/setup build test lint
+	@mkdir -p build
+	@$(call configure,dev)
+	@tools/lint $(or $(FILES),all)
+
+format: ## lay out every source file
+	@tools/setup lint
+	@git ls-files -co --exclude-standard '*.cc' '*.h' | xargs -r clang-format-19 -i
+
+bench: programs ## the figures of docs/benchmarks.md, measured on this machine
+	@tools/setup build test
+	@tools/bench $(BENCH_ARGS)
+
+coverage: ## line coverage of the planner by its own tests
+	@tools/setup build test
+	@tools/coverage
+
+clean: ## remove everything that was built; never touches .run/ (your clusters and their data)
+	@rm -rf build
