@@ -1,6 +1,8 @@
 // The files by which etcd-guard and its operator talk. Each is a list of "key value" lines, first
-// "format N", last "crc <crc32c in hex of all before it>"; written whole and renamed into place.
-// Both sides read the present format and the two before it.
+// "format MAJOR.MINOR", second "kind NAME", last "crc <crc32c, 8 hex digits, of all before it>";
+// written whole and renamed into place. In a value, \\ and \n stand for a backslash and a newline.
+// Both sides read the present major format and the two before it; unknown keys are ignored, so that
+// a minor may add some.
 //
 //   <member>/ticket     operator -> guard   what the guard may do; read before every start of etcd
 //   <member>/state      guard -> operator   what it is doing now
@@ -73,9 +75,13 @@ enum class Class {
   kNode,         // disk full, read-only, out of memory
   kNoVolume      // no marker where one must be: a late mount, or the whole volume is gone
 };
-// The guard ends, and never starts this ticket again, after these.
+// The guard ends after these; only a decision from outside (a new ticket, a replacement) helps.
 [[nodiscard]] bool is_final(Class c);
-std::string_view name_of(Class c);  // "DataLost"
+// What etcd-guard exits with: 0 for kStopped, 10 to 15 for the final classes.
+[[nodiscard]] int exit_code_of(Class c);
+std::string_view name_of(Class c);   // "DataLost"
+std::string_view name_of(Permit p);  // "Bootstrap"
+std::string_view name_of(Phase p);   // "Running"
 
 struct Verdict {
   Class klass = Class::kNone;
@@ -90,9 +96,15 @@ struct Marker {
   std::string cluster_ns, cluster_name, member_name, incarnation, volume_id, peer_address;
   base::ClusterId cluster_id;
   base::MemberId member_id;
-  bool started = false;  // etcd was exec'ed on this volume: `new` is never right again
-  std::uint64_t last_term = 0, last_index = 0;  // highest seen in the log by the guard
-  std::string restored;                         // the restore operation that was carried out
+  // etcd was exec'ed on this volume and may have voted: blank data is a loss from now on. Taken
+  // back only by the guard that watched etcd end without ever having made a log.
+  bool started = false;
+  // Of the newest entry seen in the log, and on disk, by the guard; never falls as a pair.
+  std::uint64_t last_term = 0, last_index = 0;
+  std::string restored;  // the restore operation that was carried out
+  // Not kNone: etcd's own words condemned this data, though it might start another time (a lost
+  // tail, a removed member): it never runs again under this identity, whatever the ticket.
+  Class condemned = Class::kNone;
   bool operator==(const Marker&) const = default;
 };
 
