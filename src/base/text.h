@@ -22,6 +22,9 @@ std::optional<std::int64_t> parse_int(std::string_view text);  // whole text, de
 std::optional<std::string> nearest(std::string_view word,
                                    std::span<const std::string_view> candidates);
 
+// The length of the UTF-8 character at the front of `text` (not empty), 0 if the bytes are none.
+size_t utf8_length(std::string_view text);
+
 // CRC-32C (Castagnoli), as etcd's write-ahead log and our own files use it; chainable by `crc`.
 std::uint32_t crc32c(std::string_view bytes, std::uint32_t crc = 0);
 

@@ -1,0 +1,196 @@
+#include "posix/files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+#include "posix/errors.h"
+
+namespace posix {
+namespace {
+
+using base::Code;
+
+std::string parent_of(const std::string& path) {
+  const size_t slash = path.find_last_not_of('/');
+  const size_t at = slash == std::string::npos ? std::string::npos : path.rfind('/', slash);
+  if (at == std::string::npos) return ".";
+  return at == 0 ? "/" : path.substr(0, at);
+}
+
+std::string temporary_for(const std::string& path) {
+  static std::atomic<unsigned> counter{0};
+  const size_t slash = path.rfind('/');
+  const size_t name = slash == std::string::npos ? 0 : slash + 1;
+  return fmt::format("{}.{}.tmp-{}-{}", path.substr(0, name), path.substr(name), ::getpid(),
+                     counter.fetch_add(1));
+}
+
+base::Status sync_fd(int fd, const std::string& path) {
+  while (::fsync(fd) != 0)
+    if (errno != EINTR) return fail_errno(errno, "fsync " + path);
+  return {};
+}
+
+// Writes a new file and syncs it; on failure nothing is left.
+base::Status write_synced(const std::string& path, std::string_view bytes, unsigned mode) {
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.open()) return fail_errno(errno, "create " + path);
+  const auto done = [&]() -> base::Status {
+    if (::fchmod(fd.get(), mode) != 0) return fail_errno(errno, "chmod " + path);
+    TRY_OK(write_fully(fd.get(), bytes, "write " + path));
+    return sync_fd(fd.get(), path);
+  }();
+  if (!done) ::unlink(path.c_str());
+  return done;
+}
+
+}  // namespace
+
+base::Result<std::string> read_file(const std::string& path, size_t limit) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.open()) return fail_errno(errno, "open " + path);
+  struct stat info{};
+  if (::fstat(fd.get(), &info) != 0) return fail_errno(errno, "stat " + path);
+  if (S_ISDIR(info.st_mode)) return fail_errno(EISDIR, "read " + path);
+  // A pipe or a device could block for ever or never end.
+  if (!S_ISREG(info.st_mode))
+    return base::fail(Code::kFailedPrecondition, path + " is not a regular file");
+  std::string bytes;
+  std::array<char, 65536> buffer{};
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno(errno, "read " + path);
+    if (n == 0) return bytes;
+    bytes.append(buffer.data(), static_cast<size_t>(n));
+    if (bytes.size() > limit)
+      return base::fail(Code::kResourceExhausted,
+                        fmt::format("{} is larger than {} bytes", path, limit));
+  }
+}
+
+base::Status write_atomic(const std::string& path, std::string_view bytes, unsigned mode) {
+  const auto temporary = temporary_for(path);
+  TRY_OK(write_synced(temporary, bytes, mode));
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int number = errno;
+    ::unlink(temporary.c_str());
+    return fail_errno(number, "rename " + temporary + " to " + path);
+  }
+  return sync_dir(parent_of(path));
+}
+
+base::Status write_new(const std::string& path, std::string_view bytes, unsigned mode) {
+  const auto temporary = temporary_for(path);
+  TRY_OK(write_synced(temporary, bytes, mode));
+  // link() never replaces a name, so two writers cannot both succeed.
+  const int linked = ::link(temporary.c_str(), path.c_str());
+  const int number = errno;
+  ::unlink(temporary.c_str());
+  if (linked != 0) return fail_errno(number, "create " + path);
+  return sync_dir(parent_of(path));
+}
+
+base::Status make_dirs(const std::string& path, unsigned mode) {
+  if (path.empty()) return base::fail(Code::kInvalidArgument, "a directory without a name");
+  if (::mkdir(path.c_str(), mode) == 0) return sync_dir(parent_of(path));
+  if (errno == ENOENT) {
+    const auto parent = parent_of(path);
+    if (parent == path) return fail_errno(ENOENT, "mkdir " + path);
+    TRY_OK(make_dirs(parent, mode));
+    if (::mkdir(path.c_str(), mode) == 0) return sync_dir(parent);
+  }
+  if (errno != EEXIST) return fail_errno(errno, "mkdir " + path);
+  TRY(const auto info, file_info(path));
+  if (!info.directory)
+    return base::fail(Code::kFailedPrecondition, path + " is there, but it is no directory");
+  return {};
+}
+
+base::Status rename(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return fail_errno(errno, fmt::format("rename {} to {}", from, to));
+  TRY_OK(sync_dir(parent_of(to)));
+  if (parent_of(from) != parent_of(to)) return sync_dir(parent_of(from));
+  return {};
+}
+
+base::Status remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) == 0) return sync_dir(parent_of(path));
+  if (errno == ENOENT) return {};
+  return fail_errno(errno, "remove " + path);
+}
+
+base::Status remove_tree(const std::string& path) {
+  std::error_code error;
+  const auto removed = std::filesystem::remove_all(path, error);
+  if (error) return std::unexpected(from_errno(error.value(), "remove " + path));
+  return removed == 0 ? base::Status() : sync_dir(parent_of(path));
+}
+
+base::Status sync_dir(const std::string& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.open()) return fail_errno(errno, "open " + path);
+  return sync_fd(fd.get(), path);
+}
+
+base::Result<std::vector<std::string>> list_dir(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), &::closedir);
+  if (dir == nullptr) return fail_errno(errno, "open " + path);
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(dir.get());
+    if (entry == nullptr && errno != 0) return fail_errno(errno, "list " + path);
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+base::Fact<bool> exists(const std::string& path) {
+  struct stat info{};
+  if (::lstat(path.c_str(), &info) == 0) return true;
+  if (errno == ENOENT) return false;
+  return base::Fact<bool>::unknown(from_errno(errno, "stat " + path).message);
+}
+
+base::Result<FileInfo> file_info(const std::string& path, bool follow) {
+  struct stat info{};
+  if ((follow ? ::stat(path.c_str(), &info) : ::lstat(path.c_str(), &info)) != 0)
+    return fail_errno(errno, "stat " + path);
+  FileInfo out;
+  out.regular = S_ISREG(info.st_mode);
+  out.directory = S_ISDIR(info.st_mode);
+  out.symlink = S_ISLNK(info.st_mode);
+  out.mode = info.st_mode & 07777U;
+  out.owner = info.st_uid;
+  out.size = static_cast<std::uint64_t>(info.st_size);
+  out.inode = info.st_ino;
+  out.modified = base::Instant(std::chrono::duration_cast<base::Duration>(
+      std::chrono::seconds(info.st_mtim.tv_sec) + std::chrono::nanoseconds(info.st_mtim.tv_nsec)));
+  return out;
+}
+
+base::Result<std::uint64_t> free_bytes(const std::string& path) {
+  struct statvfs info{};
+  if (::statvfs(path.c_str(), &info) != 0) return fail_errno(errno, "statvfs " + path);
+  return std::uint64_t{info.f_bavail} * info.f_frsize;
+}
+
+}  // namespace posix

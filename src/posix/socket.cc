@@ -1,0 +1,169 @@
+#include "posix/socket.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "posix/wakeup.h"
+
+namespace posix {
+namespace {
+
+using base::Code;
+
+// The address of `path`, by way of an open directory where the path is too long for it.
+struct Address {
+  sockaddr_un value{};
+  Fd directory;
+};
+
+base::Result<Address> address_of(const std::string& path) {
+  Address address;
+  address.value.sun_family = AF_UNIX;
+  std::string name = path;
+  if (name.size() >= sizeof address.value.sun_path) {
+    const size_t slash = path.rfind('/');
+    const auto parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    address.directory = Fd(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!address.directory.open()) return fail_errno(errno, "open " + parent);
+    name = fmt::format("/proc/self/fd/{}/{}", address.directory.get(),
+                       path.substr(slash == std::string::npos ? 0 : slash + 1));
+  }
+  if (name.size() >= sizeof address.value.sun_path)
+    return base::fail(Code::kInvalidArgument, path + ": name too long for a socket");
+  std::memcpy(address.value.sun_path, name.c_str(), name.size() + 1);
+  return address;
+}
+
+base::Result<Fd> new_socket() {
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.open()) return fail_errno(errno, "socket");
+  return fd;
+}
+
+const sockaddr* generic(const Address& a) {
+  return reinterpret_cast<const sockaddr*>(&a.value);
+}
+
+}  // namespace
+
+base::Result<UnixStream> UnixStream::connect(const std::string& path) {
+  TRY(auto fd, new_socket());
+  TRY(const auto address, address_of(path));
+  // A connection in the file system is made at once or, with a full queue, refused by EAGAIN.
+  if (::connect(fd.get(), generic(address), sizeof address.value) != 0)
+    return fail_errno(errno, "connect to " + path);
+  return UnixStream(std::move(fd));
+}
+
+base::Result<bool> UnixStream::fill(base::Tick deadline, const std::stop_token& stop) {
+  for (;;) {
+    PollItem item{fd_.get(), POLLIN, 0};
+    TRY_OK(poll_until({&item}, deadline, stop));
+    std::array<char, 16384> bytes{};
+    const ssize_t n = ::read(fd_.get(), bytes.data(), bytes.size());
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (n < 0) return fail_errno(errno, "read from a socket");
+    buffer_.append(bytes.data(), static_cast<size_t>(n));
+    return n > 0;
+  }
+}
+
+base::Result<std::string> UnixStream::read_all(size_t limit, base::Duration deadline,
+                                               const std::stop_token& stop) {
+  const auto until = deadline_in(deadline);
+  for (;;) {
+    TRY(const bool more, fill(until, stop));
+    if (buffer_.size() > limit)
+      return base::fail(Code::kResourceExhausted, fmt::format("more than {} bytes", limit));
+    if (!more) return std::exchange(buffer_, std::string());
+  }
+}
+
+base::Result<std::string> UnixStream::read_line(size_t limit, base::Duration deadline,
+                                                const std::stop_token& stop) {
+  const auto until = deadline_in(deadline);
+  for (;;) {
+    const size_t end = buffer_.find('\n');
+    if (std::min(end, buffer_.size()) > limit)
+      return base::fail(Code::kResourceExhausted, fmt::format("a line of over {} bytes", limit));
+    if (end != std::string::npos) {
+      auto line = buffer_.substr(0, end);
+      buffer_.erase(0, end + 1);
+      return line;
+    }
+    TRY(const bool more, fill(until, stop));
+    if (!more) return base::fail(Code::kUnavailable, "the other side ended in mid-line");
+  }
+}
+
+base::Status UnixStream::write_all(std::string_view bytes, base::Duration deadline,
+                                   const std::stop_token& stop) {
+  const auto until = deadline_in(deadline);
+  while (!bytes.empty()) {
+    PollItem item{fd_.get(), POLLOUT, 0};
+    TRY_OK(poll_until({&item}, until, stop));
+    const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (n < 0) return fail_errno(errno, "write to a socket");
+    bytes.remove_prefix(static_cast<size_t>(n));
+  }
+  return {};
+}
+
+base::Status UnixStream::end_writing() {
+  if (::shutdown(fd_.get(), SHUT_WR) != 0) return fail_errno(errno, "shutdown of a socket");
+  return {};
+}
+
+base::Result<unsigned> UnixStream::peer_uid() const {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+    return fail_errno(errno, "SO_PEERCRED");
+  return peer.uid;
+}
+
+base::Result<UnixListener> UnixListener::listen(const std::string& path, unsigned mode) {
+  TRY(auto fd, new_socket());
+  TRY(const auto address, address_of(path));
+  struct stat info{};
+  if (::lstat(path.c_str(), &info) == 0) {
+    if (!S_ISSOCK(info.st_mode))
+      return base::fail(Code::kAlreadyExists, path + " is there, and is no socket");
+    if (::unlink(path.c_str()) != 0) return fail_errno(errno, "remove " + path);
+  }
+  // The mode of the socket itself decides who may connect, from the first moment on.
+  ::fchmod(fd.get(), mode);
+  if (::bind(fd.get(), generic(address), sizeof address.value) != 0)
+    return fail_errno(errno, "bind " + path);
+  UnixListener listener(std::move(fd), path);
+  if (::chmod(path.c_str(), mode) != 0) return fail_errno(errno, "chmod " + path);
+  if (::listen(listener.fd_.get(), 64) != 0) return fail_errno(errno, "listen on " + path);
+  return listener;
+}
+
+UnixListener::~UnixListener() {
+  if (fd_.open()) ::unlink(path_.c_str());
+}
+
+base::Result<UnixStream> UnixListener::accept(const std::stop_token& stop) {
+  for (;;) {
+    PollItem item{fd_.get(), POLLIN, 0};
+    TRY_OK(poll_until({&item}, base::Tick::max(), stop));
+    Fd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd.open()) return UnixStream(std::move(fd));
+    if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED)
+      return fail_errno(errno, "accept");
+  }
+}
+
+}  // namespace posix

@@ -1,0 +1,55 @@
+// Stream sockets in the file system, for talk between programs of one machine.
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "posix/errors.h"
+
+namespace posix {
+
+// One connection. For one thread at a time.
+class UnixStream {
+ public:
+  // NotFound: no such socket. Unavailable: nobody listens on it.
+  static base::Result<UnixStream> connect(const std::string& path);
+  explicit UnixStream(Fd fd) : fd_(std::move(fd)) {}
+
+  // Up to the other side's end. ResourceExhausted beyond `limit` bytes.
+  base::Result<std::string> read_all(size_t limit, base::Duration deadline,
+                                     const std::stop_token& stop);
+  // Up to a new-line, which is dropped; what comes after it is kept for the next read. Unavailable
+  // if the other side ends before it.
+  base::Result<std::string> read_line(size_t limit, base::Duration deadline,
+                                      const std::stop_token& stop);
+  base::Status write_all(std::string_view bytes, base::Duration deadline,
+                         const std::stop_token& stop);
+  base::Status end_writing();
+  [[nodiscard]] base::Result<unsigned> peer_uid() const;  // as the kernel knows it
+
+ private:
+  base::Result<bool> fill(base::Tick deadline, const std::stop_token& stop);  // false: the end
+  Fd fd_;
+  std::string buffer_;
+};
+
+// Removes its name when it ends. Take a lock first: listen() replaces a name that is there.
+class UnixListener {
+ public:
+  static base::Result<UnixListener> listen(const std::string& path, unsigned mode = 0600);
+  UnixListener(UnixListener&&) noexcept = default;
+  UnixListener& operator=(UnixListener&&) = delete;
+  ~UnixListener();
+
+  base::Result<UnixStream> accept(const std::stop_token& stop);  // Cancelled when asked to stop
+
+ private:
+  UnixListener(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  Fd fd_;
+  std::string path_;
+};
+
+}  // namespace posix
