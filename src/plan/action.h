@@ -34,10 +34,10 @@ struct FetchBinary {
 struct PutAside {
   std::string member;
   bool delete_data = false;
-};  // after it is retired; afterwards the facts of its process and data are absent
+};  // after it is retired
 struct DeleteCluster {
   bool delete_data = false;
-};  // after every member stopped
+};                           // after every member stopped
 struct DiscardFormation {};  // before the latch: stop and put away every forming member
 
 // Changes of membership, leadership or data: at most one in a plan.
@@ -74,9 +74,8 @@ struct SnapshotSurvivor {
 };  // from the running process, before it is stopped
 struct ExportSurvivor {
   std::string member;
-};  // from its volume, its process is stopped
-struct NewPeerAuthority {
-};  // fence: the record's incarnation gets its own, once; no old peer counts
+};                           // from its volume, its process is stopped
+struct NewPeerAuthority {};  // fence: the next incarnation trusts no old peer
 
 using Action =
     std::variant<PrepareMember, StartMember, WriteTicket, IssueCertificates, OpenToClients,

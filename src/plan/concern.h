@@ -24,7 +24,6 @@ struct Answer {
   enum class Kind {
     kNothing,  // this concern has nothing to do: ask the next
     kAct,      // these steps
-    kNote,     // to be told in the status, or only a change of the record: holds nothing up
     kWait,     // nothing can be done but wait: later concerns may act if they do not disrupt
     kStop      // wait, and no later concern may act at all (a gate)
   };
@@ -36,14 +35,10 @@ struct Answer {
   // Allowed although an earlier concern waits: the removal of a member proven lost, or a new
   // template for the very member that is down.
   bool overtakes = false;
-  bool want_hashes = false;  // see Plan
 
   static Answer nothing() { return {}; }
   static Answer act(Reason why, Action action, std::string message) {
     return {Kind::kAct, {Step{std::move(action), why}}, why, std::move(message)};
-  }
-  static Answer note(Reason why, std::string message) {
-    return {Kind::kNote, {}, why, std::move(message), base::Duration(10'000)};
   }
   static Answer wait(Reason why, std::string message, base::Duration look_again) {
     return {Kind::kWait, {}, why, std::move(message), look_again};

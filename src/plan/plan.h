@@ -47,8 +47,7 @@ struct Event {
 };
 
 // No steps means: converged, or waiting; status says which. The record is to be stored before the
-// first step is applied. At most one step is disruptive, and then it is the only one; but a plan
-// that stops the whole cluster (deletion, hibernation, a fenced recovery) holds all its StopMember.
+// first step is applied. At most one step is disruptive, and then it is the only one.
 struct Plan {
   std::vector<Step> steps;
   Record record;

@@ -1,0 +1,69 @@
+// Clusters as real etcd processes on this machine: what all of them share.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "engine/driver.h"
+#include "posix/net.h"
+
+namespace host {
+
+struct PlatformOptions {
+  std::string state_dir;  // absolute; made with mode 0700 if absent
+  std::string guard;      // absolute path of etcd-guard
+  // Where a version of etcd is looked for beside PATH and the cache; may be empty.
+  std::string etcd_dir;
+  // argv of a child that gets a version as its last argument and puts it where we look
+  // ("/…/etcd-operator", "fetch-etcd", "--etcd-dir", "…"); empty: missing versions stay missing.
+  std::vector<std::string> fetch_command;
+  posix::PortRange ports;  // of members; three each, chosen once
+};
+
+// How a client of the cluster reaches it. Empty paths: it speaks plain text.
+struct Connection {
+  std::vector<std::string> endpoints;  // client URLs of the voters
+  std::string cacert, cert, key;       // file paths, mode 0600
+};
+
+// Files of one cluster under the state directory:
+//   record          plan::Record (engine/record_codec.h)
+//   status.json     the newest published status
+//   events.jsonl    bounded: one JSON object a line {time, reason, type, message}
+//   intent.json     the manager's: the last good intent
+//   members/<name>/ the guard's files, volume/, tls/, log/
+struct ClusterFiles {
+  std::string dir, record, status, events, intent, members, pki, recovery, retained;
+};
+
+// Thread-safe. Holds the lock of the state directory for life.
+class Platform {
+ public:
+  // FailedPrecondition: another operator has the state directory.
+  static base::Result<std::unique_ptr<Platform>> open(const PlatformOptions& options,
+                                                      const base::Clock& clock,
+                                                      base::Random& random, base::Logger& log);
+  virtual ~Platform() = default;
+
+  // Every cluster of which the state directory holds a folder.
+  [[nodiscard]] virtual base::Result<std::vector<base::ClusterKey>> clusters() const = 0;
+  [[nodiscard]] virtual ClusterFiles files(const base::ClusterKey& key) const = 0;
+  // One at a time for a cluster; the platform must outlive it.
+  [[nodiscard]] virtual std::unique_ptr<engine::Driver> driver(const base::ClusterKey& key) = 0;
+  // NotFound: not (yet) open to clients.
+  [[nodiscard]] virtual base::Result<Connection> connection(const base::ClusterKey& key) const = 0;
+
+  // Until asked to stop: calls `changed` when a guard of the cluster wrote a file or ended, or a
+  // fetch of a binary came to an end. Level-based; the caller looks again.
+  virtual void watch(const std::function<void(const base::ClusterKey&)>& changed,
+                     const std::stop_token& stop) = 0;
+};
+
+}  // namespace host

@@ -1,0 +1,94 @@
+// One pass over one cluster: record, look, plan, store, act, tell.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "base/backoff.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "engine/driver.h"
+#include "engine/fault_points.h"
+
+namespace engine {
+
+using Planner = std::function<plan::Plan(const plan::Intent&, const plan::Record&,
+                                         const plan::Observation&, base::Instant)>;
+
+// What one pass saw, wanted and did: the source of status, `plan` and the debug page.
+struct Report {
+  plan::Intent intent;
+  plan::Observation seen;
+  plan::Plan plan;  // its status is the published one: transition times and problems merged in
+  std::optional<plan::LastAct> act;  // of this pass
+  std::string problem;               // why the pass could not do its work; empty: it did
+  base::Instant at{};
+};
+
+struct ReconcilerOptions {
+  base::Duration observe_deadline{20'000};
+  base::Duration apply_deadline{60'000};
+  base::Backoff backoff{base::Duration{500}, base::Duration{30'000}};  // of steps that fail
+  // Audited log positions and the time of the last quorum read change in every pass; alone they are
+  // stored this often.
+  base::Duration store_marks_every{60'000};
+};
+
+class Reconciler {
+ public:
+  // All references must outlive it; `faults` may be null.
+  struct Parts {
+    base::ClusterKey key;
+    Driver& driver;
+    const base::Clock& clock;
+    base::Random& random;
+    base::Logger& log;
+    Planner planner;
+    FaultInjector* faults = nullptr;
+  };
+  explicit Reconciler(Parts parts, const ReconcilerOptions& options = {});
+
+  // Gives when to look again. An error: the record could not be read or stored; nothing was done.
+  // One thread at a time.
+  base::Result<base::Duration> pass(const plan::Intent& intent, const std::stop_token& stop);
+  // Looks and plans, and changes nothing. Waits for a pass in hand.
+  base::Result<Report> dry_run(const plan::Intent& intent, const std::stop_token& stop);
+
+  // Of the newest pass; null before the first. Thread-safe.
+  [[nodiscard]] std::shared_ptr<const Report> last() const;
+
+ private:
+  base::Status load();
+  plan::Observation look(const plan::Intent& intent, const std::stop_token& stop);
+  plan::Plan think(const plan::Intent& intent, const plan::Observation& seen, base::Instant now);
+  base::Status store(const plan::Plan& plan, base::Instant now);
+  void act(Report& report, const std::stop_token& stop);
+  void remember(const plan::Step& step, const ApplyResult& result);
+  base::Duration look_again(const Report& report);
+  void tell(Report& report);
+  void keep(const Report& report);
+
+  const Parts parts_;
+  const ReconcilerOptions options_;
+  std::mutex pass_mutex_;                      // guards all but last_
+  std::optional<Loaded> loaded_;               // the record as we know it; no value: to be read
+  std::string stored_, stored_without_marks_;  // its text as it is stored
+  base::Instant stored_at_{};
+  bool want_hashes_ = false;
+  std::optional<plan::LastAct> last_act_;
+  unsigned repeats_ = 0;  // of the same steps in a row, although each was done
+  std::string last_steps_, last_events_;
+  std::optional<api::ClusterStatus> published_;
+  mutable std::mutex mutex_;  // guards last_
+  std::shared_ptr<const Report> last_;
+};
+
+// `status` with the transition times of `before` where the truth is the same.
+void keep_transitions(const api::ClusterStatus& before, api::ClusterStatus& status);
+
+}  // namespace engine
