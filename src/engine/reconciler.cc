@@ -81,6 +81,11 @@ plan::Plan Reconciler::think(const plan::Intent& intent, const plan::Observation
 }
 
 base::Status Reconciler::store(const plan::Plan& plan, base::Instant now) {
+  // A torn record is evidence: only a person or a rebuild by the driver replaces it.
+  if (loaded_->state == plan::RecordState::kTorn) {
+    if (plan.steps.empty()) return {};
+    return base::fail(base::Code::kFailedPrecondition, "the record is torn: " + loaded_->problem);
+  }
   const std::string text = encode_record(plan.record);
   if (text != stored_) {
     const std::string core = without_marks(plan.record);
