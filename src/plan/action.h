@@ -37,7 +37,7 @@ struct PutAside {
 };  // after it is retired
 struct DeleteCluster {
   bool delete_data = false;
-};                           // after every member stopped
+};  // after every member stopped
 struct DiscardFormation {};  // before the latch: stop and put away every forming member
 
 // Changes of membership, leadership or data: at most one in a plan.
@@ -74,7 +74,7 @@ struct SnapshotSurvivor {
 };  // from the running process, before it is stopped
 struct ExportSurvivor {
   std::string member;
-};                           // from its volume, its process is stopped
+};  // from its volume, its process is stopped
 struct NewPeerAuthority {};  // fence: the next incarnation trusts no old peer
 
 using Action =

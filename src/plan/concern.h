@@ -48,6 +48,16 @@ struct Answer {
   }
 };
 
+// The operation of this kind and member goes on, or begins now under a fresh id; one of another
+// kind or member is given up for it. Its deadline is counted from its own start.
+Operation& begin(Context& c, OperationKind kind, Reason why, const std::string& member,
+                 base::Duration limit);
+// Ends the operation if it is of this kind.
+void end(Context& c, OperationKind kind);
+[[nodiscard]] bool running(const Record& record, OperationKind kind);
+void tell(Context& c, Reason why, std::string message);  // an event
+void warn(Context& c, Reason why, std::string message);  // an event that is a warning
+
 // In the order of a pass; each in a file of its own name group.
 Answer check_record(Context& c);        // gate.cc: torn record, stray data
 Answer delete_cluster(Context& c);      // lifecycle.cc

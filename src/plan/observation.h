@@ -19,6 +19,9 @@ struct Addresses {
   bool operator==(const Addresses&) const = default;
 };
 
+// What blank data means at the next start of a member.
+enum class Permit { kBootstrap, kJoin, kData, kRestore };
+
 enum class Process { kStopped, kStarting, kRunning, kBackoff };
 // Of a member's volume, as its guard saw it. "Own" also while etcd runs on it.
 enum class Data { kOwn, kBlank, kOlder, kForeign, kCorrupt, kNoMarker };
@@ -48,6 +51,7 @@ struct MemberFacts {
   std::optional<Ending> ended;         // since the last start
   std::string version, template_hash;  // of the running process; empty: none
   base::Fact<base::Instant> certificate_renew_at, certificate_expires;
+  base::Fact<Permit> ticket;  // as its guard will read it; absent: none was written yet
 };
 
 struct EtcdMember {

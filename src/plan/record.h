@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/cluster.h"
@@ -22,8 +23,8 @@ enum class Formation {
   kForming,  // members may run; nothing is promised, all may be thrown away
   kLatched   // the cluster was seen formed: never `new` again
 };
-
-enum class Permit { kBootstrap, kJoin, kData, kRestore };
+std::string_view name_of(Formation formation);
+std::string_view name_of(Permit permit);
 
 enum class Phase {
   kForming,   // a founding member before the latch
@@ -34,6 +35,7 @@ enum class Phase {
   kRetired,   // out of the cluster; its process and volume are still to be put away
   kSurvivor   // of an older incarnation; its data is kept until the new one is safe
 };
+std::string_view name_of(Phase phase);
 
 struct MemberRecord {
   std::string name;
@@ -44,9 +46,12 @@ struct MemberRecord {
   Phase phase = Phase::kForming;
   Permit permit = Permit::kBootstrap;
   bool may_start = false;  // set and stored before the first exec; stopped on purpose: false
+  bool ran = false;        // its process was seen: from then on blank data is a loss
   api::Version version;    // what it shall run
   std::string template_hash;
-  std::uint64_t audited_term = 0, audited_index = 0;
+  // Its log held at least the audited pair; the seen pair is audited one look later, when it is
+  // surely on disk.
+  std::uint64_t audited_term = 0, audited_index = 0, seen_term = 0, seen_index = 0;
   std::optional<base::Instant> unreachable_since;
   base::Instant started_at{};  // last (re)start by our hand
 };
