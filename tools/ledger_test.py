@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""The ledger counts what ran, and swallows no failure."""
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import json
+import os
+import shutil
+import tempfile
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+loader = importlib.machinery.SourceFileLoader("ledger", os.path.join(HERE, "ledger"))
+spec = importlib.util.spec_from_loader("ledger", loader)
+ledger = importlib.util.module_from_spec(spec)
+loader.exec_module(ledger)
+
+PASS = {"name": "p", "status": "RUN", "result": "COMPLETED"}
+FAIL = {"name": "f", "status": "RUN", "result": "COMPLETED", "failures": [{"failure": "no"}]}
+SKIP = {"name": "s", "status": "RUN", "result": "SKIPPED"}
+DISABLED = {"name": "d", "status": "NOTRUN", "result": "SUPPRESSED"}
+
+
+class LedgerTest(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.root)
+        ledger.ROOT, ledger.LOGS = self.root, os.path.join(self.root, "build/ledger")
+        os.makedirs(ledger.LOGS)
+        os.makedirs(os.path.join(self.root, "build/dev/gtest"))
+        self.junit = os.path.join(ledger.LOGS, "t.xml")
+
+    def run_stage(self, script, preset="", minutes=1.0):
+        command = ["sh", "-c", script, "--output-junit", self.junit]
+        stage = ledger.Stage("stage", [command], minutes, preset=preset)
+        with contextlib.redirect_stdout(io.StringIO()):
+            return ledger.run_stage(stage, time.monotonic() + 60)
+
+    def ran(self, programs, status=0):
+        """A stage whose ctest ran these programs: {name: (ctest's word, cases or None)}."""
+        source = tempfile.mkdtemp(dir=self.root)
+        entries = ""
+        for name, (word, cases) in programs.items():
+            entries += f'<testcase name="{name}" status="{word}"/>'
+            if cases is not None:
+                with open(f"{source}/{name}.json", "w", encoding="utf-8") as out:
+                    json.dump({"testsuites": [{"name": "S", "testsuite": cases}]}, out)
+        with open(f"{source}/junit", "w", encoding="utf-8") as out:
+            out.write(f"<testsuite>{entries}</testsuite>")
+        return self.run_stage(f"cp {source}/*.json build/dev/gtest/ 2>/dev/null; "
+                              f"cp {source}/junit {self.junit}; exit {status}", preset="dev")
+
+    def test_a_command_passes_or_fails_by_its_status(self):
+        self.assertEqual((1, 0), counts(self.run_stage("exit 0")))
+        self.assertEqual((0, 1), counts(self.run_stage("exit 3")))
+
+    def test_a_command_that_hangs_is_killed_and_has_failed(self):
+        self.assertEqual((0, 1), counts(self.run_stage("while :; do :; done", minutes=0.01)))
+
+    def test_cases_are_counted(self):
+        row = self.ran({"a": ("run", [PASS, PASS]), "b": ("run", [PASS])})
+        self.assertEqual((3, 0), counts(row))
+
+    def test_a_failing_case_is_counted(self):
+        self.assertEqual((1, 1), counts(self.ran({"a": ("fail", [PASS, FAIL])}, status=8)))
+
+    def test_a_program_that_fails_outside_its_cases_has_failed(self):
+        self.assertEqual((2, 1), counts(self.ran({"a": ("fail", [PASS, PASS])}, status=8)))
+
+    def test_a_program_without_a_report_is_one_case(self):
+        self.assertEqual((1, 0), counts(self.ran({"a": ("run", None)})))
+        self.assertEqual((0, 1), counts(self.ran({"a": ("fail", None)}, status=8)))
+
+    def test_a_status_that_no_test_explains_is_a_failure(self):
+        self.assertEqual((1, 1), counts(self.ran({"a": ("run", [PASS])}, status=1)))
+
+    def test_no_report_is_a_failure(self):
+        self.assertEqual((0, 1), counts(self.run_stage("exit 0", preset="dev")))
+
+    def test_skips_are_listed(self):
+        row = self.ran({"a": ("run", [SKIP, DISABLED]), "b": ("notrun", None)})
+        self.assertEqual((0, 0), counts(row))
+        self.assertEqual(3, len(row.skipped))
+
+    def test_transcripts_and_depth_are_shown(self):
+        row = self.ran({"a": ("run", [{**PASS, "transcripts": "80", "depth": "5 members"}])})
+        self.assertEqual((81, 0), counts(row))
+        self.assertEqual("5 members", row.depth)
+
+    def test_an_old_report_is_not_counted(self):
+        self.ran({"a": ("run", [PASS])})
+        self.assertEqual((0, 1), counts(self.run_stage("exit 0", preset="dev")))
+
+
+def counts(row):
+    return row.passed, row.failed
+
+
+if __name__ == "__main__":
+    unittest.main()
