@@ -43,6 +43,8 @@ struct ObjectLocation {
   std::string kind;  // "s3", "gcs", "abs", "oss", "local", "pvc"
   std::string path, secret, endpoint, region;
   bool force_path_style = false;
+  std::int64_t volume_bytes = 0;  // of a volume that is to be made; 0: "pvc" names one
+  std::string storage_class;
 };
 struct Retention {
   int hourly = 0, daily = 0, weekly = 0, monthly = 0;

@@ -1,0 +1,211 @@
+#include "api/support.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace api {
+namespace {
+
+using enum Support;
+constexpr auto kBoth = Has::kBoth;
+constexpr auto kOperatorEtcdIo = Has::kOperatorEtcdIo;
+constexpr auto kCoreOs = Has::kCoreOs;
+
+// In this version the host platform is the one that acts; Kubernetes follows.
+constexpr std::array kTable{
+    FieldInfo{"spec.size", kBoth, "integer 1 to 9", "", kActs, kLater,
+              "how many members; odd numbers are better"},
+    FieldInfo{"spec.version", kBoth, "version, v optional", "3.5.33 (CoreOS group)", kActs, kLater,
+              "of etcd; a change is rolled out member by member"},
+    FieldInfo{"spec.imageRegistry", kOperatorEtcdIo, "image repository", "the operator's",
+              kNoMeaning, kLater, "where the image comes from; the tag is v and the version"},
+    FieldInfo{"spec.repository", kCoreOs, "image repository", "quay.io/coreos/etcd", kNoMeaning,
+              kLater, "where the image comes from; the tag is v and the version"},
+    FieldInfo{"spec.baseImage", kCoreOs, "image repository", "", kNoMeaning, kLater,
+              "the name of repository before 0.7"},
+    FieldInfo{"spec.paused", kBoth, "true or false", "false", kActs, kLater,
+              "look, but change nothing"},
+    FieldInfo{"spec.hibernate", kBoth, "true or false", "false", kActs, kLater,
+              "stop all members and keep their data"},
+    FieldInfo{"spec.zones", kBoth, "list of texts", "", kNoMeaning, kLater,
+              "zones to spread the members over"},
+    FieldInfo{"spec.networkPolicy", kBoth, "true or false", "false", kNoMeaning, kLater,
+              "let only members reach the peer port"},
+
+    FieldInfo{"spec.storage", kOperatorEtcdIo, "object", "a claim of the default class", kActs,
+              kLater, "where the data live; not beside storageSpec"},
+    FieldInfo{"spec.storage.type", kOperatorEtcdIo, "PersistentVolumeClaim, EmptyDir",
+              "PersistentVolumeClaim", kNoMeaning, kLater,
+              "a host keeps the data in its state directory"},
+    FieldInfo{"spec.storage.spec", kOperatorEtcdIo, "claim", "", kNoMeaning, kLater,
+              "as in a PersistentVolumeClaim"},
+    FieldInfo{"spec.storage.spec.storageClassName", kOperatorEtcdIo, "text", "the default class",
+              kNoMeaning, kLater, "cannot change for members that exist"},
+    FieldInfo{"spec.storage.spec.accessModes", kOperatorEtcdIo, "ReadWriteOnce or ReadWriteOncePod",
+              "ReadWriteOnce", kNoMeaning, kLater, ""},
+    FieldInfo{"spec.storage.spec.resources", kOperatorEtcdIo, "requests.storage, limits.storage",
+              "", kNoMeaning, kLater, "may grow, never shrink"},
+    FieldInfo{"spec.storageSpec", kOperatorEtcdIo, "object", "", kNoMeaning, kLater,
+              "upstream's form of storage"},
+    FieldInfo{"spec.persistentVolumeClaimRetentionPolicy", kBoth, "object", "", kActs, kLater,
+              "what happens to data that nothing uses any more"},
+    FieldInfo{"spec.persistentVolumeClaimRetentionPolicy.whenDeleted", kBoth, "Retain, Delete",
+              "Retain", kActs, kLater, "after the cluster was deleted"},
+    FieldInfo{"spec.persistentVolumeClaimRetentionPolicy.whenScaled", kBoth, "Retain, Delete",
+              "Retain", kActs, kLater, "after a member was removed"},
+
+    FieldInfo{"spec.tls", kOperatorEtcdIo, "object", "", kActs, kLater, "certificates"},
+    FieldInfo{"spec.tls.mode", kOperatorEtcdIo, "Required, Migrating, Disabled", "Required", kActs,
+              kLater, "Migrating serves both, on the way from one to the other"},
+    FieldInfo{"spec.tls.provider", kOperatorEtcdIo, "own, auto, cert-manager, secrets", "own",
+              kActs, kLater, "who issues the certificates"},
+    FieldInfo{"spec.tls.providerCfg", kOperatorEtcdIo, "autoCfg or certManagerCfg", "", kActs,
+              kLater, "names and life of the certificates"},
+    FieldInfo{"spec.tls.providerCfg.autoCfg.caBundleSecret", kOperatorEtcdIo, "text", "", kNever,
+              kNever, "upstream never read it"},
+    FieldInfo{"spec.tls.providerCfg.certManagerCfg", kOperatorEtcdIo, "object", "", kNoMeaning,
+              kLater, "issuer and names for cert-manager"},
+    FieldInfo{"spec.tls.static", kOperatorEtcdIo, "object", "", kLater, kLater,
+              "Secrets with certificates of your own"},
+    FieldInfo{"spec.TLS", kCoreOs, "object", "", kLater, kLater,
+              "Secrets with certificates of your own"},
+
+    FieldInfo{"spec.backup", kBoth, "object", "", kLater, kLater, "scheduled backups"},
+    FieldInfo{"spec.backup.enabled", kBoth, "true or false", "true", kLater, kLater,
+              "false: no new backups; what is there stays"},
+    FieldInfo{"spec.backup.backupPolicy.backupIntervalInSecond", kBoth, "seconds, at least 10",
+              "1800", kLater, kLater, "from one success to the next backup"},
+    FieldInfo{"spec.backup.backupPolicy.maxBackups", kBoth, "integer, 0 for all", "0", kLater,
+              kLater, "how many verified ones are kept"},
+    FieldInfo{"spec.backup.backupPolicy.timeoutInSecond", kBoth, "seconds", "900", kLater, kLater,
+              "a backup that takes longer failed"},
+    FieldInfo{"spec.backup.backupPolicy.storageSource", kBoth,
+              "one of s3, gcs, abs, oss, local, pvc", "the operator's default", kLater, kLater,
+              "where the backups go"},
+    FieldInfo{"spec.backup.storageSource", kBoth, "one of s3, gcs, abs, oss, local, pvc",
+              "the operator's default", kLater, kLater, "where the backups go"},
+    FieldInfo{"spec.backup.encryption.secretRef", kBoth, "name and key", "", kLater, kLater,
+              "the key of client-side encryption"},
+    FieldInfo{"spec.backup.retention", kBoth, "hourly, daily, weekly, monthly", "0", kLater, kLater,
+              "kept beyond maxBackups, by age"},
+    FieldInfo{"spec.backup.verify.intervalSeconds", kBoth, "seconds, at least 60", "", kLater,
+              kLater, "how often the newest backup is restored for proof"},
+    FieldInfo{"spec.backup.continuous", kBoth, "enabled, maxLagSeconds", "", kLater, kLater,
+              "keeps every revision, not only snapshots"},
+    FieldInfo{"spec.restore", kBoth, "object", "", kLater, kLater,
+              "begin from a backup; read only before the cluster first formed"},
+    FieldInfo{"spec.restore.restorePolicy", kBoth, "one of s3, gcs, abs, oss, local, pvc", "",
+              kLater, kLater, "where the backup is"},
+    FieldInfo{"spec.restore.restorePolicy.required", kBoth, "true or false", "false", kLater,
+              kLater, "wait for a backup instead of starting empty"},
+
+    FieldInfo{"spec.recovery.onQuorumLoss", kBoth, "Automatic, Approve, Never", "Automatic", kActs,
+              kLater, "when most members lost their data for good, and some did not"},
+    FieldInfo{"spec.recovery.onDataLoss", kBoth, "Approve, Restore, Never", "Approve", kActs,
+              kLater, "when no member has its data"},
+    FieldInfo{"spec.recovery.waitSeconds", kBoth, "seconds", "120", kActs, kLater,
+              "how long lost members may still come back"},
+    FieldInfo{"spec.repair.timeoutSeconds", kBoth, "seconds, at least 10", "300", kActs, kLater,
+              "an unreachable member is replaced after it"},
+    FieldInfo{"spec.service", kBoth, "type, annotations", "ClusterIP", kNoMeaning, kLater,
+              "the client Service"},
+    FieldInfo{"spec.etcdOptions", kOperatorEtcdIo, "list of --name=value", "", kActs, kLater,
+              "flags of etcd; they replace the operator's own of that name"},
+
+    FieldInfo{"spec.podTemplate", kOperatorEtcdIo, "object", "", kNoMeaning, kLater,
+              "what the members' pods have beside ours"},
+    FieldInfo{"spec.podTemplate.spec.env", kOperatorEtcdIo, "list of name and value", "", kActs,
+              kLater, "ETCD_X counts as the flag --x"},
+    FieldInfo{"spec.pod", kCoreOs, "object", "", kNoMeaning, kLater,
+              "what the members' pods have beside ours"},
+    FieldInfo{"spec.pod.etcdEnv", kCoreOs, "list of name and value", "", kActs, kLater,
+              "ETCD_X counts as the flag --x"},
+    FieldInfo{"spec.pod.busyboxImage", kCoreOs, "image", "", kNever, kNever,
+              "there is no such init container"},
+    FieldInfo{"spec.pod.DNSTimeoutInSecond", kCoreOs, "seconds", "", kNever, kNever,
+              "there is no such init container"},
+    FieldInfo{"spec.selfHosted", kCoreOs, "object", "", kNever, kNever,
+              "self-hosted etcd is given up"},
+};
+
+bool has(const FieldInfo& info, Has group) {
+  return info.has == kBoth || info.has == group;
+}
+
+// `path` is `parent` or lies below it.
+bool below(std::string_view path, std::string_view parent) {
+  return path.starts_with(parent) &&
+         (path.size() == parent.size() || path[parent.size()] == '.' || path[parent.size()] == '[');
+}
+
+std::string_view reason_of(Support support, Platform platform) {
+  switch (support) {
+    case kActs:
+      return "";
+    case kLater:
+      return "not acted on in this version";
+    case kNoMeaning:
+      return platform == Platform::kHost ? "no meaning on a host" : "no meaning on Kubernetes";
+    case kNever:
+      return "not supported any more";
+  }
+  std::unreachable();
+}
+
+}  // namespace
+
+std::string_view name_of(Support support) {
+  switch (support) {
+    case kActs:
+      return "yes";
+    case kLater:
+      return "not yet";
+    case kNoMeaning:
+      return "no meaning";
+    case kNever:
+      return "never";
+  }
+  std::unreachable();
+}
+
+std::span<const FieldInfo> field_table() {
+  return kTable;
+}
+
+const FieldInfo* find_field(std::string_view path, Has group) {
+  const FieldInfo* best = nullptr;
+  for (const auto& info : kTable)
+    if (has(info, group) && below(path, info.path) &&
+        (best == nullptr || best->path.size() < info.path.size()))
+      best = &info;
+  return best;
+}
+
+std::vector<std::string> fields_not_acted_on(std::span<const std::string> seen, Has group,
+                                             Platform platform) {
+  std::vector<const FieldInfo*> found;
+  const auto support_of = [&](const FieldInfo& info) {
+    return platform == Platform::kHost ? info.host : info.kubernetes;
+  };
+  for (const auto& path : seen) {
+    const auto* info = find_field(path, group);
+    if (info == nullptr || support_of(*info) == kActs) continue;
+    if (std::ranges::find(found, info) == found.end()) found.push_back(info);
+  }
+  std::vector<std::string> out;
+  for (const auto* info : found) {
+    // A parent with the same fate says it for all below it.
+    const bool said = std::ranges::any_of(found, [&](const FieldInfo* other) {
+      return other != info && below(info->path, other->path) &&
+             support_of(*other) == support_of(*info);
+    });
+    if (!said)
+      out.push_back(fmt::format("{} ({})", info->path, reason_of(support_of(*info), platform)));
+  }
+  return out;
+}
+
+}  // namespace api
