@@ -3,8 +3,8 @@
 
   tools/tidy/tidy.py [--root DIR]
 
-The rules are text beside this file: layers.txt (who may include whom), exceptions.txt (which file may
-break which check, and why). tidy_test.py shows every check failing and passing.
+The rules are text beside this file: layers.txt (who may include whom), exceptions.txt (which file
+may break which check, and why). tidy_test.py shows every check failing and passing.
 """
 import argparse
 import os
@@ -25,10 +25,10 @@ CALLS = [
     ("sleep", r"\bsleep_(for|until)\b|\b(u|nano)?sleep\s*\(", False),
     ("syscall", r"(?<![\w>:])::(open|openat|creat|read|pread|write|pwrite|close|unlink|rename|fsync"
      r"|mkdir|rmdir|stat|lstat|flock|fork|vfork|exec[lv]p?e?|posix_spawn|kill|waitpid|pipe2?|socket"
-     r"|bind|listen|accept|connect|send|recv|poll|mmap|ioctl|inotify_\w+)\s*\(|\b(fork|popen|system)\s*"
-     r"\(", True),
-    ("file", r"\b(std::)?[io]?fstream\b|\bfopen\s*\(|\bfilesystem::(exists|is_\w+|create_\w+|remove\w*"
-     r"|rename|copy\w*|(recursive_)?directory_iterator|file_size|resize_file|status|canonical|"
+     r"|bind|listen|accept|connect|send|recv|poll|mmap|ioctl|inotify_\w+)\s*\(|"
+     r"\b(fork|popen|system)\s*\(", True),
+    ("file", r"\b(std::)?[io]?fstream\b|\bfopen\s*\(|\bfilesystem::(exists|is_\w+|create_\w+|"
+     r"remove\w*|rename|copy\w*|(recursive_)?directory_iterator|file_size|resize_file|status|canonical|"
      r"temp_directory_path|current_path|last_write_time|space)\b", True),
 ]
 # Libraries whose types stay in one .cc: they never appear in a header that another module includes.
@@ -43,6 +43,8 @@ class Tidy:
         self.layers = read_layers(os.path.join(rules, "layers.txt"))
         self.exceptions = read_exceptions(os.path.join(rules, "exceptions.txt"))
         self.used = set()
+        self.includes = {}  # file -> [(line number, included path)]
+        self.bound = set()  # headers that show a third party's type
 
     def report(self, path, line, check, text):
         if (check, path) in self.exceptions:
@@ -58,8 +60,9 @@ class Tidy:
                 self.check_source(path, text)
             elif path.endswith(".md"):
                 self.check_markdown(path, text)
+        self.check_third_party()
         for check, path in sorted(set(self.exceptions) - self.used):
-            self.problems.append(f"{path}:1: exceptions: '{check}' is excepted, but nothing breaks it")
+            self.problems.append(f"{path}:1: exceptions: nothing breaks '{check}' any more")
         return sorted(self.problems)
 
     def files(self):
@@ -100,8 +103,10 @@ class Tidy:
             self.report(path, 1, "layers", "its folder has no row in layers.txt")
         for number, line in enumerate(text.splitlines(), 1):
             if header and path.startswith("src/") and THIRD_PARTY.match(line):
-                self.report(path, number, "third-party", f"in a header: {line.strip()}")
+                self.bound.add(path)
             match = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
+            if match:
+                self.includes.setdefault(path, []).append((number, "src/" + match.group(1)))
             if not match or folder is None or path.endswith("_test.cc"):
                 continue
             included = match.group(1)
@@ -111,6 +116,19 @@ class Tidy:
             allowed = self.layers.get(folder, [])
             if target not in allowed and included not in allowed:
                 self.report(path, number, "layers", f"{folder} may not include {included}")
+
+    def check_third_party(self):
+        """A header that shows a third party's type, itself or by inclusion, stays in its module."""
+        grown = True
+        while grown:
+            more = {path for path, included in self.includes.items() if path.endswith(".h")
+                    and any(target in self.bound for _, target in included)}
+            grown = not more <= self.bound
+            self.bound |= more
+        for path, included in self.includes.items():
+            for number, target in included:
+                if target in self.bound and self.folder_of(path) != self.folder_of(target):
+                    self.report(path, number, "third-party", f"comes in by {target[4:]}")
 
     def folder_of(self, path):
         """The row of layers.txt that a file belongs to; None outside src/; "" without a row."""
