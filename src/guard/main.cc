@@ -1,0 +1,82 @@
+// etcd-guard: the parent of every etcd process.
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <span>
+
+#include "base/text.h"
+#include "guard/look.h"
+#include "guard/supervisor.h"
+
+namespace {
+
+constexpr std::string_view kUsage =
+    R"(usage: etcd-guard run --member-dir DIR [--stop-grace SECONDS]
+       etcd-guard classify --member-dir DIR
+       etcd-guard version
+
+run       starts etcd as DIR/ticket allows, watches it and says in DIR/verdict why it ended
+classify  prints what run would find and decide; changes nothing
+
+exit codes of run: 0 stopped as asked; 10 data lost, 11 data corrupt, 12 foreign data or volume,
+13 removed from the cluster, 14 configuration refused, 15 no volume; 64 usage, 70 internal,
+75 another guard or its etcd holds DIR/member.lock
+)";
+
+int usage(std::string_view why) {
+  fmt::print(stderr, "etcd-guard: {}\n{}", why, kUsage);
+  return guard::kExitUsage;
+}
+
+int classify(const guard::Paths& paths) {
+  guard::WalCursor cursor(paths.data());
+  const auto ticket = guard::read_ticket(paths);
+  const auto seen = guard::look(paths, cursor);
+  fmt::print("{}", guard::describe(ticket, seen));
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::span<char*> args(argv, static_cast<std::size_t>(argc));
+  if (argc < 2) return usage("no command");
+  const std::string_view command = args[1];
+  if (command == "version" || command == "--version") {
+    fmt::print("etcd-guard {}\n", EO_VERSION);
+    return 0;
+  }
+  if (command == "help" || command == "--help" || command == "-h") {
+    fmt::print("{}", kUsage);
+    return 0;
+  }
+  if (command != "run" && command != "classify")
+    return usage(fmt::format("no command '{}'", command));
+  guard::Options options;
+  for (std::size_t i = 2; i < args.size(); i += 2) {
+    const std::string_view flag = args[i];
+    if (i + 1 == args.size()) return usage(fmt::format("{} needs a value", flag));
+    const std::string_view value = args[i + 1];
+    if (flag == "--member-dir") {
+      options.paths.member = value;
+    } else if (flag == "--stop-grace" && command == "run") {
+      const auto seconds = base::parse_int(value);
+      if (!seconds || *seconds < 0 || *seconds > 86'400)
+        return usage(fmt::format("--stop-grace: '{}' is not a number of seconds", value));
+      options.stop_grace = base::Duration(*seconds * 1000);
+    } else {
+      return usage(fmt::format("no flag '{}'", flag));
+    }
+  }
+  if (!options.paths.member.starts_with('/')) return usage("--member-dir must be an absolute path");
+  struct stat st{};
+  if (::stat(options.paths.member.c_str(), &st) != 0 || !S_ISDIR(st.st_mode))
+    return usage(fmt::format("'{}' is not a directory", options.paths.member));
+  if (command == "classify") return classify(options.paths);
+  const int code = guard::Supervisor(options).run();
+  if (code == guard::kExitLocked)
+    fmt::print(stderr, "etcd-guard: {} is held by another guard or its etcd\n",
+               options.paths.lock());
+  return code;
+}

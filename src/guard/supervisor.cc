@@ -1,0 +1,257 @@
+#include "guard/supervisor.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "base/backoff.h"
+#include "base/text.h"
+#include "guard/birth_watch.h"
+#include "guard/clock.h"
+#include "guard/look.h"
+
+namespace guard {
+namespace {
+
+constexpr std::int64_t kLockWaitMs = 2'000;
+constexpr std::int64_t kLockRetryMs = 50;
+constexpr std::int64_t kStableMs = 60'000;  // after it the failures are forgotten
+constexpr base::Backoff kBackoff{base::Duration(200), base::Duration(30'000)};
+constexpr base::Backoff kNodeBackoff{base::Duration(5'000), base::Duration(60'000)};
+constexpr std::uint64_t kEtcdLogBytes = std::uint64_t{8} << 20;
+constexpr std::uint64_t kGuardLogBytes = std::uint64_t{1} << 20;
+
+Verdict verdict_of(Class klass, std::string words) {
+  Verdict v;
+  v.klass = klass;
+  v.signature = std::move(words);
+  return v;
+}
+
+// A disk that is full or read-only is the machine's; anything else is tried again.
+Verdict verdict_of(const base::Error& error) {
+  const bool node =
+      error.code == base::Code::kResourceExhausted || error.code == base::Code::kPermissionDenied;
+  return verdict_of(node ? Class::kNode : Class::kRetry, error.message);
+}
+
+}  // namespace
+
+Supervisor::Supervisor(Options options)
+    : options_(std::move(options)),
+      etcd_log_(options_.paths.logs() + "/etcd.log", kEtcdLogBytes, 2),
+      guard_log_(options_.paths.logs() + "/guard.log", kGuardLogBytes, 1) {
+  if (const auto id = read_file("/proc/sys/kernel/random/boot_id", 256))
+    state_.boot_id = base::trim(*id);
+  state_.guard_pid = ::getpid();
+}
+
+int Supervisor::run() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int s : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&set, s);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  signals_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) return kExitInternal;
+  if (!take_lock()) return stopping_ ? 0 : kExitLocked;
+  (void)make_dir(options_.paths.logs());
+  log("guard started", fmt::format("pid={} version={}", ::getpid(), EO_VERSION));
+  for (;;) {
+    Verdict v = stopping_ ? verdict_of(Class::kStopped, "asked to stop") : round();
+    if (stopping_ && !is_final(v.klass)) v.klass = Class::kStopped;
+    write_verdict(v);
+    if (v.klass == Class::kStopped || is_final(v.klass)) {
+      write_state(Phase::kEnded);
+      log("guard ends", name_of(v.klass));
+      return exit_code_of(v.klass);
+    }
+    write_state(Phase::kBackoff);
+    wait_backoff(v);
+  }
+}
+
+bool Supervisor::take_lock() {
+  // Not close-on-exec: etcd holds it too, so that it is free only when both are gone.
+  lock_ = Fd(::open(options_.paths.lock().c_str(), O_RDWR | O_CREAT, 0600));
+  const std::int64_t until = monotonic_ms() + kLockWaitMs;
+  while (lock_ && ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EINTR && (errno != EWOULDBLOCK || monotonic_ms() >= until)) return false;
+    wait(-1, monotonic_ms() + kLockRetryMs);
+    if (stopping_) return false;
+  }
+  return static_cast<bool>(lock_);
+}
+
+Verdict Supervisor::round() {
+  write_state(Phase::kStarting);
+  const auto ticket = read_ticket(options_.paths);
+  if (!ticket) {
+    const bool unread = ticket.error().code == base::Code::kUnavailable;
+    return verdict_of(unread ? Class::kRetry : Class::kConfig,
+                      "the ticket cannot be used: " + ticket.error().message);
+  }
+  WalCursor cursor(options_.paths.data());
+  const Seen seen = look(options_.paths, cursor);
+  const Decision decision = decide(*ticket, seen);
+  log("looked", fmt::format("start={} class={} why=\"{}\"", name_of(decision.start),
+                            name_of(decision.klass), decision.why));
+  if (decision.start == Start::kNone) return verdict_of(decision.klass, decision.why);
+  if (auto failed = prepare(*ticket, decision)) return *std::move(failed);
+  return run_etcd(*ticket, decision, cursor);
+}
+
+std::optional<Verdict> Supervisor::prepare(const Ticket& ticket, const Decision& decision) {
+  if (auto s = make_dir(options_.paths.volume()); !s) return verdict_of(s.error());
+  if (decision.move_aside)
+    if (auto s = move_aside(); !s) return verdict_of(s.error());
+  if (decision.start == Start::kRestore)
+    if (auto failed = build_restored(ticket)) return failed;
+  if (auto s = keep_marker(decision.marker); !s) return verdict_of(s.error());
+  return std::nullopt;
+}
+
+base::Status Supervisor::move_aside() {
+  log("moves stale data aside", options_.paths.stale());
+  TRY_OK(remove_tree(options_.paths.stale()));
+  return rename_durably(options_.paths.data(), options_.paths.stale());
+}
+
+base::Status Supervisor::keep_marker(const Marker& marker) {
+  TRY_OK(write_file(options_.paths.marker(), encode(marker), Last::kForGood));
+  marker_ = marker;
+  return {};
+}
+
+std::optional<Verdict> Supervisor::build_restored(const Ticket& ticket) {
+  const Paths& paths = options_.paths;
+  std::string why;
+  const auto argv = restore_argv(ticket, paths, why);
+  if (argv.empty()) return verdict_of(Class::kConfig, why);
+  if (auto s = remove_tree(paths.restoring()); !s) return verdict_of(s.error());
+  log("restores", ticket.restore_snapshot);
+  auto child = spawn(argv);
+  if (!child) return verdict_of(child.error());
+  LogScanner scanner;
+  const Exit exit = watch(*child, scanner, base::Duration(0), nullptr);
+  if (stopping_) return verdict_of(Class::kStopped, "asked to stop while restoring");
+  if (exit.code != 0) {
+    (void)remove_tree(paths.restoring());
+    bool condemns = false;
+    Verdict v = judge(exit, scanner, monotonic_ms(), condemns);
+    if (v.klass != Class::kNode) v.klass = Class::kConfig;
+    v.signature = "restore: " + v.signature;
+    return v;
+  }
+  WalCursor restored(paths.restoring());
+  const WalSeen& wal = restored.advance();
+  if (wal.state != WalSeen::State::kSound ||
+      (ticket.member_id && wal.member_id != ticket.member_id) ||
+      (ticket.cluster_id && wal.cluster_id != ticket.cluster_id))
+    return verdict_of(
+        Class::kConfig,
+        fmt::format("the restored directory is of member {} of cluster {}, not of {} "
+                    "of {} {}",
+                    base::to_text(wal.member_id), base::to_text(wal.cluster_id),
+                    base::to_text(ticket.member_id), base::to_text(ticket.cluster_id), wal.why));
+  if (auto s = remove_tree(paths.data()); !s) return verdict_of(s.error());
+  if (auto s = rename_durably(paths.restoring(), paths.data()); !s) return verdict_of(s.error());
+  return std::nullopt;
+}
+
+Verdict Supervisor::run_etcd(const Ticket& ticket, const Decision& decision, WalCursor& cursor) {
+  const bool blank = decision.start == Start::kBlankNew || decision.start == Start::kBlankExisting;
+  std::optional<BirthWatch> birth;
+  if (blank) birth.emplace(options_.paths.data());
+  auto child = spawn(etcd_argv(ticket, options_.paths, decision.start));
+  if (!child) return verdict_of(child.error());
+  const std::int64_t started = monotonic_ms();
+  ++state_.starts;
+  state_.version = ticket.version;
+  state_.template_hash = ticket.template_hash;
+  write_state(Phase::kRunning, child->pid);
+  log("etcd started", fmt::format("pid={} version={}", child->pid, ticket.version));
+  LogScanner scanner;
+  const Exit exit = watch(*child, scanner, options_.stop_grace, &cursor);
+  const std::int64_t now = monotonic_ms();
+  bool condemns = false;
+  Verdict v = judge(exit, scanner, now, condemns);
+  if (stopping_ && !is_final(v.klass)) v.klass = Class::kStopped;
+  if (now - started >= kStableMs) failures_ = 0;
+  note_log(cursor);
+  if (condemns) {
+    Marker m = marker_;
+    m.condemned = v.klass;
+    if (auto s = keep_marker(m); !s) log("the marker cannot be written", s.error().message);
+  } else if (birth && cursor.seen().state == WalSeen::State::kNone && birth->never_had_log()) {
+    take_back_start(decision);
+  }
+  log("etcd ended", fmt::format("class={} code={} signal={} words=\"{}\"", name_of(v.klass),
+                                v.exit_code, v.signal, v.signature));
+  return v;
+}
+
+// The newest entry that is surely on disk goes into the marker.
+void Supervisor::note_log(WalCursor& cursor) {
+  const WalSeen& wal = cursor.advance();
+  const bool ours = !marker_.member_id || wal.member_id == marker_.member_id;
+  const bool further = wal.end > LogEnd{marker_.last_term, marker_.last_index};
+  if (!wal.member_id || !ours || (!further && marker_.member_id && marker_.cluster_id)) return;
+  if (!cursor.sync()) return;
+  Marker m = marker_;
+  m.member_id = wal.member_id;
+  m.cluster_id = wal.cluster_id;
+  if (further) {
+    m.last_term = wal.end.term;
+    m.last_index = wal.end.index;
+  }
+  if (auto s = keep_marker(m); !s) log("the marker cannot be written", s.error().message);
+}
+
+// etcd never made a log, so this first start has not happened; what it left holds nothing.
+void Supervisor::take_back_start(const Decision& decision) {
+  Marker m = decision.marker;
+  m.started = false;
+  auto s = remove_tree(options_.paths.data());
+  if (s) s = keep_marker(m);
+  if (!s) log("a first start cannot be taken back", s.error().message);
+}
+
+void Supervisor::wait_backoff(const Verdict& verdict) {
+  ++failures_;
+  unsigned long long random = 0;
+  (void)!::getrandom(&random, sizeof random, GRND_NONBLOCK);
+  const auto& backoff = verdict.klass == Class::kNode ? kNodeBackoff : kBackoff;
+  const std::int64_t until = monotonic_ms() + backoff.wait(failures_, random).count();
+  nudged_ = false;
+  while (!stopping_ && !nudged_ && monotonic_ms() < until) wait(-1, until);
+  if (nudged_) failures_ = 0;
+}
+
+void Supervisor::write_state(Phase phase, std::int64_t etcd_pid) {
+  state_.phase = phase;
+  state_.etcd_pid = etcd_pid;
+  state_.since = wall_now();
+  if (auto s = write_file(options_.paths.state(), encode(state_), Last::kUntilReboot); !s)
+    log("the state cannot be written", s.error().message);
+}
+
+void Supervisor::write_verdict(Verdict& verdict) {
+  verdict.failures = verdict.klass == Class::kStopped ? 0 : failures_ + 1;
+  verdict.at = wall_now();
+  log("verdict", fmt::format("class={} words=\"{}\"", name_of(verdict.klass), verdict.signature));
+  if (auto s = write_file(options_.paths.verdict(), encode(verdict), Last::kForGood); !s)
+    log("the verdict cannot be written", s.error().message);
+}
+
+void Supervisor::log(std::string_view event, std::string_view detail) {
+  guard_log_.write(fmt::format("{} {} {}\n", base::to_rfc3339(wall_now()), event, detail));
+}
+
+}  // namespace guard
