@@ -43,7 +43,8 @@ stop: ## stop the members that `make run` started; their data stays in .run/
 	 build/bin/etcd-operator stop --all --state $(STATE)
 
 etcd: programs ## fetch the etcd versions that the tests use into the local cache
-	@for version in $$(tools/etcd-versions); do build/bin/etcd-operator fetch-etcd $$version; done
+	@for version in $$(tools/etcd-versions $(EO_DEPTH)); do \
+	   build/bin/etcd-operator fetch-etcd $$version; done
 
 test: ## everything at bounded depth, with a ledger; what CI runs
 	@tools/ledger test
