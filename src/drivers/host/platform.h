@@ -21,9 +21,9 @@ struct PlatformOptions {
   std::string guard;      // absolute path of etcd-guard
   // Where a version of etcd is looked for beside PATH and the cache; may be empty.
   std::string etcd_dir;
-  // argv of a child that gets a version as its last argument and puts it where we look
-  // ("/…/etcd-operator", "fetch-etcd", "--etcd-dir", "…"); empty: missing versions stay missing.
-  std::vector<std::string> fetch_command;
+  // Whether a missing version is fetched when a cluster wants it (binaries.h), and where from.
+  bool fetch = true;
+  std::string release_url;  // empty: etcd's own releases
   posix::PortRange ports;  // of members; three each, chosen once
 };
 
