@@ -15,6 +15,11 @@ export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 export CCACHE_SLOPPINESS := pch_defines,time_macros,include_file_mtime,include_file_ctime
 
+# A checkout that belongs to another user is listed all the same.
+export GIT_CONFIG_COUNT := 1
+export GIT_CONFIG_KEY_0 := safe.directory
+export GIT_CONFIG_VALUE_0 := $(CURDIR)
+
 PROGRAMS := etcd-operator etcd-guard
 configure = cmake --preset $(1) >build/$(1).configure.log || { cat build/$(1).configure.log; exit 1; }
 

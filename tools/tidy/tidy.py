@@ -66,8 +66,13 @@ class Tidy:
         return sorted(self.problems)
 
     def files(self):
-        listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=self.root,
-                                capture_output=True, text=True, check=True).stdout.splitlines()
+        git = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=self.root,
+                             capture_output=True, text=True, check=False)
+        listed = git.stdout.splitlines()
+        if git.returncode != 0:  # an unpacked archive: everything that is not built or hidden
+            for folder, folders, names in os.walk(self.root):
+                folders[:] = [f for f in folders if f != "build" and not f.startswith(".")]
+                listed += [os.path.relpath(os.path.join(folder, n), self.root) for n in names]
         return [path for path in listed if os.path.isfile(os.path.join(self.root, path))]
 
     def check_source(self, path, text):

@@ -40,6 +40,12 @@ class TidyTest(unittest.TestCase):
         self.write("src/plan/a.cc", '#include "base/a.h"\n#include "plan/b.h"\nint f();\n')
         self.expect()
 
+    def test_an_unpacked_archive_is_checked_too(self):
+        shutil.rmtree(os.path.join(self.root, ".git"))
+        self.write("src/base/a.cc", '#include "api/a.h"\n')
+        self.write("build/src/base/a.cc", '#include "api/a.h"\n')
+        self.expect("layers")
+
     def test_an_include_against_the_layers_fails(self):
         self.write("src/base/a.cc", '#include "api/a.h"\n')
         self.expect("layers")
