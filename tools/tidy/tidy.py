@@ -58,6 +58,8 @@ class Tidy:
                 text = source.read()
             if path.endswith((".h", ".cc")):
                 self.check_source(path, text)
+            elif path.startswith("src/") and path.endswith("/CMakeLists.txt"):
+                self.check_links(path, text)
             elif path.endswith(".md"):
                 self.check_markdown(path, text)
         self.check_third_party()
@@ -121,6 +123,22 @@ class Tidy:
             allowed = self.layers.get(folder, [])
             if target not in allowed and included not in allowed:
                 self.report(path, number, "layers", f"{folder} may not include {included}")
+
+    def check_links(self, path, text):
+        """eo_module(… DEPS …) names the same edges: a library drivers_host is the folder
+        drivers/host, guard_files is the header guard/files.h."""
+        folder = self.folder_of(path)
+        for match in re.finditer(r"eo_module\(([^)]*)\)", text):
+            words = re.split(r"\b(?:SOURCES|DEPS|LIBS|TESTS|TEST_DEPS)\b", match.group(1))
+            keys = [""] + re.findall(r"\b(?:SOURCES|DEPS|LIBS|TESTS|TEST_DEPS)\b", match.group(1))
+            for key, names in zip(keys, words):
+                for name in names.split() if key == "DEPS" else []:
+                    target = name.replace("_", "/")
+                    allowed = self.layers.get(folder, []) + [folder]
+                    if not any(edge in (target, target + ".h") or target.startswith(folder + "/")
+                               for edge in allowed):
+                        line = text[:match.start()].count("\n") + 1
+                        self.report(path, line, "layers", f"{folder} may not link {name}")
 
     def check_third_party(self):
         """A header that shows a third party's type, itself or by inclusion, stays in its module."""

@@ -63,6 +63,16 @@ class TidyTest(unittest.TestCase):
         self.write("src/engine/a.cc", '#include "guard/lock.h"\n')
         self.expect("layers")
 
+    def test_a_link_against_the_layers_fails(self):
+        def module(deps):
+            return f"eo_module(x SOURCES a.cc b.cc\n  DEPS {deps}\n  LIBS foo TESTS a_test.cc)\n"
+        self.write("src/engine/CMakeLists.txt", module("base plan guard_files engine_part"))
+        self.expect()
+        self.write("src/engine/CMakeLists.txt", module("base guard"))
+        self.expect("layers")
+        self.write("src/engine/CMakeLists.txt", module("base api"))
+        self.expect("layers")
+
     def test_a_folder_without_a_row_fails(self):
         self.write("src/new/CMakeLists.txt", "a.cc\n")
         self.write("src/new/a.cc", "int f();\n")
