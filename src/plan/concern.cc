@@ -1,5 +1,7 @@
 #include "plan/concern.h"
 
+#include <algorithm>
+
 namespace plan {
 
 Operation& begin(Context& c, OperationKind kind, Reason why, const std::string& member,
@@ -22,6 +24,38 @@ void end(Context& c, OperationKind kind) {
 
 bool running(const Record& record, OperationKind kind) {
   return record.operation && record.operation->kind == kind;
+}
+
+bool too_soon(const Context& c, std::string_view action, base::Duration longest) {
+  if (!c.seen.last || c.seen.last->action != action) return false;
+  if (c.seen.last->outcome == Outcome::kDone || c.seen.last->failures == 0) return false;
+  const auto shift = std::min(c.seen.last->failures - 1, 7U);
+  return c.now - c.seen.last->at < std::min(base::Duration(500) * (1 << shift), longest);
+}
+
+bool just_done(const Context& c, std::string_view action) {
+  return c.seen.last && c.seen.last->action == action && c.seen.last->outcome == Outcome::kDone;
+}
+
+std::vector<MemberRecord> offers(Context& c, int count) {
+  std::vector<MemberRecord> out;
+  std::size_t volume = 0;
+  for (const auto& [ordinal, addresses] : c.seen.addresses) {
+    if (static_cast<int>(out.size()) == count || volume == c.seen.fresh_volumes.size()) break;
+    const std::string name = c.record.key.name + "-" + std::to_string(ordinal);
+    if (ordinal < c.record.next_ordinal || c.record.members.contains(name)) continue;
+    MemberRecord member;
+    member.name = name;
+    member.ordinal = ordinal;
+    member.addresses = addresses;
+    member.volume = c.seen.fresh_volumes[volume++];
+    member.incarnation = c.record.incarnation;
+    member.version = c.record.version;
+    member.template_hash = c.record.template_hash;
+    c.record.next_ordinal = ordinal + 1;
+    out.push_back(std::move(member));
+  }
+  return out;
 }
 
 void tell(Context& c, Reason why, std::string message) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Context {
 struct Answer {
   enum class Kind {
     kNothing,  // this concern has nothing to do: ask the next
+    kNoted,    // the same, but its change of the record and its events count
     kAct,      // these steps
     kWait,     // nothing can be done but wait: later concerns may act if they do not disrupt
     kStop      // wait, and no later concern may act at all (a gate)
@@ -37,6 +39,11 @@ struct Answer {
   bool overtakes = false;
 
   static Answer nothing() { return {}; }
+  static Answer noted() {
+    Answer answer;
+    answer.kind = Kind::kNoted;
+    return answer;
+  }
   static Answer act(Reason why, Action action, std::string message) {
     return {Kind::kAct, {Step{std::move(action), why}}, why, std::move(message)};
   }
@@ -55,6 +62,13 @@ Operation& begin(Context& c, OperationKind kind, Reason why, const std::string& 
 // Ends the operation if it is of this kind.
 void end(Context& c, OperationKind kind);
 [[nodiscard]] bool running(const Record& record, OperationKind kind);
+// The last act was this one, was not done, and is too young to be tried again.
+[[nodiscard]] bool too_soon(const Context& c, std::string_view action,
+                            base::Duration longest = std::chrono::minutes(1));
+[[nodiscard]] bool just_done(const Context& c, std::string_view action);  // as the last act
+// The next free ordinals with addresses and volumes, as records of members that shall run the
+// wanted version; fewer than `count` when the observation offers fewer. Takes their ordinals.
+std::vector<MemberRecord> offers(Context& c, int count);
 void tell(Context& c, Reason why, std::string message);  // an event
 void warn(Context& c, Reason why, std::string message);  // an event that is a warning
 

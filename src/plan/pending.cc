@@ -31,27 +31,4 @@ Answer maintain(Context& /*c*/) {
   return Answer::nothing();
 }
 
-// gate.cc, bootstrap.cc, membership.cc, repair.cc.
-Answer check_record(Context& /*c*/) {
-  return Answer::nothing();
-}
-Answer bootstrap(Context& /*c*/) {
-  return Answer::nothing();
-}
-Answer start_members(Context& /*c*/) {
-  return Answer::nothing();
-}
-Answer settle_membership(Context& /*c*/) {
-  return Answer::nothing();
-}
-Answer repair_member(Context& /*c*/) {
-  return Answer::nothing();
-}
-Answer promote_learner(Context& /*c*/) {
-  return Answer::nothing();
-}
-Answer scale(Context& /*c*/) {
-  return Answer::nothing();
-}
-
 }  // namespace plan

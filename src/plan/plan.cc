@@ -37,6 +37,11 @@ Plan plan(const Intent& intent, const Record& record, const Observation& observa
     Answer answer = concern(context);
     if (answer.kind == Answer::Kind::kNothing) continue;
     const bool acts = answer.kind == Answer::Kind::kAct;
+    if (answer.kind == Answer::Kind::kNoted) {
+      out.record = std::move(context.record);
+      std::ranges::move(context.events, std::back_inserter(out.events));
+      continue;
+    }
     if (acts && !waits.empty() && disrupts(answer.steps) && !answer.overtakes) continue;
     out.record = std::move(context.record);
     std::ranges::move(context.events, std::back_inserter(out.events));

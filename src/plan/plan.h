@@ -47,7 +47,8 @@ struct Event {
 };
 
 // No steps means: converged, or waiting; status says which. The record is to be stored before the
-// first step is applied. At most one step is disruptive, and then it is the only one.
+// first step is applied; steps are applied in order, and the first that is not done ends the plan.
+// At most one step is disruptive, and then it is the only one.
 struct Plan {
   std::vector<Step> steps;
   Record record;

@@ -66,10 +66,9 @@ void remember_list(MemberRecord& member, const EtcdMember* listed) {
     if (member.phase == Phase::kRemoving && member.id) member.phase = Phase::kRetired;
     return;
   }
-  if (member.phase == Phase::kAdding || member.phase == Phase::kLearner) {
-    member.id = listed->id;
-    member.phase = listed->learner || !listed->started ? Phase::kLearner : Phase::kVoter;
-  }
+  if (member.phase == Phase::kAdding) member.id = listed->id;
+  if (member.phase == Phase::kLearner && listed->started && !listed->learner)
+    member.phase = Phase::kVoter;
   // It votes: blank data is a loss, whoever promoted it.
   if (member.phase == Phase::kVoter) member.permit = Permit::kData;
 }
@@ -156,11 +155,26 @@ bool View::may_stop(const Seat& seat) const {
   return left >= quorum_of(voters);
 }
 
+bool View::may_promote(const Seat& seat) const {
+  if (!list_known || seat.etcd == nullptr || seat.voter || !seat.healthy) return false;
+  return healthy_voters >= quorum_of(voters) && healthy_voters + 1 >= quorum_of(voters + 1);
+}
+
 bool View::may_remove(const Seat& seat) const {
-  if (!list_known || seat.etcd == nullptr) return false;
+  if (!list_known || seat.etcd == nullptr || healthy_voters < quorum_of(voters)) return false;
   if (!seat.voter) return true;
   const std::size_t left = healthy_voters - (seat.healthy ? 1 : 0);
   return voters > 1 && left >= quorum_of(voters - 1);
+}
+
+const Seat* View::heir(const Seat& other) const {
+  const Seat* best = nullptr;
+  for (const Seat& seat : seats) {
+    if (&seat == &other || !seat.voter || !seat.healthy) continue;
+    if (seat.record != nullptr && seat.record->phase != Phase::kVoter) continue;
+    if (best == nullptr || seat.status->raft_applied > best->status->raft_applied) best = &seat;
+  }
+  return best;
 }
 
 View look(const Intent& /*intent*/, const Record& record, const Observation& seen,
@@ -236,6 +250,7 @@ bool same_peer(std::string_view a, std::string_view b) {
 }
 
 bool data_lost(const Seat& seat) {
+  if (seat.healthy) return false;  // what runs and is seen outweighs an older verdict
   if (seat.ended_by(End::kDataLost)) return true;
   const bool ran = seat.record != nullptr && seat.record->ran;
   return ran && seat.process_is(Process::kStopped) &&
@@ -243,6 +258,7 @@ bool data_lost(const Seat& seat) {
 }
 
 std::optional<Reason> never_again(const Seat& seat) {
+  if (seat.healthy) return std::nullopt;
   if (data_lost(seat)) return Reason::kMemberDataLost;
   if (seat.ended_by(End::kDataCorrupt)) return Reason::kMemberDataLost;
   if (seat.ended_by(End::kForeign)) return Reason::kMemberDataForeign;

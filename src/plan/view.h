@@ -45,6 +45,9 @@ struct View {
   // S1: would the healthy started voters still be a quorum of what is left? Never without a list.
   [[nodiscard]] bool may_stop(const Seat& seat) const;
   [[nodiscard]] bool may_remove(const Seat& seat) const;
+  [[nodiscard]] bool may_promote(const Seat& seat) const;  // a learner
+  // To lead in place of `other`: the healthy voter that applied most; null: there is none.
+  [[nodiscard]] const Seat* heir(const Seat& other) const;
 };
 
 View look(const Intent& intent, const Record& record, const Observation& seen, base::Instant now);

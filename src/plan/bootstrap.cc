@@ -1,0 +1,331 @@
+// From nothing to a cluster that clients may use. Steps of the operation Bootstrap: "prepare" (the
+// members' places), "form" (they run), "discard" (thrown away before the latch), "begin again" (the
+// pause after that), "open" (latched, not yet open to clients).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "plan/concern.h"
+#include "plan/quorum.h"
+
+namespace plan {
+namespace {
+
+constexpr base::Duration kFormationLimit{60'000}, kSoon{200}, kSlow{5'000};
+
+std::vector<std::string> waiting_for(const Context& c) {
+  std::vector<std::string> out;
+  for (const Seat& seat : c.view.seats) {
+    if (seat.record == nullptr || (seat.etcd != nullptr && seat.etcd->started)) continue;
+    const bool said = seat.facts != nullptr && seat.facts->ended;
+    out.push_back(said ? fmt::format("{} ({})", seat.record->name, seat.facts->ended->text)
+                       : seat.record->name);
+  }
+  return out;
+}
+
+// --- before the formation -----------------------------------------------------------------------
+
+std::optional<Answer> fetch_binary(Context& c) {
+  const std::string version = c.intent.cluster.spec.version.text();
+  const auto at = c.seen.binaries.find(version);
+  const Binary* binary = at == c.seen.binaries.end() ? nullptr : at->second.get();
+  if (binary != nullptr && *binary == Binary::kPresent) return std::nullopt;
+  std::string message = fmt::format("etcd {} is not on this machine", version);
+  if (binary == nullptr)
+    return Answer::stop(Reason::kBinaryMissing,
+                        fmt::format("it is not known whether etcd {} is on this machine", version),
+                        kSlow);
+  if (*binary == Binary::kFetching)
+    return Answer::stop(Reason::kBinaryMissing, message + "; it is being fetched", kSlow);
+  if (too_soon(c, "FetchBinary"))
+    return Answer::stop(Reason::kBinaryMissing,
+                        fmt::format("{}, and fetching failed: {}; put it into the etcd directory, "
+                                    "or wait for the next try",
+                                    message, c.seen.last->text),
+                        kSlow);
+  return Answer::act(Reason::kBinaryMissing, FetchBinary{version}, message + "; it is fetched now");
+}
+
+Answer found(Context& c) {
+  const api::ClusterSpec& spec = c.intent.cluster.spec;
+  const std::string token = fmt::format("{}-{}", c.record.key.name, c.seen.fresh_incarnation);
+  if (c.seen.fresh_incarnation.empty() || c.record.old_tokens.contains(token))
+    return Answer::stop(Reason::kBootstrap, "a fresh name for the cluster is awaited", kSoon);
+  const Record before = c.record;
+  c.record.incarnation = c.seen.fresh_incarnation;
+  c.record.token = token;
+  c.record.size = spec.size;
+  c.record.version = spec.version;
+  c.record.template_hash = c.intent.template_hash;
+  c.record.operation.reset();
+  auto members = offers(c, spec.size);
+  if (static_cast<int>(members.size()) < spec.size) {
+    c.record = before;
+    return Answer::stop(Reason::kBootstrap, "no free addresses or volumes for all members", kSlow);
+  }
+  Answer answer;
+  answer.kind = Answer::Kind::kAct;
+  answer.reason = Reason::kBootstrap;
+  answer.look_again = kSoon;
+  answer.message = fmt::format("a new cluster of {} is prepared", spec.size);
+  for (MemberRecord& member : members) {
+    answer.steps.push_back({PrepareMember{member.name}, Reason::kBootstrap});
+    c.record.members[member.name] = std::move(member);
+  }
+  c.record.formation = Formation::kForming;
+  begin(c, OperationKind::kBootstrap, Reason::kBootstrap, "", kFormationLimit).step = "prepare";
+  tell(c, Reason::kBootstrap,
+       fmt::format("a new cluster of {} members, etcd {}", spec.size, spec.version.text()));
+  return answer;
+}
+
+Answer begin_formation(Context& c) {
+  if (c.intent.wish == Wish::kDeleted) return Answer::nothing();
+  if (c.intent.wish == Wish::kStale)
+    return Answer::stop(Reason::kIntentUnreadable,
+                        "the manifest cannot be read now; a new cluster is not begun", kSlow);
+  if (c.intent.cluster.spec.restore)
+    return Answer::stop(
+        Reason::kRestoreNotPossible,
+        "spec.restore asks for a backup, and this version cannot look into a backup store; an "
+        "empty cluster is not begun in its place: remove spec.restore to begin one",
+        kSlow);
+  const auto& pause = c.record.operation;
+  if (pause && pause->step == "begin again" && c.now < pause->deadline)
+    return Answer::stop(Reason::kBootstrapRestarted,
+                        "the last formation failed (" + pause->note + "); the next begins soon",
+                        std::max(kSoon, base::Duration(pause->deadline - c.now)));
+  if (auto answer = fetch_binary(c)) return *std::move(answer);
+  return found(c);
+}
+
+// --- the formation ------------------------------------------------------------------------------
+
+Answer discard(Context& c, bool failed, const std::string& why) {
+  Operation& operation =
+      begin(c, OperationKind::kBootstrap, Reason::kBootstrap, "", kFormationLimit);
+  operation.step = "discard";
+  operation.reason = Reason::kBootstrapRestarted;
+  operation.note = why;
+  operation.halted = false;
+  operation.deadline =
+      c.now + (failed ? std::min(base::Duration(1'000) * (1 << std::min(c.record.epoch, 6)),
+                                 kFormationLimit)
+                      : base::Duration(0));
+  for (auto& [name, member] : c.record.members) member.may_start = false;
+  warn(c, Reason::kBootstrapRestarted, "the formation is thrown away: " + why);
+  return Answer::act(Reason::kBootstrapRestarted, DiscardFormation{},
+                     "the formation is thrown away: " + why);
+}
+
+// All that is left of the formation is its token, which is never used again.
+Answer discarded(Context& c) {
+  if (!just_done(c, "DiscardFormation"))
+    return Answer::act(Reason::kBootstrapRestarted, DiscardFormation{},
+                       "the formation is thrown away: " + c.record.operation->note);
+  c.record.old_tokens.insert(c.record.token);
+  c.record.token.clear();
+  c.record.incarnation.clear();
+  c.record.members.clear();
+  c.record.epoch += 1;
+  c.record.formation = Formation::kNone;
+  c.record.operation->step = "begin again";
+  return Answer::stop(Reason::kBootstrapRestarted,
+                      "the formation was thrown away: " + c.record.operation->note, kSoon);
+}
+
+// Why a founding member can never be started again under this token; empty: it can.
+std::string spoiled(const Seat& seat) {
+  if (seat.record == nullptr) return {};
+  if (seat.ended_by(End::kNoVolume)) return seat.record->name + ": its volume is gone";
+  if (const auto why = never_again(seat))
+    return fmt::format("{}: {}", seat.record->name, meaning_of(*why));
+  if (seat.record->ran && seat.process_is(Process::kStopped) && seat.data_is(Data::kNoMarker))
+    return seat.record->name + ": its volume is not the one that it ran on";
+  return {};
+}
+
+std::string edited(const Context& c) {
+  const api::ClusterSpec& spec = c.intent.cluster.spec;
+  if (c.intent.wish != Wish::kPresent) return {};
+  if (spec.size != c.record.size) return "spec.size was changed";
+  if (spec.version != c.record.version) return "spec.version was changed";
+  if (c.intent.template_hash != c.record.template_hash) return "the specification was changed";
+  if (spec.restore) return "spec.restore was added";
+  return {};
+}
+
+Answer latch(Context& c, bool partly) {
+  Answer answer;
+  answer.kind = Answer::Kind::kAct;
+  answer.reason = partly ? Reason::kFormedPartly : Reason::kFormed;
+  answer.look_again = kSoon;
+  c.record.cluster_id = c.seen.membership->cluster_id;
+  c.record.formation = Formation::kLatched;
+  c.record.bootstrap_source = "New";
+  c.record.bootstrapped_at = c.now;
+  std::vector<std::string> late;
+  for (const Seat& seat : c.view.seats) {
+    if (seat.record == nullptr) continue;
+    MemberRecord& member = c.record.members.at(seat.record->name);
+    member.id = seat.id();
+    member.permit = Permit::kData;
+    if (seat.etcd != nullptr && seat.etcd->started) {
+      member.phase = Phase::kVoter;
+      answer.steps.push_back({WriteTicket{member.name}, answer.reason});
+      continue;
+    }
+    late.push_back(member.name);
+    member.phase = Phase::kRemoving;
+    member.may_start = false;
+  }
+  Operation& operation =
+      begin(c, OperationKind::kBootstrap, Reason::kBootstrap, "", kFormationLimit);
+  operation.step = "open";
+  operation.halted = false;
+  answer.message =
+      partly ? fmt::format("a quorum formed by the deadline; {} will be removed and replaced",
+                           base::join(late, ", "))
+             : "every founding member was seen; the identity is latched";
+  partly ? warn(c, answer.reason, answer.message)
+         : tell(c, answer.reason,
+                fmt::format("cluster {} formed", base::to_text(c.record.cluster_id)));
+  return answer;
+}
+
+struct Census {
+  std::size_t started = 0, listed = 0, foreign = 0;
+};
+Census count(const Context& c) {
+  Census out;
+  for (const Seat& seat : c.view.seats) {
+    if (seat.etcd == nullptr) continue;
+    out.listed += 1;
+    out.foreign += seat.record == nullptr || !seat.voter ? 1U : 0U;
+    out.started += seat.record != nullptr && seat.etcd->started ? 1U : 0U;
+  }
+  return out;
+}
+
+Answer past_deadline(Context& c, const Census& census) {
+  const std::string missing = base::join(waiting_for(c), ", ");
+  if (c.view.list_known && census.foreign == 0 && census.listed == c.record.members.size() &&
+      census.started >= quorum_of(c.record.members.size()))
+    return latch(c, true);
+  const bool ours_to_mend = std::ranges::any_of(c.view.seats, [](const Seat& s) {
+    return s.ended_by(End::kConfig) || s.ended_by(End::kNode);
+  });
+  // Another try would end the same way, until the specification or the machine is mended.
+  if (ours_to_mend) {
+    if (!c.record.operation->halted)
+      warn(c, Reason::kOperationTimedOut, "the cluster does not form: " + missing);
+    c.record.operation->halted = true;
+    return Answer::stop(Reason::kOperationTimedOut,
+                        "the cluster does not form: " + missing +
+                            "; mend what etcd names, in the manifest or on the machine",
+                        kSlow);
+  }
+  return discard(c, true, "no quorum by the deadline, missing " + missing);
+}
+
+Answer start_founders(Context& c) {
+  Answer answer;
+  answer.kind = Answer::Kind::kAct;
+  answer.reason = Reason::kBootstrap;
+  answer.look_again = kSoon;
+  for (auto& [name, member] : c.record.members) {
+    if (!member.may_start && !just_done(c, "PrepareMember"))
+      answer.steps.push_back({PrepareMember{name}, Reason::kBootstrap});
+  }
+  answer.message = "the founding members are prepared";
+  if (!answer.steps.empty()) return answer;
+  for (const Seat& seat : c.view.seats) {
+    if (seat.record == nullptr) continue;
+    MemberRecord& member = c.record.members.at(seat.record->name);
+    if (member.may_start && !seat.process_is(Process::kStopped)) continue;
+    member.may_start = true;
+    member.started_at = c.now;
+    answer.steps.push_back({StartMember{member.name}, Reason::kBootstrap});
+  }
+  if (answer.steps.empty()) return Answer::nothing();
+  c.record.operation->step = "form";
+  answer.message = "the founding members are started together";
+  return answer;
+}
+
+Answer form(Context& c) {
+  if (!running(c.record, OperationKind::kBootstrap))
+    begin(c, OperationKind::kBootstrap, Reason::kBootstrap, "", kFormationLimit).step = "prepare";
+  if (c.record.operation->step == "discard") return discarded(c);
+  if (const std::string why = edited(c); !why.empty()) return discard(c, false, why);
+  for (const Seat& seat : c.view.seats)
+    if (const std::string why = spoiled(seat); !why.empty()) return discard(c, true, why);
+  const Census census = count(c);
+  if (c.view.list_known && census.foreign == 0 && census.listed == c.record.members.size() &&
+      census.started == census.listed)
+    return latch(c, false);
+  if (c.now > c.record.operation->deadline) return past_deadline(c, census);
+  if (too_soon(c, "PrepareMember") || too_soon(c, "StartMember"))
+    return Answer::stop(Reason::kBootstrap,
+                        "a founding member cannot be started: " + c.seen.last->text,
+                        base::Duration(1'000));
+  if (Answer answer = start_founders(c); answer.kind != Answer::Kind::kNothing) return answer;
+  return Answer::stop(Reason::kBootstrap,
+                      "waiting for " + base::join(waiting_for(c), ", ") + " to form the cluster",
+                      kSoon);
+}
+
+// --- after the latch ----------------------------------------------------------------------------
+
+Answer open_to_clients(Context& c) {
+  const bool plain = c.intent.cluster.spec.tls.mode == api::TlsMode::kDisabled;
+  if (c.record.open_to_clients && (plain || c.seen.client_certificate_published)) {
+    if (!running(c.record, OperationKind::kBootstrap)) return Answer::nothing();
+    end(c, OperationKind::kBootstrap);
+    return Answer::noted();
+  }
+  if (too_soon(c, "OpenToClients") || too_soon(c, "WriteTicket")) return Answer::nothing();
+  Answer answer;
+  answer.kind = Answer::Kind::kAct;
+  answer.reason = Reason::kOpenedToClients;
+  answer.look_again = kSoon;
+  answer.message = "the users' client certificate is published";
+  bool proven = true;
+  for (const Seat& seat : c.view.seats) {
+    if (seat.record == nullptr || seat.record->phase != Phase::kVoter) continue;
+    if (seat.facts != nullptr && seat.facts->ticket == Permit::kData) continue;
+    answer.steps.push_back({WriteTicket{seat.record->name}, Reason::kTicketLatched});
+    proven = proven && (seat.facts == nullptr || !seat.facts->ticket.known());
+  }
+  // A ticket that is known to say otherwise is seen to change first. One that cannot be seen is
+  // written right before: a plan ends at its first step that is not done.
+  if (!proven) {
+    answer.reason = Reason::kTicketLatched;
+    answer.message = "the start tickets turn to data before clients are let in";
+    return answer;
+  }
+  answer.steps.push_back({OpenToClients{}, Reason::kOpenedToClients});
+  if (!c.record.open_to_clients)
+    tell(c, Reason::kOpenedToClients, "the cluster is open to clients");
+  c.record.open_to_clients = true;
+  return answer;
+}
+
+}  // namespace
+
+Answer bootstrap(Context& c) {
+  if (c.record.recovery) return Answer::nothing();
+  switch (c.record.formation) {
+    case Formation::kNone:
+      return begin_formation(c);
+    case Formation::kForming:
+      return form(c);
+    case Formation::kLatched:
+      return open_to_clients(c);
+  }
+  return Answer::nothing();
+}
+
+}  // namespace plan

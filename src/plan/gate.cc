@@ -1,0 +1,42 @@
+// What must be understood before anything is touched: a record that can be read, and no data that
+// it does not explain.
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "plan/concern.h"
+
+namespace plan {
+namespace {
+
+constexpr base::Duration kLookAgain{5'000};
+
+}  // namespace
+
+Answer check_record(Context& c) {
+  if (c.seen.record_state == RecordState::kTorn)
+    return Answer::stop(
+        Reason::kRecordTorn,
+        fmt::format("the record cannot be trusted ({}); nothing is touched until its file is put "
+                    "back from a copy, or moved away together with the data of its members",
+                    c.seen.record_problem),
+        kLookAgain);
+  if (c.record.formation != Formation::kNone || c.intent.wish == Wish::kDeleted)
+    return Answer::nothing();
+  const auto& stray = c.seen.stray_data;
+  if (stray.is_unknown())
+    return Answer::stop(Reason::kStrayData,
+                        fmt::format("it cannot be seen whether data of this name exists ({}); a "
+                                    "new cluster is not begun before",
+                                    stray.why()),
+                        kLookAgain);
+  if (stray.known() && !stray->empty())
+    return Answer::stop(
+        Reason::kStrayData,
+        fmt::format("data of this name exists that no record explains: {}; put its record back, "
+                    "or move the data away to begin a new cluster",
+                    base::join(*stray, ", ")),
+        kLookAgain);
+  return Answer::nothing();
+}
+
+}  // namespace plan

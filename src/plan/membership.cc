@@ -1,0 +1,336 @@
+// Joins and removals, one at a time. Steps of ScaleUp and Replace: "add", "catch up N" (N: the log
+// index that it had applied when it was last seen to progress); of ScaleDown and Replace: "remove".
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "plan/concern.h"
+#include "plan/quorum.h"
+
+namespace plan {
+namespace {
+
+constexpr base::Duration kSoon{200}, kPause{1'000}, kJoinLimit{600'000}, kScaleLimit{900'000};
+constexpr std::uint64_t kInSync = 1'000;  // log entries behind the leader
+
+bool joins(const Record& record) {
+  return running(record, OperationKind::kScaleUp) || running(record, OperationKind::kReplace);
+}
+
+int wanted(const Context& c) {
+  return c.intent.wish == Wish::kPresent ? c.intent.cluster.spec.size : c.record.size;
+}
+
+int our_voters(const View& view) {
+  return static_cast<int>(std::ranges::count_if(view.seats, [](const Seat& s) {
+    return s.voter && s.record != nullptr && s.record->phase == Phase::kVoter;
+  }));
+}
+
+Answer soon(Answer answer) {
+  answer.look_again = kSoon;
+  return answer;
+}
+
+// --- half-done removals -------------------------------------------------------------------------
+
+// Someone else removed it: its data never counts again.
+void retire(Context& c, const Seat& seat) {
+  MemberRecord& member = c.record.members.at(seat.record->name);
+  member.phase = Phase::kRetired;
+  member.may_start = false;
+  warn(c, Reason::kMemberRemovedElsewhere,
+       fmt::format("{} ({}) is not in the membership any more; it never runs again", member.name,
+                   base::to_text(member.id)));
+}
+
+Answer remove(Context& c, const Seat& seat, Reason why) {
+  if (too_soon(c, "RemoveMember"))
+    return Answer::wait(
+        why, fmt::format("{} could not be removed yet: {}", seat.name(), c.seen.last->text),
+        kPause);
+  const std::string name = seat.record == nullptr ? "" : seat.record->name;
+  return soon(Answer::act(why, RemoveMember{name, seat.id()},
+                          seat.name() + " is removed from the membership"));
+}
+
+Answer move_leader(const Seat& from, const Seat& to) {
+  return soon(Answer::act(Reason::kLeaderMoved, MoveLeader{from.id(), to.id()},
+                          fmt::format("leadership moves from {} to {}", from.name(), to.name())));
+}
+
+// Its removal was recorded; it is still in the list.
+Answer finish_removal(Context& c, const Seat& seat) {
+  const Reason why = c.record.operation ? c.record.operation->reason : Reason::kScaleDown;
+  if (c.view.may_remove(seat)) {
+    const Seat* heir = &seat == c.view.leader ? c.view.heir(seat) : nullptr;
+    if (heir != nullptr && !too_soon(c, "MoveLeader")) return move_leader(seat, *heir);
+    return remove(c, seat, why);
+  }
+  // A removal by size is taken back when another member fails meanwhile: that one goes first.
+  if (seat.healthy && seat.voter && seat.record->phase == Phase::kRemoving) {
+    MemberRecord& member = c.record.members.at(seat.record->name);
+    member.phase = Phase::kVoter;
+    member.may_start = true;
+    end(c, OperationKind::kScaleDown);
+    warn(c, Reason::kQuorumUnsafe, member.name + " stays: without it no quorum would be healthy");
+    return Answer::wait(Reason::kQuorumUnsafe, member.name + " is not removed now", kPause);
+  }
+  return Answer::wait(Reason::kQuorumUnsafe,
+                      seat.name() + " is to be removed, but the healthy voters are no quorum yet",
+                      kPause);
+}
+
+// --- half-done joins ----------------------------------------------------------------------------
+
+Answer give_up_join(Context& c, const Seat& seat, const std::string& why) {
+  MemberRecord& member = c.record.members.at(seat.record->name);
+  member.phase = seat.etcd == nullptr ? Phase::kRetired : Phase::kRemoving;
+  member.may_start = false;
+  warn(c, Reason::kOrphanRemoved, fmt::format("the join of {} is given up: {}", member.name, why));
+  if (seat.etcd == nullptr)
+    return Answer::wait(Reason::kOrphanRemoved, member.name + " never joined", kSoon);
+  if (!c.view.may_remove(seat))
+    return Answer::wait(Reason::kQuorumUnsafe,
+                        member.name + " is to be removed when a quorum is healthy", kPause);
+  return remove(c, seat, Reason::kOrphanRemoved);
+}
+
+// Recorded before the call and not in the list: the call was refused, lost, or never sent.
+Answer add_again(Context& c, const Seat& seat) {
+  if (!joins(c.record)) return give_up_join(c, seat, "no operation wants it");
+  if (our_voters(c.view) >= wanted(c)) return give_up_join(c, seat, "no more members are wanted");
+  if (too_soon(c, "AddLearner", kPause))
+    return Answer::wait(
+        Reason::kAddRefused,
+        fmt::format("{} is added when etcd allows it: {}", seat.record->name, c.seen.last->text),
+        kSoon);
+  if (c.view.healthy_voters < quorum_of(c.view.voters + 1))
+    return Answer::wait(Reason::kQuorumUnsafe,
+                        seat.record->name + " is added when a quorum of the larger cluster is up",
+                        kPause);
+  return soon(Answer::act(c.record.operation->reason,
+                          AddLearner{seat.record->name, seat.record->addresses.peer_url},
+                          seat.record->name + " is added as a learner"));
+}
+
+// It is in the list: whatever the call answered, it is ours by the peer URL that was stored before.
+void adopt(Context& c, const Seat& seat) {
+  MemberRecord& member = c.record.members.at(seat.record->name);
+  member.phase = Phase::kLearner;
+  const bool plain = just_done(c, "AddLearner");
+  const Reason why = plain ? Reason::kLearnerAdded : Reason::kOrphanAdopted;
+  tell(c, why, fmt::format("{} ({}): {}", member.name, base::to_text(member.id), meaning_of(why)));
+}
+
+void note_progress(Context& c, const Seat& seat) {
+  if (!joins(c.record))
+    begin(c, OperationKind::kScaleUp, Reason::kScaleUp, seat.record->name, kJoinLimit);
+  Operation& operation = *c.record.operation;
+  const std::string step =
+      fmt::format("catch up {}", seat.status == nullptr ? 0 : seat.status->raft_applied);
+  if (operation.step == step) return;
+  operation.step = step;
+  operation.deadline = c.now + kJoinLimit;
+}
+
+Answer join_learner(Context& c, const Seat& seat) {
+  if (const auto why = never_again(seat))
+    return give_up_join(c, seat, std::string(meaning_of(*why)));
+  note_progress(c, seat);
+  if (c.now > c.record.operation->deadline)
+    return give_up_join(c, seat, "it made no progress for long");
+  if (our_voters(c.view) >= wanted(c)) return give_up_join(c, seat, "no more members are wanted");
+  MemberRecord& member = c.record.members.at(seat.record->name);
+  if (member.may_start) return Answer::nothing();
+  if (too_soon(c, "PrepareMember"))
+    return Answer::wait(Reason::kLearnerAdded,
+                        fmt::format("{} cannot be prepared: {}", member.name, c.seen.last->text),
+                        kPause);
+  if (!just_done(c, "PrepareMember"))
+    return soon(Answer::act(Reason::kLearnerAdded, PrepareMember{member.name},
+                            member.name + " is prepared"));
+  member.may_start = true;
+  member.started_at = c.now;
+  return soon(Answer::act(Reason::kLearnerAdded, StartMember{member.name},
+                          member.name + " is started as a learner"));
+}
+
+// --- members that are not ours ------------------------------------------------------------------
+
+Answer settle_stranger(Context& c, const Seat& seat) {
+  if (seat.etcd->started) return Answer::nothing();  // never touched; status reports it
+  if (!c.view.may_remove(seat))
+    return Answer::wait(Reason::kQuorumUnsafe, "an orphan waits for its removal", kPause);
+  if (!too_soon(c, "RemoveMember"))
+    warn(c, Reason::kOrphanRemoved,
+         fmt::format("member {} at {} never started and nothing explains it: removed",
+                     base::to_text(seat.etcd->id), seat.etcd->peer_url));
+  return remove(c, seat, Reason::kOrphanRemoved);
+}
+
+Answer settle_ours(Context& c, const Seat& seat) {
+  const bool listed = seat.etcd != nullptr;
+  switch (seat.record->phase) {
+    case Phase::kRetired:
+      if (listed) return finish_removal(c, seat);
+      if (seat.facts == nullptr || !seat.facts->process.known() ||
+          seat.process_is(Process::kStopped) || too_soon(c, "StopMember"))
+        return Answer::nothing();
+      return soon(Answer::act(Reason::kScaleDown, StopMember{seat.record->name},
+                              seat.record->name + " is out of the cluster and is stopped"));
+    case Phase::kRemoving:
+      return listed ? finish_removal(c, seat) : Answer::nothing();
+    case Phase::kAdding:
+      if (!listed && !seat.record->id) return add_again(c, seat);
+      if (!listed) return give_up_join(c, seat, "someone else removed it");
+      adopt(c, seat);
+      return join_learner(c, seat);
+    case Phase::kLearner:
+      if (listed) return join_learner(c, seat);
+      return give_up_join(c, seat, "someone else removed it");
+    case Phase::kVoter:
+      if (!listed) retire(c, seat);
+      return Answer::nothing();
+    case Phase::kForming:
+    case Phase::kSurvivor:
+      return Answer::nothing();
+  }
+  return Answer::nothing();
+}
+
+// --- size ---------------------------------------------------------------------------------------
+
+bool change_in_flight(const View& view) {
+  return std::ranges::any_of(view.seats, [](const Seat& s) {
+    const bool half = s.record != nullptr &&
+                      (s.record->phase == Phase::kAdding || s.record->phase == Phase::kLearner ||
+                       (s.record->phase == Phase::kRemoving && s.etcd != nullptr));
+    return half || (s.etcd != nullptr && (s.etcd->learner || !s.etcd->started));
+  });
+}
+
+Answer grow(Context& c, int target) {
+  const bool replaces = running(c.record, OperationKind::kReplace);
+  const Reason why = replaces ? Reason::kReplaceMember : Reason::kScaleUp;
+  if (c.view.healthy_voters < quorum_of(c.view.voters + 1))
+    return Answer::wait(Reason::kQuorumUnsafe,
+                        "a member is added when a quorum of the larger cluster is up", kPause);
+  auto offered = offers(c, 1);
+  if (offered.empty())
+    return Answer::wait(why, "no free address or volume for a new member", kPause);
+  MemberRecord& member = offered.front();
+  member.phase = Phase::kAdding;
+  member.permit = Permit::kJoin;
+  Operation& operation = replaces
+                             ? *c.record.operation
+                             : begin(c, OperationKind::kScaleUp, why, member.name, kScaleLimit);
+  operation.reason = why;
+  operation.step = "add";
+  operation.deadline = c.now + kScaleLimit;
+  c.record.size = target;
+  std::string message = fmt::format("{} joins as a learner: {}", member.name, meaning_of(why));
+  tell(c, why, message);
+  Action action = AddLearner{member.name, member.addresses.peer_url};
+  c.record.members[member.name] = std::move(member);
+  return soon(Answer::act(why, std::move(action), std::move(message)));
+}
+
+// The one whose removal costs least: not healthy first, then the highest ordinal.
+const Seat* choose_victim(const View& view) {
+  const Seat* victim = nullptr;
+  for (const Seat& seat : view.seats) {
+    if (!seat.voter || seat.record == nullptr || seat.record->phase != Phase::kVoter) continue;
+    if (victim == nullptr || !seat.healthy || victim->healthy == seat.healthy) victim = &seat;
+  }
+  return victim;
+}
+
+Answer shrink(Context& c, int target) {
+  const Seat* victim = choose_victim(c.view);
+  if (victim == nullptr) return Answer::nothing();
+  if (!c.view.may_remove(*victim))
+    return Answer::wait(Reason::kQuorumUnsafe,
+                        fmt::format("{} leaves when the healthy voters without it are a quorum",
+                                    victim->record->name),
+                        kPause);
+  Operation& operation =
+      begin(c, OperationKind::kScaleDown, Reason::kScaleDown, victim->record->name, kScaleLimit);
+  c.record.size = target;
+  const Seat* heir = victim == c.view.leader ? c.view.heir(*victim) : nullptr;
+  if (heir != nullptr && !too_soon(c, "MoveLeader")) {
+    operation.step = "move leader";
+    return move_leader(*victim, *heir);
+  }
+  operation.step = "remove";
+  MemberRecord& member = c.record.members.at(victim->record->name);
+  member.phase = Phase::kRemoving;
+  tell(c, Reason::kScaleDown, member.name + " leaves the cluster: more voters than wanted");
+  Answer answer = remove(c, *victim, Reason::kScaleDown);
+  answer.overtakes = !victim->healthy;
+  return answer;
+}
+
+}  // namespace
+
+Answer settle_membership(Context& c) {
+  if (!c.view.list_known || c.record.formation != Formation::kLatched || c.record.recovery)
+    return Answer::nothing();
+  for (const Seat& seat : c.view.seats) {
+    Answer answer = seat.record != nullptr ? settle_ours(c, seat) : settle_stranger(c, seat);
+    if (answer.kind != Answer::Kind::kNothing) return answer;
+  }
+  return Answer::noted();
+}
+
+Answer promote_learner(Context& c) {
+  if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
+  const auto at = std::ranges::find_if(c.view.seats, [](const Seat& s) {
+    return s.record != nullptr && s.record->phase == Phase::kLearner && s.etcd != nullptr;
+  });
+  if (at == c.view.seats.end()) return Answer::nothing();
+  const Seat& seat = *at;
+  MemberRecord& member = c.record.members.at(seat.record->name);
+  const EtcdStatus* leader = c.view.leader == nullptr ? nullptr : c.view.leader->status;
+  if (!seat.healthy || leader == nullptr ||
+      seat.status->raft_applied + kInSync < leader->raft_applied)
+    return Answer::wait(Reason::kLearnerAdded, member.name + " starts and catches up", kSoon);
+  if (!c.view.may_promote(seat))
+    return Answer::wait(Reason::kQuorumUnsafe,
+                        member.name + " votes when a quorum of the larger cluster is healthy",
+                        kPause);
+  // Before it votes its ticket says so: from then on blank data is a loss.
+  const bool ticket_known = seat.facts != nullptr && seat.facts->ticket.known();
+  const bool latched =
+      member.permit == Permit::kData &&
+      (ticket_known ? *seat.facts->ticket == Permit::kData : just_done(c, "WriteTicket"));
+  if (!latched) {
+    member.permit = Permit::kData;
+    return soon(Answer::act(Reason::kTicketLatched, WriteTicket{member.name},
+                            member.name + " is in sync; its start ticket turns to data"));
+  }
+  if (too_soon(c, "PromoteMember", kPause))
+    return Answer::wait(Reason::kLearnerAdded,
+                        fmt::format("{} is not promoted yet: {}", member.name, c.seen.last->text),
+                        kSoon);
+  tell(c, Reason::kLearnerPromoted, member.name + " is in sync and becomes a voter");
+  return soon(Answer::act(Reason::kLearnerPromoted, PromoteMember{member.name, seat.id()},
+                          member.name + " is in sync and becomes a voter"));
+}
+
+Answer scale(Context& c) {
+  if (!c.view.list_known || c.record.formation != Formation::kLatched || c.record.recovery)
+    return Answer::nothing();
+  if (c.intent.wish == Wish::kDeleted || change_in_flight(c.view)) return Answer::nothing();
+  const int target = wanted(c);
+  const int voters = our_voters(c.view);
+  if (voters < target) return grow(c, target);
+  if (voters > target) return shrink(c, target);
+  for (const auto kind :
+       {OperationKind::kScaleUp, OperationKind::kScaleDown, OperationKind::kReplace}) {
+    if (c.view.healthy_voters == c.view.voters) end(c, kind);
+  }
+  return Answer::noted();
+}
+
+}  // namespace plan
