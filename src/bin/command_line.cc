@@ -1,0 +1,271 @@
+#include "bin/command_line.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace bin {
+namespace {
+
+// Everything that the parser may fill; the chosen command is taken out of it.
+struct Flags {
+  RunFlags run;
+  std::vector<std::unique_ptr<ClusterFlags>> clusters;
+  ValidateFlags validate;
+  FetchFlags fetch;
+  VersionFlags version;
+  ReferenceFlags reference;
+};
+
+void add_output(CLI::App& app, Output& output) {
+  app.add_option_function<std::string>(
+         "-o,--output",
+         [&output](const std::string& text) {
+           output = text == "json" ? Output::kJson : text == "yaml" ? Output::kYaml : Output::kText;
+         },
+         "how to print the result (default: text)")
+      ->check(CLI::IsMember({"text", "json", "yaml"}))
+      ->type_name("FORMAT");
+}
+
+void add_run(CLI::App& root, RunFlags& f) {
+  auto& app = *root.add_subcommand("run", "run the operator in the foreground");
+  app.add_option("--platform", f.platform, "where the clusters live: host")
+      ->required()
+      ->check(CLI::IsMember({"host", "kubernetes"}))
+      ->type_name("NAME");
+  app.add_option("--manifests", f.manifests, "folder of *.yaml, *.yml and *.json manifests")
+      ->required()
+      ->type_name("DIR");
+  app.add_option("--state", f.state,
+                 "folder of records, data, certificates and logs; made if absent")
+      ->required()
+      ->type_name("DIR");
+  app.add_option("--http-addr", f.http_addr,
+                 "where /healthz, /readyz, /metrics and /debug are served; port 0 takes a free one")
+      ->capture_default_str()
+      ->type_name("HOST:PORT");
+  app.add_option("--workers", f.workers, "clusters that are worked on at the same time")
+      ->capture_default_str()
+      ->check(CLI::Range(1U, 64U))
+      ->type_name("N");
+  app.add_option("--etcd-dir", f.etcd_dir, "etcd programs, looked for before the cache and PATH")
+      ->type_name("DIR");
+  app.add_option("--release-url", f.release_url,
+                 "where missing versions of etcd are downloaded from")
+      ->type_name("URL");
+  app.add_option("--port-range", f.port_range, "ports of members, three each, chosen once")
+      ->capture_default_str()
+      ->type_name("FIRST-LAST");
+  app.add_option("--supervisor", f.supervisor, "what keeps the guards: process (systemd: not yet)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"process", "systemd"}))
+      ->type_name("NAME");
+  app.add_option("--log-format", f.log_format, "text or json, a line an event")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"text", "json"}))
+      ->type_name("FORMAT");
+  app.add_option("--log-level", f.log_level, "debug, info, warning or error")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->type_name("LEVEL");
+  app.add_flag_function(
+      "--live,!--no-live", [&f](std::int64_t times) { f.live = times > 0; },
+      "show a live table and write the log to STATE/operator.log (default: on a terminal)");
+  app.add_option("--fault-point", f.fault_point, "")->group("");
+}
+
+ClusterFlags& add_verb(CLI::App& root, Flags& flags, const std::string& verb,
+                       const std::string& text, const std::string& footer, CLI::App*& app) {
+  flags.clusters.push_back(std::make_unique<ClusterFlags>());
+  auto& f = *flags.clusters.back();
+  f.verb = verb;
+  app = root.add_subcommand(verb, text);
+  if (!footer.empty()) app->footer(footer);
+  app->add_option("--state", f.state, "the folder that `run --state` has")->type_name("DIR");
+  return f;
+}
+
+void need_cluster(CLI::App& app, ClusterFlags& f) {
+  app.add_option("CLUSTER", f.cluster, "NAME (namespace default) or NAMESPACE/NAME")
+      ->required()
+      ->type_name("");
+  app.get_option("--state")->required();
+}
+
+void may_have_cluster(CLI::App& app, ClusterFlags& f) {
+  app.add_option("CLUSTER", f.cluster, "NAME (namespace default) or NAMESPACE/NAME; none: all")
+      ->type_name("");
+}
+
+void add_reading_verbs(CLI::App& root, Flags& flags) {
+  CLI::App* app = nullptr;
+  auto& status = add_verb(root, flags, "status", "show clusters: members, conditions, operation",
+                          "Without a running operator the last written status is shown.", app);
+  may_have_cluster(*app, status);
+  app->get_option("--state")->required();
+  add_output(*app, status.output);
+  app->add_flag("-w,--watch", status.watch, "refresh in place every second");
+
+  auto& plan = add_verb(root, flags, "plan", "show what would be done now and why; changes nothing",
+                        "With -f the manifests of FILE are planned in place of those in force; "
+                        "without --state they are planned as new clusters.",
+                        app);
+  may_have_cluster(*app, plan);
+  app->add_option("-f,--file", plan.file, "a manifest; - is standard input")->type_name("FILE");
+  add_output(*app, plan.output);
+
+  auto& events =
+      add_verb(root, flags, "events", "show what was done and why, newest last", "", app);
+  may_have_cluster(*app, events);
+  app->get_option("--state")->required();
+  app->add_option("--limit", events.limit, "newest events of each cluster")
+      ->capture_default_str()
+      ->check(CLI::Range(1U, 1000U))
+      ->type_name("N");
+  add_output(*app, events.output);
+
+  auto& connect =
+      add_verb(root, flags, "connect", "print endpoints and certificates, or run etcdctl",
+               "connect NAME -- get foo  runs etcdctl with the endpoints and files.", app);
+  need_cluster(*app, connect);
+  add_output(*app, connect.output);
+  app->add_option("ETCDCTL", connect.rest, "after --: arguments for etcdctl")->type_name("ARG...");
+}
+
+void add_acting_verbs(CLI::App& root, Flags& flags) {
+  CLI::App* app = nullptr;
+  auto& approve = add_verb(root, flags, "approve", "agree to the operation that needs approval",
+                           "Read its message first: `status CLUSTER` says what may be lost.", app);
+  need_cluster(*app, approve);
+  app->add_option("OPERATION", approve.operation, "its id; none: the one that waits")
+      ->type_name("");
+  app->add_option("--for", approve.valid_for, "how long the approval holds")
+      ->capture_default_str()
+      ->type_name("DURATION");
+  const std::pair<const char*, const char*> simple[] = {
+      {"pause", "leave a cluster as it is: nothing is changed or repaired"},
+      {"resume", "end a pause"},
+      {"start", "start the members of a stopped cluster"}};
+  for (const auto& [verb, text] : simple) {
+    auto& f = add_verb(root, flags, verb, text, "", app);
+    need_cluster(*app, f);
+  }
+  auto& stop =
+      add_verb(root, flags, "stop", "stop members; all data is kept",
+               "A stopped cluster stays stopped until `start`. --all also ends the operator; "
+               "the next `run` starts everything again.",
+               app);
+  may_have_cluster(*app, stop);
+  app->get_option("--state")->required();
+  app->add_flag("--all", stop.all, "every cluster, and the operator; works without one too");
+}
+
+void add_others(CLI::App& root, Flags& flags) {
+  auto& validate = *root.add_subcommand("validate", "check manifests without running anything");
+  validate
+      .add_option("-f,--file", flags.validate.files, "a manifest or a folder; - is standard input")
+      ->required()
+      ->type_name("FILE");
+  validate.add_option("--platform", flags.validate.platform, "check for this platform")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"host", "kubernetes"}))
+      ->type_name("NAME");
+  add_output(validate, flags.validate.output);
+
+  auto& fetch = *root.add_subcommand("fetch-etcd", "put a version of etcd where `run` finds it");
+  fetch.add_option("VERSION", flags.fetch.version, "such as 3.5.12")->required()->type_name("");
+  fetch.add_option("--etcd-dir", flags.fetch.etcd_dir, "where to (default: the user's cache)")
+      ->type_name("DIR");
+  fetch
+      .add_option("--release-url", flags.fetch.release_url,
+                  "base of the release archives (default: etcd's own releases)")
+      ->type_name("URL");
+  fetch.add_flag("--build,!--no-build", flags.fetch.build,
+                 "build from the Go modules when no archive can be had (default: yes)");
+
+  auto& version = *root.add_subcommand("version", "print the version of this program");
+  add_output(version, flags.version.output);
+
+  auto& reference = *root.add_subcommand("reference", "write the reference pages");
+  reference.group("");
+  reference.add_option("DIR", flags.reference.folder, "")->required();
+}
+
+std::unique_ptr<CLI::App> make_app(Flags& flags) {
+  auto root = std::make_unique<CLI::App>(
+      "Runs etcd clusters that look after themselves, from a folder of manifests.",
+      "etcd-operator");
+  root->require_subcommand(1);
+  root->set_version_flag("--version", "etcd-operator " EO_VERSION);
+  add_run(*root, flags.run);
+  add_reading_verbs(*root, flags);
+  add_acting_verbs(*root, flags);
+  add_others(*root, flags);
+  root->footer("etcd-operator COMMAND --help says more about each.");
+  return root;
+}
+
+Command chosen(const CLI::App& root, Flags& flags) {
+  const auto name = root.get_subcommands().front()->get_name();
+  for (const auto& cluster : flags.clusters)
+    if (cluster->verb == name) return *cluster;
+  if (name == "run") return flags.run;
+  if (name == "validate") return flags.validate;
+  if (name == "fetch-etcd") return flags.fetch;
+  if (name == "version") return flags.version;
+  return flags.reference;
+}
+
+void put_command(const CLI::App& app, std::string& out) {
+  std::string usage = "etcd-operator " + app.get_name();
+  std::string rows;
+  for (const auto* option : app.get_options()) {
+    if (option->get_name() == "--help" || option->get_group().empty()) continue;
+    const bool positional = option->get_positional();
+    const auto name = positional ? option->get_name(true) : option->get_name(false, true);
+    if (positional) usage += option->get_required() ? " " + name : " [" + name + "]";
+    rows += fmt::format(
+        "| `{}`{} | {} | {} | {} |\n", name,
+        option->get_type_name().empty() || positional ? std::string()
+                                                      : " " + option->get_type_name(),
+        option->get_required() ? "yes" : "",
+        option->get_default_str().empty() ? std::string() : "`" + option->get_default_str() + "`",
+        option->get_description());
+  }
+  out += fmt::format("\n## {}\n\n{}.\n\n```\n{} [flags]\n```\n", app.get_name(),
+                     app.get_description(), usage);
+  if (!rows.empty())
+    out += "\n| Name | Required | Default | Meaning |\n| --- | --- | --- | --- |\n" + rows;
+  if (!app.get_footer().empty()) out += "\n" + app.get_footer() + "\n";
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  Flags flags;
+  const auto root = make_app(flags);
+  try {
+    root->parse(argc, argv);
+  } catch (const CLI::Success& done) {
+    return {std::nullopt, root->exit(done)};
+  } catch (const CLI::ParseError& error) {
+    root->exit(error);
+    return {std::nullopt, kBadInput};
+  }
+  return {chosen(*root, flags), kDone};
+}
+
+std::string command_reference() {
+  Flags flags;
+  const auto root = make_app(flags);
+  std::string out = "# Commands\n\nGenerated by `etcd-operator reference`; do not edit.\n";
+  for (const auto* app : root->get_subcommands({}))
+    if (!app->get_group().empty()) put_command(*app, out);
+  return out;
+}
+
+}  // namespace bin

@@ -1,0 +1,84 @@
+// The command line of etcd-operator as values. The parser (CLI11) stays in command_line.cc.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace bin {
+
+enum class Output { kText, kJson, kYaml };
+
+// What every command ends with; documented by `etcd-operator reference`.
+enum ExitCode : int {
+  kDone = 0,
+  kFailed = 1,    // it was tried and did not work
+  kBadInput = 2,  // flags or manifests are wrong
+  kNotThere = 3,  // no such cluster, or no operator where one is needed
+  kRefused = 4,   // the present state forbids it
+  kNoAnswer = 5   // the operator or etcd did not answer in time
+};
+
+struct RunFlags {
+  std::string platform, manifests, state;
+  std::string http_addr = "127.0.0.1:8080";
+  unsigned workers = 4;
+  std::string etcd_dir;
+  std::string release_url;
+  std::string port_range = "23000-32767";
+  std::string supervisor = "process";
+  std::string log_format = "text";
+  std::string log_level = "info";
+  std::optional<bool> live;  // no value: live on a terminal
+  std::string fault_point;   // "NAME" or "NAME:COUNT"; for tests
+};
+
+// status, plan, events, connect, approve, pause, resume, stop, start.
+struct ClusterFlags {
+  std::string verb;
+  std::string cluster;  // as written; may be empty
+  std::string state;
+  Output output = Output::kText;
+  bool all = false, watch = false;
+  std::string file;       // plan -f
+  std::string operation;  // approve
+  std::string valid_for = "1h";
+  unsigned limit = 50;            // events
+  std::vector<std::string> rest;  // connect CLUSTER -- …
+};
+
+struct ValidateFlags {
+  std::vector<std::string> files;
+  std::string platform = "host";
+  Output output = Output::kText;
+};
+
+struct FetchFlags {
+  std::string version, etcd_dir, release_url;
+  bool build = true;
+};
+
+struct VersionFlags {
+  Output output = Output::kText;
+};
+
+struct ReferenceFlags {
+  std::string folder;
+};
+
+using Command =
+    std::variant<RunFlags, ClusterFlags, ValidateFlags, FetchFlags, VersionFlags, ReferenceFlags>;
+
+struct CommandLine {
+  std::optional<Command> command;  // none: help was printed, or an error; `exit` says which
+  int exit = kDone;
+};
+
+// Prints help to stdout and errors to stderr.
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+// Every command and flag as Markdown, made from the parser itself.
+std::string command_reference();
+
+}  // namespace bin

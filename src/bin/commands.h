@@ -1,0 +1,29 @@
+// What each command does. Each gives the exit code of the process and prints for itself.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "bin/command_line.h"
+#include "json/value.h"
+
+namespace bin {
+
+int run_operator(const RunFlags& flags);
+int cluster_command(const ClusterFlags& flags);
+int plan_files(const ClusterFlags& flags);  // plan -f FILE without --state
+int validate(const ValidateFlags& flags);
+int fetch(const FetchFlags& flags);
+int print_version(const VersionFlags& flags);
+int write_reference(const ReferenceFlags& flags);
+
+// "etcd-operator: <message>" to stderr; the exit code that fits.
+int report(const base::Error& error);
+void print_text(const std::string& text);
+// JSON or YAML. Precondition: not text.
+void print_value(const json::Value& value, Output output);
+
+// The content of a file, or of standard input for "-".
+base::Result<std::string> read_input(const std::string& file);
+
+}  // namespace bin

@@ -1,0 +1,37 @@
+// etcd-operator: parses the command line and runs one command.
+#include <malloc.h>
+
+#include <cstdio>
+#include <exception>
+#include <type_traits>
+
+#include "bin/commands.h"
+
+namespace {
+
+int dispatch(const bin::Command& command) {
+  return std::visit(
+      [](const auto& flags) {
+        using T = std::decay_t<decltype(flags)>;
+        if constexpr (std::is_same_v<T, bin::RunFlags>) return bin::run_operator(flags);
+        if constexpr (std::is_same_v<T, bin::ClusterFlags>) return bin::cluster_command(flags);
+        if constexpr (std::is_same_v<T, bin::ValidateFlags>) return bin::validate(flags);
+        if constexpr (std::is_same_v<T, bin::FetchFlags>) return bin::fetch(flags);
+        if constexpr (std::is_same_v<T, bin::VersionFlags>) return bin::print_version(flags);
+        if constexpr (std::is_same_v<T, bin::ReferenceFlags>) return bin::write_reference(flags);
+      },
+      command);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  mallopt(M_ARENA_MAX, 2);  // an arena a thread would multiply the memory that lies idle
+  try {
+    const auto line = bin::parse_command_line(argc, argv);
+    return line.command ? dispatch(*line.command) : line.exit;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "etcd-operator: broken assumption: %s\n", error.what());
+    return bin::kFailed;
+  }
+}
