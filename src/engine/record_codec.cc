@@ -98,6 +98,7 @@ void fields(A& a, auto& x)
   a("reason", x.reason);
   a("halted", x.halted);
   a("note", x.note);
+  a("revision", x.revision);
 }
 template <class A>
 void fields(A& a, auto& x)
@@ -214,6 +215,7 @@ struct Reader {
   static base::Status from(const json::Value& v, std::uint64_t& to) {
     return take(v.as_uint(), to);
   }
+  static base::Status from(const json::Value& v, std::int64_t& to) { return take(v.as_int(), to); }
   static base::Status from(const json::Value& v, int& to) {
     TRY(const std::int64_t number, v.as_int());
     if (number < 0 || number > 1'000'000'000)

@@ -34,7 +34,7 @@ struct FetchBinary {
 struct PutAside {
   std::string member;
   bool delete_data = false;
-};  // after it is retired
+};  // after it is retired; afterwards the facts of its process and data are absent
 struct DeleteCluster {
   bool delete_data = false;
 };  // after every member stopped
@@ -75,7 +75,8 @@ struct SnapshotSurvivor {
 struct ExportSurvivor {
   std::string member;
 };  // from its volume, its process is stopped
-struct NewPeerAuthority {};  // fence: the next incarnation trusts no old peer
+struct NewPeerAuthority {
+};  // fence: the record's incarnation gets its own, once; no old peer counts
 
 using Action =
     std::variant<PrepareMember, StartMember, WriteTicket, IssueCertificates, OpenToClients,

@@ -24,7 +24,7 @@ struct Context {
 struct Answer {
   enum class Kind {
     kNothing,  // this concern has nothing to do: ask the next
-    kNoted,    // the same, but its change of the record and its events count
+    kNoted,    // the same, but its change of the record, its events and what it tells count
     kAct,      // these steps
     kWait,     // nothing can be done but wait: later concerns may act if they do not disrupt
     kStop      // wait, and no later concern may act at all (a gate)
@@ -37,12 +37,17 @@ struct Answer {
   // Allowed although an earlier concern waits: the removal of a member proven lost, or a new
   // template for the very member that is down.
   bool overtakes = false;
+  bool want_hashes = false;  // see Plan
 
   static Answer nothing() { return {}; }
   static Answer noted() {
     Answer answer;
     answer.kind = Kind::kNoted;
     return answer;
+  }
+  // Told in the status; holds nothing up.
+  static Answer note(Reason why, std::string message) {
+    return {Kind::kNoted, {}, why, std::move(message), base::Duration(10'000)};
   }
   static Answer act(Reason why, Action action, std::string message) {
     return {Kind::kAct, {Step{std::move(action), why}}, why, std::move(message)};

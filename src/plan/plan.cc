@@ -30,27 +30,26 @@ Plan plan(const Intent& intent, const Record& record, const Observation& observa
           base::Instant now) {
   Plan out;
   out.record = remember(record, intent, observation, now);
-  std::vector<Answer> waits;  // what stands in the way, first cause first
+  std::vector<Answer> answers;  // what acts, waits or is told: first cause first
+  bool held = false;            // an earlier concern waits
   for (const Concern concern : kOrder) {
     const View view = look(intent, out.record, observation, now);
     Context context{intent, observation, view, now, out.record, {}};
     Answer answer = concern(context);
     if (answer.kind == Answer::Kind::kNothing) continue;
     const bool acts = answer.kind == Answer::Kind::kAct;
-    if (answer.kind == Answer::Kind::kNoted) {
-      out.record = std::move(context.record);
-      std::ranges::move(context.events, std::back_inserter(out.events));
-      continue;
-    }
-    if (acts && !waits.empty() && disrupts(answer.steps) && !answer.overtakes) continue;
+    if (acts && held && disrupts(answer.steps) && !answer.overtakes) continue;
     out.record = std::move(context.record);
     std::ranges::move(context.events, std::back_inserter(out.events));
+    if (answer.kind == Answer::Kind::kNoted && answer.message.empty()) continue;
     out.requeue_after = std::min(out.requeue_after, answer.look_again);
+    out.want_hashes |= answer.want_hashes;
+    held |= answer.kind == Answer::Kind::kWait;
     if (acts) out.steps = answer.steps;
-    waits.push_back(std::move(answer));
-    if (acts || waits.back().kind == Answer::Kind::kStop) break;
+    answers.push_back(std::move(answer));
+    if (acts || answers.back().kind == Answer::Kind::kStop) break;
   }
-  describe(intent, observation, waits, now, out);
+  describe(intent, observation, answers, now, out);
   return out;
 }
 

@@ -79,8 +79,9 @@ struct Operation {
   std::string member;  // the one it is about; empty: the cluster
   base::Instant started_at{}, deadline{};
   Reason reason = Reason::kConverged;
-  bool halted = false;  // past its deadline or failed: waits for a spec edit or a cure
-  std::string note;     // what a person should know
+  bool halted = false;        // past its deadline or failed: waits for a spec edit or a cure
+  std::string note;           // what a person should know
+  std::int64_t revision = 0;  // kNoSpace: compacted up to here
 };
 
 struct Recovery {  // chosen once, stored, then carried out

@@ -1,0 +1,297 @@
+// CORRUPT: members vote by HashKV at one revision and one compact revision; a strict minority is
+// replaced, and the alarm is disarmed when all that remain agree. The alarm's own member id may be
+// 0 or wrong. NOSPACE: compact, defragment one by one, disarm by listed ids when every member is
+// below 90 % of its quota.
+//
+// Operation steps: kCorrupt "vote", "replace", "no majority"; kNoSpace "compact", "defragment",
+// "disarm", "stuck".
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+#include "base/text.h"
+#include "plan/concern.h"
+#include "plan/defragment.h"
+#include "plan/members.h"
+#include "plan/quorum.h"
+#include "plan/quota.h"
+
+namespace plan {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr base::Duration kCorruptDeadline = 30min;
+constexpr base::Duration kNoSpaceDeadline = 2h;
+constexpr base::Duration kAgain = 60s;  // between two defragmentations of a full member
+constexpr std::uint32_t kTries = 3;
+
+bool is_set(const Context& c, AlarmKind kind) {
+  return c.seen.alarms.known() &&
+         std::ranges::any_of(*c.seen.alarms, [&](const Alarm& a) { return a.kind == kind; });
+}
+
+// One listed id at a time; several alarms take several passes.
+Answer disarm(const Context& c, AlarmKind kind, Reason why, std::string message) {
+  const auto at =
+      std::ranges::find_if(*c.seen.alarms, [&](const Alarm& a) { return a.kind == kind; });
+  return Answer::act(why, DisarmAlarm{at->member, kind}, std::move(message));
+}
+
+void halt_if_late(Context& c) {
+  Operation& op = *c.record.operation;
+  if (op.halted || c.now < op.deadline) return;
+  op.halted = true;
+  warn(c, Reason::kOperationTimedOut, fmt::format("'{}' is not done by its deadline", op.step));
+}
+
+// A new step of the operation is told once.
+void enter(Context& c, std::string_view step, Reason why, bool warning, const std::string& text) {
+  Operation& op = *c.record.operation;
+  if (op.step == step) return;
+  op.step = step;
+  op.reason = why;
+  op.note = text;
+  c.events.push_back({why, warning, text});
+}
+
+struct Vote {
+  std::string missing;  // who has not answered, or why the answers do not compare
+  std::vector<const Seat*> minority;
+  std::size_t voters = 0, majority = 0;
+};
+
+Vote count_votes(const Context& c) {
+  Vote vote;
+  std::map<std::uint32_t, std::size_t> counts;
+  const Hash* first = nullptr;
+  for (const Seat& seat : c.view.seats) {
+    if (seat.etcd == nullptr) continue;
+    const auto at = c.seen.hashes.find(seat.etcd->id);
+    if (at == c.seen.hashes.end()) {
+      vote.missing = fmt::format("no hash of {} yet", seat.name());
+      continue;
+    }
+    if (first == nullptr) first = &at->second;
+    if (at->second.revision != first->revision ||
+        at->second.compact_revision != first->compact_revision)
+      vote.missing = fmt::format("the hashes are of different revisions ({})", seat.name());
+    if (!seat.voter) continue;
+    ++vote.voters;
+    ++counts[at->second.hash];
+  }
+  const auto best =
+      std::ranges::max_element(counts, {}, [](const auto& entry) { return entry.second; });
+  if (best == counts.end()) return vote;
+  vote.majority = best->second;
+  for (const Seat& seat : c.view.seats) {
+    if (seat.etcd == nullptr) continue;
+    const auto at = c.seen.hashes.find(seat.etcd->id);
+    if (at != c.seen.hashes.end() && at->second.hash != best->first) vote.minority.push_back(&seat);
+  }
+  return vote;
+}
+
+Answer ask(Reason why, std::string message) {
+  Answer answer = Answer::wait(why, std::move(message), 1s);
+  answer.want_hashes = true;
+  return answer;
+}
+
+Answer replace_corrupt(Context& c, const Seat& bad) {
+  Operation& op = *c.record.operation;
+  op.member = bad.name();
+  enter(c, "replace", Reason::kCorruptReplace, true,
+        fmt::format("{} disagrees with the majority: it is replaced", bad.name()));
+  const bool leads = c.view.leader != nullptr && c.view.leader->etcd == bad.etcd;
+  if (leads && failures_of(c.seen, "MoveLeader") < kTries) {
+    const Hash& wrong = c.seen.hashes.at(bad.etcd->id);
+    const Seat* to = best_transferee(c.view, [&](const Seat& seat) {
+      const auto at = c.seen.hashes.find(seat.etcd->id);
+      return at != c.seen.hashes.end() && at->second.hash != wrong.hash;
+    });
+    if (to != nullptr) {
+      Answer answer = Answer::act(Reason::kLeaderMoved, MoveLeader{bad.etcd->id, to->etcd->id},
+                                  fmt::format("leadership moves away from {}", bad.name()));
+      answer.want_hashes = true;
+      return answer;
+    }
+  }
+  if (!c.view.may_remove(bad)) {
+    return ask(
+        Reason::kQuorumUnsafe,
+        fmt::format("{} disagrees but cannot be removed: too few would be left", bad.name()));
+  }
+  if (bad.record != nullptr) c.record.members.at(bad.record->name).phase = Phase::kRemoving;
+  return Answer::act(Reason::kCorruptReplace,
+                     RemoveMember{bad.record == nullptr ? "" : bad.record->name, bad.etcd->id},
+                     fmt::format("{} disagrees with the majority and is removed", bad.name()));
+}
+
+Answer corrupt(Context& c) {
+  if (!running(c.record, OperationKind::kCorrupt)) {
+    // Not begin(): the operation keeps its start while the member it is about changes.
+    begin(c, OperationKind::kCorrupt, Reason::kCorrupt, "", kCorruptDeadline);
+    enter(c, "vote", Reason::kCorrupt, true,
+          "etcd reports that members disagree and refuses all writes: they vote by hash");
+  }
+  if (!c.view.list_known) return ask(Reason::kCorrupt, "members disagree; no quorum read succeeds");
+  const Vote vote = count_votes(c);
+  halt_if_late(c);
+  if (!vote.missing.empty())
+    return ask(Reason::kCorrupt, fmt::format("members disagree: {}", vote.missing));
+  if (vote.voters < 2 || vote.majority < quorum_of(vote.voters)) {
+    const std::string text = fmt::format(
+        "{} of {} members agree: no majority tells which data is right. Nothing is touched. Save a "
+        "snapshot of each member, compare them, then remove the wrong members or restore a backup",
+        vote.majority, vote.voters);
+    enter(c, "no majority", Reason::kCorruptNoMajority, true, text);
+    Answer answer = ask(Reason::kCorruptNoMajority, text);
+    answer.look_again = 10s;
+    return answer;
+  }
+  if (!vote.minority.empty()) return replace_corrupt(c, *vote.minority.front());
+  end(c, OperationKind::kCorrupt);
+  tell(c, Reason::kCorruptDisarm, "all members agree again: the alarm is disarmed");
+  return disarm(c, AlarmKind::kCorrupt, Reason::kCorruptDisarm, "all members agree again");
+}
+
+struct Space {
+  std::string unknown;        // a member whose size is not known
+  bool full = false;          // a member is at 90 % of its quota
+  std::int64_t in_use = 0;    // the largest percentage of live data
+  std::int64_t revision = 0;  // the newest that is seen
+};
+
+bool is_full(const Context& c, const EtcdStatus& status) {
+  const std::int64_t quota = quota_of(c.intent.cluster.spec, status);
+  return quota > 0 && status.db_size >= quota / 100 * kFullPercent;
+}
+
+Space measure(const Context& c) {
+  Space space;
+  for (const Seat& seat : c.view.seats) {
+    if (seat.etcd == nullptr) continue;
+    if (seat.status == nullptr) {
+      space.unknown = seat.name();
+      continue;
+    }
+    const std::int64_t quota = quota_of(c.intent.cluster.spec, *seat.status);
+    space.full |= is_full(c, *seat.status);
+    if (quota > 0)
+      space.in_use = std::max(space.in_use, seat.status->db_in_use / (quota / 100 + 1));
+    space.revision = std::max(space.revision, seat.status->revision);
+  }
+  return space;
+}
+
+Answer compact(Context& c, std::int64_t revision) {
+  Operation& op = *c.record.operation;
+  op.revision = revision;
+  const std::string text = fmt::format("revisions before {} are compacted", revision);
+  enter(c, "compact", Reason::kNoSpaceCompact, false, text);
+  return Answer::act(Reason::kNoSpaceCompact, Compact{revision}, text);
+}
+
+// The compaction in the record may not have happened. A refusal means that it had.
+bool compaction_is_open(const Context& c) {
+  const std::uint32_t failures = failures_of(c.seen, "Compact");
+  return failures > 0 && failures < kTries && c.seen.last->outcome != Outcome::kRefused;
+}
+
+Answer stuck(Context& c, const Space& space) {
+  Operation& op = *c.record.operation;
+  // The user deletes keys: that counts only once compacted.
+  if (space.revision > op.revision) return compact(c, space.revision);
+  const std::string text = fmt::format(
+      "live data fills {} % of the quota: etcd refuses writes. Delete keys, or raise "
+      "--quota-backend-bytes in spec.etcdOptions",
+      space.in_use);
+  enter(c, "stuck", Reason::kNoSpaceStuck, true, text);
+  op.halted = true;
+  return Answer::wait(Reason::kNoSpaceStuck, text, 10s);
+}
+
+std::optional<Answer> make_room(Context& c) {
+  if (const std::string hazard = defragment_hazard(c.view); !hazard.empty())
+    return Answer::wait(Reason::kNoSpaceStuck, "space is not given back: " + hazard, 5s);
+  std::string unsafe;
+  const auto need = [&](const Seat& seat) {
+    const auto last = c.record.last_defragmented.find(seat.record->name);
+    const bool rested = last == c.record.last_defragmented.end() || last->second + kAgain <= c.now;
+    if (!rested || (!is_full(c, *seat.status) && !much_is_free(*seat.status))) return false;
+    // One or two members stand still meanwhile; they refuse writes anyway.
+    if (c.view.voters <= 2 || c.view.may_stop(seat)) return true;
+    unsafe = seat.name();
+    return false;
+  };
+  if (auto answer = defragment_next(c, Reason::kNoSpaceDefragment, need)) {
+    c.record.operation->step = "defragment";
+    return answer;
+  }
+  if (unsafe.empty()) return std::nullopt;
+  return Answer::wait(Reason::kQuorumUnsafe,
+                      fmt::format("{} is full, but too few would serve meanwhile", unsafe), 2s);
+}
+
+Answer no_space(Context& c) {
+  if (!running(c.record, OperationKind::kNoSpace)) {
+    begin(c, OperationKind::kNoSpace, Reason::kNoSpace, "", kNoSpaceDeadline);
+    enter(c, "look", Reason::kNoSpace, true, "a member is over its quota: etcd refuses writes");
+  }
+  const Space space = measure(c);
+  if (!c.view.list_known || !space.unknown.empty()) {
+    halt_if_late(c);
+    return Answer::wait(Reason::kNoSpace,
+                        c.view.list_known
+                            ? fmt::format("the size of {} is not known", space.unknown)
+                            : std::string("no quorum read succeeds"),
+                        2s);
+  }
+  Operation& op = *c.record.operation;
+  if (op.revision == 0) return compact(c, space.revision);
+  if (compaction_is_open(c)) return compact(c, op.revision);
+  if (space.in_use >= kFullPercent) return stuck(c, space);
+  op.halted = false;
+  if (auto answer = make_room(c)) return *std::move(answer);
+  halt_if_late(c);
+  if (space.full)
+    return Answer::wait(Reason::kNoSpace, "a member is still at 90 % of its quota", 5s);
+  op.step = "disarm";
+  const std::string text = "every member is below 90 % of its quota: the alarm is disarmed";
+  tell(c, Reason::kNoSpaceDisarm, text);
+  return disarm(c, AlarmKind::kNoSpace, Reason::kNoSpaceDisarm, text);
+}
+
+}  // namespace
+
+std::int64_t quota_of(const api::ClusterSpec& spec, const EtcdStatus& status) {
+  if (status.db_quota > 0) return status.db_quota;
+  std::int64_t quota = kDefaultQuota;
+  for (const std::string& option : spec.etcd_options) {
+    constexpr std::string_view kFlag = "--quota-backend-bytes=";
+    if (!option.starts_with(kFlag)) continue;
+    if (const auto bytes = base::parse_int(std::string_view(option).substr(kFlag.size())))
+      quota = *bytes == 0 ? kDefaultQuota : std::max<std::int64_t>(*bytes, 0);
+  }
+  return quota;
+}
+
+Answer alarms(Context& c) {
+  if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
+  if (is_set(c, AlarmKind::kCorrupt)) return corrupt(c);
+  if (is_set(c, AlarmKind::kNoSpace)) return no_space(c);
+  const bool known = c.seen.alarms.known();
+  if (known &&
+      (running(c.record, OperationKind::kCorrupt) || running(c.record, OperationKind::kNoSpace))) {
+    const Reason why = running(c.record, OperationKind::kCorrupt) ? Reason::kCorruptDisarm
+                                                                  : Reason::kNoSpaceDisarm;
+    c.record.operation.reset();
+    return Answer::note(why, "the alarm is gone");
+  }
+  return Answer::nothing();
+}
+
+}  // namespace plan

@@ -1,0 +1,95 @@
+#include "plan/members.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/ids.h"
+
+namespace plan {
+
+namespace {
+
+bool no_process(const base::Fact<Process>& process) {
+  return process.is_absent() || (process.known() && *process == Process::kStopped);
+}
+
+}  // namespace
+
+bool is_stopped(const Seat& seat) {
+  return seat.facts != nullptr && no_process(seat.facts->process);
+}
+
+bool is_stopped(const Observation& seen, const std::string& member) {
+  const auto it = seen.members.find(member);
+  return it != seen.members.end() && no_process(it->second.process);
+}
+
+bool is_current(const MemberRecord& member) {
+  return member.phase != Phase::kRetired && member.phase != Phase::kSurvivor;
+}
+
+bool caught_up(const View& view, const Seat& seat) {
+  if (seat.status == nullptr || view.leader == nullptr || view.leader->status == nullptr)
+    return false;
+  return seat.status->raft_applied + kCaughtUpEntries >= view.leader->status->raft_index;
+}
+
+std::string not_all_healthy(const View& view) {
+  if (!view.quorum || !view.list_known) return "no quorum read succeeds";
+  if (view.leader == nullptr) return "no leader is seen";
+  for (const Seat& seat : view.seats) {
+    if (seat.record != nullptr && !is_current(*seat.record)) continue;
+    const std::string who = seat.name();
+    if (seat.etcd == nullptr) return fmt::format("{} is not in the member list", who);
+    if (!seat.voter) return fmt::format("{} is a learner", who);
+    if (!seat.healthy) return fmt::format("{} is not healthy", who);
+    if (!caught_up(view, seat)) return fmt::format("{} is catching up", who);
+  }
+  return {};
+}
+
+const Seat* best_transferee(const View& view, const std::function<bool(const Seat&)>& fits) {
+  const Seat* best = nullptr;
+  for (const Seat& seat : view.seats) {
+    if (!seat.voter || !seat.healthy || seat.status == nullptr || seat.etcd == nullptr) continue;
+    if (view.leader != nullptr && view.leader->etcd == seat.etcd) continue;
+    if (!fits(seat)) continue;
+    if (best == nullptr || seat.status->raft_applied > best->status->raft_applied) best = &seat;
+  }
+  return best;
+}
+
+std::uint32_t failures_of(const Observation& seen, std::string_view action) {
+  if (!seen.last || seen.last->action != action || seen.last->outcome == Outcome::kDone) return 0;
+  return std::max<std::uint32_t>(seen.last->failures, 1);
+}
+
+bool is_approved(const Intent& intent, const std::string& operation, base::Instant now) {
+  return std::ranges::any_of(intent.approvals, [&](const Approval& a) {
+    return a.operation == operation && a.expires > now;
+  });
+}
+
+std::string approve_command(const Record& record, const std::string& operation) {
+  const base::ClusterKey& key = record.key;
+  return fmt::format("`etcd-operator approve {}` (operation {})",
+                     key.ns == "default" ? key.name : key.text(), operation);
+}
+
+std::vector<Step> stop_all(const View& view, Reason why) {
+  std::vector<Step> steps;
+  std::optional<Step> leader;
+  for (const Seat& seat : view.seats) {
+    if (seat.record == nullptr || is_stopped(seat)) continue;
+    Step step{StopMember{seat.record->name}, why};
+    if (view.leader != nullptr && view.leader->record == seat.record)
+      leader = std::move(step);
+    else
+      steps.push_back(std::move(step));
+  }
+  if (leader) steps.push_back(*std::move(leader));
+  return steps;
+}
+
+}  // namespace plan

@@ -1,0 +1,42 @@
+// Questions about members that several concerns ask, beyond what a View answers.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plan/concern.h"
+
+namespace plan {
+
+// Proven: no process of it runs. Unknown is not stopped.
+bool is_stopped(const Seat& seat);
+bool is_stopped(const Observation& seen, const std::string& member);
+
+// Of the present cluster: neither retired nor a survivor of an older incarnation.
+bool is_current(const MemberRecord& member);
+
+// Its applied log is at most this far behind the leader's.
+inline constexpr std::uint64_t kCaughtUpEntries = 1000;
+bool caught_up(const View& view, const Seat& seat);
+
+// Every listed member is a healthy voter that caught up, and a quorum read succeeded. Empty: so it
+// is; otherwise what is in the way, for people.
+std::string not_all_healthy(const View& view);
+
+// The most caught-up healthy voter beside the leader that `fits`; null: none.
+const Seat* best_transferee(const View& view, const std::function<bool(const Seat&)>& fits);
+
+// The same step failed or had no clear end that often in a row just before.
+std::uint32_t failures_of(const Observation& seen, std::string_view action);
+
+bool is_approved(const Intent& intent, const std::string& operation, base::Instant now);
+// What a person types to approve the operation in the record.
+std::string approve_command(const Record& record, const std::string& operation);
+
+// A step for each current or old member that is not proven stopped, the leader last.
+std::vector<Step> stop_all(const View& view, Reason why);
+
+}  // namespace plan

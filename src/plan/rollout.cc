@@ -1,0 +1,266 @@
+// Template changes and version steps: followers first, one at a time, the leader moved and then
+// last; the next only when all are healthy voters again.
+//
+// Of one member: its wanted version and template are recorded, it is stopped, and start_members
+// starts it. Operation steps of kRollout: "begin", "restart".
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "plan/concern.h"
+#include "plan/members.h"
+#include "plan/quorum.h"
+#include "plan/upgrade.h"
+
+namespace plan {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr base::Duration kComeUp = 60s;  // of one member, and for each GiB of its database
+constexpr base::Duration kComeUpPerGiB = 10s;
+constexpr base::Duration kBegin = 10min;
+constexpr std::uint32_t kFailedStarts = 3;  // in a row: not waited for any longer
+constexpr std::uint32_t kMoveTries = 3;
+constexpr base::Duration kRefusedLook = 10s;
+
+bool runs_as_recorded(const Seat& seat) {
+  if (seat.facts == nullptr || seat.facts->version.empty()) return true;  // it does not run
+  return seat.facts->version == seat.record->version.text() &&
+         seat.facts->template_hash == seat.record->template_hash;
+}
+
+bool fits(const Record& target, const Seat& seat) {
+  return seat.record->version == target.version &&
+         seat.record->template_hash == target.template_hash && runs_as_recorded(seat);
+}
+
+bool takes_part(const Seat& seat) {
+  if (seat.record == nullptr || !seat.record->may_start) return false;
+  return seat.record->phase == Phase::kVoter || seat.record->phase == Phase::kLearner;
+}
+
+// It is proven not to serve, or it is the one that this rollout restarted and it does not come
+// back: the others are a quorum, or its time is up.
+bool is_down(const Context& c, const Seat& seat) {
+  if (seat.healthy) return false;
+  if (seat.process_is(Process::kBackoff) || seat.process_is(Process::kStopped)) return true;
+  if (!running(c.record, OperationKind::kRollout)) return false;
+  const Operation& op = *c.record.operation;
+  return op.member == seat.record->name && seat.facts != nullptr && seat.facts->process.known() &&
+         (op.halted || c.view.may_stop(seat));
+}
+
+void begin_rollout(Context& c, Reason why) {
+  if (running(c.record, OperationKind::kRollout)) {
+    c.record.operation->reason = why;
+    return;
+  }
+  begin(c, OperationKind::kRollout, why, "", kBegin).step = "begin";
+}
+
+void warn_without_backup(Context& c) {
+  const bool block = c.intent.cluster.spec.backup && c.intent.cluster.spec.backup->enabled;
+  warn(c, Reason::kNoBackupBeforeUpgrade,
+       block ? "backups are not taken by this version of the operator: the upgrade goes on "
+               "without one"
+             : "there is no backup block: the upgrade goes on without a backup");
+}
+
+// No value: the binary of this version is here.
+std::optional<Answer> need_binary(const Context& c, const api::Version& version) {
+  const std::string text = version.text();
+  const auto at = c.seen.binaries.find(text);
+  if (at != c.seen.binaries.end() && at->second.known()) {
+    if (*at->second == Binary::kPresent) return std::nullopt;
+    if (*at->second == Binary::kFetching)
+      return Answer::note(Reason::kBinaryMissing, fmt::format("etcd {} is being fetched", text));
+  }
+  const std::uint32_t failed = failures_of(c.seen, "FetchBinary");
+  if (failed > 0 && c.now < c.seen.last->at + base::Duration(15s)) {
+    return Answer::note(Reason::kBinaryMissing,
+                        fmt::format("etcd {} cannot be fetched: {}", text, c.seen.last->text));
+  }
+  return Answer::act(Reason::kBinaryMissing, FetchBinary{text},
+                     fmt::format("etcd {} is not on this machine", text));
+}
+
+// Takes what the spec wants as the target if that is possible now. An answer: the version stays
+// as it was, and why.
+std::optional<Answer> latch_target(Context& c) {
+  if (c.intent.wish != Wish::kPresent) return std::nullopt;
+  c.record.template_hash = c.intent.template_hash;
+  const api::Version& wanted = c.intent.cluster.spec.version;
+  if (wanted == c.record.version) return std::nullopt;
+  const VersionVerdict verdict = judge_version(c, wanted);
+  if (verdict.kind == VersionVerdict::Kind::kRefused) {
+    Answer answer = Answer::note(verdict.reason, verdict.message);
+    answer.look_again = kRefusedLook;
+    return answer;
+  }
+  if (verdict.kind == VersionVerdict::Kind::kNotYet)
+    return Answer::note(verdict.reason, verdict.message);
+  if (auto answer = need_binary(c, wanted)) return answer;
+  const std::string problem = not_all_healthy(c.view);
+  const bool alarm = !c.seen.alarms.known() || !c.seen.alarms->empty();
+  // What is under way and does not come up may always be replaced; else the cluster must be well.
+  if (!running(c.record, OperationKind::kRollout) && (!problem.empty() || alarm)) {
+    return Answer::note(Reason::kUpgradePreflight,
+                        fmt::format("{} waits: {}", verdict.message,
+                                    problem.empty() ? "an alarm is set or not known" : problem));
+  }
+  c.record.version = wanted;
+  tell(c, verdict.reason, verdict.message);
+  if (verdict.next_minor) warn_without_backup(c);
+  begin_rollout(c, verdict.reason);
+  c.record.operation->halted = false;
+  c.record.operation->deadline = c.now + kBegin;
+  return std::nullopt;
+}
+
+Reason why_of(const Context& c, const Seat& seat) {
+  if (seat.record->version < c.record.version) return Reason::kUpgrade;
+  if (c.record.version < seat.record->version) return Reason::kUpgradeAborted;
+  const bool upgrade = running(c.record, OperationKind::kRollout);
+  return upgrade ? c.record.operation->reason : Reason::kRollout;
+}
+
+// The step of one member.
+Answer change(Context& c, const Seat& seat, std::string note) {
+  const Reason why = why_of(c, seat);
+  begin_rollout(c, why);
+  const std::int64_t size = seat.status == nullptr ? 0 : seat.status->db_size;
+  Operation& op = *c.record.operation;
+  op.step = "restart";
+  op.member = seat.record->name;
+  op.deadline = c.now + kComeUp + kComeUpPerGiB * (size >> 30U);
+  op.halted = false;
+  MemberRecord& member = c.record.members.at(seat.record->name);
+  member.version = c.record.version;
+  member.template_hash = c.record.template_hash;
+  std::string text =
+      fmt::format("{} restarts with etcd {}{}", member.name, member.version.text(), note);
+  tell(c, why, text);
+  if (is_stopped(seat)) return Answer::act(why, StartMember{member.name}, std::move(text));
+  return Answer::act(why, StopMember{member.name}, std::move(text));
+}
+
+// Only NOSPACE is set, which a larger quota in the template may cure.
+bool only_no_space(const Context& c) {
+  return c.seen.alarms.known() && !c.seen.alarms->empty() &&
+         std::ranges::all_of(*c.seen.alarms,
+                             [](const Alarm& a) { return a.kind == AlarmKind::kNoSpace; });
+}
+
+// Why no healthy member may be restarted now; empty: one may.
+std::string preflight(const Context& c, bool version_changes) {
+  if (std::string problem = not_all_healthy(c.view); !problem.empty()) return problem;
+  if (!c.seen.alarms.known()) return "the alarms are not known";
+  if (!c.seen.alarms->empty() && (version_changes || !only_no_space(c))) return "an alarm is set";
+  return {};
+}
+
+// Waits for health; halts by the deadline or when the member fails again and again.
+Answer wait_for_health(Context& c, const std::string& problem, bool version_changes) {
+  if (!running(c.record, OperationKind::kRollout)) {
+    return Answer::wait(version_changes ? Reason::kUpgradePreflight : Reason::kRollout,
+                        fmt::format("a rollout waits: {}", problem), 2s);
+  }
+  Operation& op = *c.record.operation;
+  const Seat* seat = c.view.by_name(op.member);
+  const bool fails = seat != nullptr && seat->facts != nullptr && !seat->healthy &&
+                     seat->facts->ended && seat->facts->ended->failures >= kFailedStarts;
+  if (!op.halted && (fails || c.now >= op.deadline)) {
+    op.halted = true;
+    op.note = problem;
+    const std::string text = fails ? seat->facts->ended->text : problem;
+    warn(c, Reason::kRolloutHalted,
+         op.member.empty() ? fmt::format("the rollout halts: {}", text)
+                           : fmt::format("{} does not come up with the change ({}): the others are "
+                                         "left as they are. Put the spec back, or correct it",
+                                         op.member, text));
+  }
+  if (op.halted) {
+    return Answer::wait(Reason::kRolloutHalted,
+                        fmt::format("halted: {}. Put the spec back, or correct it", problem), 5s);
+  }
+  return Answer::wait(op.reason, fmt::format("waiting: {}", problem), 1s);
+}
+
+const Seat* next_misfit(const Context& c) {
+  const Seat* leader = nullptr;
+  for (const Seat& seat : c.view.seats) {
+    if (!takes_part(seat) || fits(c.record, seat)) continue;
+    if (c.view.leader == nullptr || c.view.leader->record != seat.record) return &seat;
+    leader = &seat;
+  }
+  return leader;
+}
+
+Answer finish(Context& c) {
+  if (!running(c.record, OperationKind::kRollout)) return Answer::nothing();
+  if (const std::string problem = not_all_healthy(c.view); !problem.empty())
+    return wait_for_health(c, problem, false);
+  const Reason why = c.record.operation->reason;
+  tell(c, why,
+       fmt::format("every member runs etcd {} and the wanted template", c.record.version.text()));
+  end(c, OperationKind::kRollout);
+  return Answer::note(why, "done");
+}
+
+Answer restart_next(Context& c, const Seat& next) {
+  const bool version = next.record->version != c.record.version;
+  if (const std::string problem = preflight(c, version); !problem.empty())
+    return wait_for_health(c, problem, version);
+  const bool leads = c.view.leader != nullptr && c.view.leader->record == next.record;
+  if (leads && failures_of(c.seen, "MoveLeader") < kMoveTries) {
+    const Record& target = c.record;
+    const Seat* to = best_transferee(
+        c.view, [&](const Seat& seat) { return takes_part(seat) && fits(target, seat); });
+    if (to != nullptr) {
+      Answer answer = Answer::act(Reason::kLeaderMoved, MoveLeader{next.etcd->id, to->etcd->id},
+                                  fmt::format("leadership moves from {} to {} before {} restarts",
+                                              next.name(), to->name(), next.name()));
+      answer.overtakes = only_no_space(c);
+      return answer;
+    }
+  }
+  const bool outage = c.view.voters <= 2;
+  if (!outage && !c.view.may_stop(next))
+    return Answer::wait(Reason::kQuorumUnsafe,
+                        fmt::format("{} is not restarted: too few would be left", next.name()), 2s);
+  Answer answer = change(
+      c, next,
+      outage ? fmt::format("; an announced outage: with {} member{} the cluster stands still "
+                           "meanwhile",
+                           c.view.voters, c.view.voters == 1 ? "" : "s")
+             : std::string());
+  answer.overtakes = only_no_space(c);
+  return answer;
+}
+
+Answer roll(Context& c) {
+  for (const Seat& seat : c.view.seats) {
+    if (!takes_part(seat) || fits(c.record, seat) || !is_down(c, seat)) continue;
+    Answer answer = change(c, seat, "; it was down");
+    answer.overtakes = true;
+    return answer;
+  }
+  const Seat* next = next_misfit(c);
+  return next == nullptr ? finish(c) : restart_next(c, *next);
+}
+
+}  // namespace
+
+Answer roll_out(Context& c) {
+  if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
+  std::optional<Answer> refused = latch_target(c);
+  // A version that has to wait or is refused does not hold up the template.
+  Answer answer = roll(c);
+  if (answer.kind == Answer::Kind::kNothing) return refused.value_or(std::move(answer));
+  if (refused) answer.message += "; " + refused->message;
+  return answer;
+}
+
+}  // namespace plan
