@@ -41,6 +41,7 @@ constexpr Rule kRules[] = {
     {"database space exceeded", Code::kResourceExhausted},
     {"corrupt cluster", Code::kDataLoss},
     {"request is too large", Code::kInvalidArgument},
+    {"grpc: received message larger than max", Code::kInvalidArgument},  // the server's words
     {"required revision has been compacted", Code::kNotFound},
     {"required revision is a future revision", Code::kUnavailable},
     // versions

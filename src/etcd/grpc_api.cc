@@ -5,10 +5,9 @@
 
 #include <algorithm>
 
-#include "etcd.grpc.pb.h"
 #include "etcd/api.h"
 #include "etcd/errors.h"
-#include "etcd/grpc_channel.h"
+#include "etcd/grpc_link.h"
 
 namespace etcd {
 namespace {
@@ -81,11 +80,7 @@ enum class Needs { kNothing, kLeader };
 
 class GrpcApi final : public EtcdApi {
  public:
-  GrpcApi(const std::string& endpoint, const Tls& tls)
-      : channel_(make_channel(endpoint, tls)),
-        kv_(channel_),
-        cluster_(channel_),
-        maintenance_(channel_) {}
+  GrpcApi(const std::string& endpoint, const Tls& tls) : linker_(endpoint, tls) {}
 
   base::Result<MemberList> member_list(bool linearizable, base::Duration deadline) override {
     pb::MemberListRequest request;
@@ -93,7 +88,7 @@ class GrpcApi final : public EtcdApi {
     pb::MemberListResponse response;
     const auto needs = linearizable ? Needs::kLeader : Needs::kNothing;
     const auto status =
-        call(cluster_, &pb::Cluster::Stub::MemberList, request, response, deadline, needs);
+        call(&Link::cluster, &pb::Cluster::Stub::MemberList, request, response, deadline, needs);
     if (!status.ok()) return fail_read(status);
     MemberList out{.cluster_id = {response.header().cluster_id()},
                    .answered_by = {response.header().member_id()},
@@ -106,8 +101,8 @@ class GrpcApi final : public EtcdApi {
 
   base::Result<MemberStatus> status(base::Duration deadline) override {
     pb::StatusResponse r;
-    const auto status = call(maintenance_, &pb::Maintenance::Stub::Status, pb::StatusRequest(), r,
-                             deadline, Needs::kNothing);
+    const auto status = call(&Link::maintenance, &pb::Maintenance::Stub::Status,
+                             pb::StatusRequest(), r, deadline, Needs::kNothing);
     if (!status.ok()) return fail_read(status);
     return MemberStatus{.cluster_id = {r.header().cluster_id()},
                         .id = {r.header().member_id()},
@@ -129,7 +124,7 @@ class GrpcApi final : public EtcdApi {
     pb::AlarmRequest request;
     request.set_action(pb::AlarmRequest::GET);
     pb::AlarmResponse response;
-    const auto status = call(maintenance_, &pb::Maintenance::Stub::Alarm, request, response,
+    const auto status = call(&Link::maintenance, &pb::Maintenance::Stub::Alarm, request, response,
                              deadline, Needs::kLeader);
     if (!status.ok()) return fail_read(status);
     std::vector<Alarm> out;
@@ -141,7 +136,7 @@ class GrpcApi final : public EtcdApi {
     pb::HashKVRequest request;
     request.set_revision(revision);
     pb::HashKVResponse response;
-    const auto status = call(maintenance_, &pb::Maintenance::Stub::HashKV, request, response,
+    const auto status = call(&Link::maintenance, &pb::Maintenance::Stub::HashKV, request, response,
                              deadline, Needs::kNothing);
     if (!status.ok()) return fail_read(status);
     return Hash{response.hash(), response.compact_revision(), revision};
@@ -156,7 +151,7 @@ class GrpcApi final : public EtcdApi {
     request.set_serializable(serializable);
     request.set_revision(revision);
     pb::RangeResponse response;
-    const auto status = call(kv_, &pb::KV::Stub::Range, request, response, deadline,
+    const auto status = call(&Link::kv, &pb::KV::Stub::Range, request, response, deadline,
                              serializable ? Needs::kNothing : Needs::kLeader);
     if (!status.ok()) return fail_read(status);
     RangeResult out{.revision = response.header().revision(), .count = response.count(), .kvs = {}};
@@ -175,7 +170,7 @@ class GrpcApi final : public EtcdApi {
     request.set_keys_only(true);
     pb::RangeResponse response;
     const auto status =
-        call(kv_, &pb::KV::Stub::Range, request, response, deadline, Needs::kLeader);
+        call(&Link::kv, &pb::KV::Stub::Range, request, response, deadline, Needs::kLeader);
     if (!status.ok()) return fail_read(status);
     return response.header().revision();
   }
@@ -183,9 +178,12 @@ class GrpcApi final : public EtcdApi {
   base::Status snapshot(const std::function<bool(std::string_view)>& sink,
                         base::Duration deadline) override {
     if (deadline <= base::Duration(0)) return fail_read(no_time());
+    const auto until = end_of(deadline);
+    const auto link = linker_.connected(until);
+    if (!link) return fail_read(link.error());
     grpc::ClientContext context;
-    prepare(context, deadline, Needs::kNothing);
-    const auto reader = maintenance_.Snapshot(&context, pb::SnapshotRequest());
+    context.set_deadline(until);
+    const auto reader = (*link)->maintenance.Snapshot(&context, pb::SnapshotRequest());
     pb::SnapshotResponse part;
     std::uint64_t remaining = 1;  // no part yet: not complete
     while (reader->Read(&part)) {
@@ -211,7 +209,8 @@ class GrpcApi final : public EtcdApi {
     request.set_key(key);
     request.set_value(value);
     pb::PutResponse response;
-    const auto done = change(Call::kPut, kv_, &pb::KV::Stub::Put, request, response, deadline);
+    const auto done =
+        change(Call::kPut, &Link::kv, &pb::KV::Stub::Put, request, response, deadline);
     if (!done) return std::unexpected(done.error());
     return response.header().revision();
   }
@@ -222,8 +221,8 @@ class GrpcApi final : public EtcdApi {
     request.add_peerurls(peer_url);
     request.set_islearner(learner);
     pb::MemberAddResponse response;
-    const auto done = change(Call::kMemberAdd, cluster_, &pb::Cluster::Stub::MemberAdd, request,
-                             response, deadline);
+    const auto done = change(Call::kMemberAdd, &Link::cluster, &pb::Cluster::Stub::MemberAdd,
+                             request, response, deadline);
     if (!done) return std::unexpected(done.error());
     return to_member(response.member());
   }
@@ -232,7 +231,7 @@ class GrpcApi final : public EtcdApi {
     pb::MemberRemoveRequest request;
     request.set_id(id.value);
     pb::MemberRemoveResponse response;
-    return change(Call::kMemberRemove, cluster_, &pb::Cluster::Stub::MemberRemove, request,
+    return change(Call::kMemberRemove, &Link::cluster, &pb::Cluster::Stub::MemberRemove, request,
                   response, deadline);
   }
 
@@ -240,7 +239,7 @@ class GrpcApi final : public EtcdApi {
     pb::MemberPromoteRequest request;
     request.set_id(id.value);
     pb::MemberPromoteResponse response;
-    return change(Call::kMemberPromote, cluster_, &pb::Cluster::Stub::MemberPromote, request,
+    return change(Call::kMemberPromote, &Link::cluster, &pb::Cluster::Stub::MemberPromote, request,
                   response, deadline);
   }
 
@@ -250,7 +249,7 @@ class GrpcApi final : public EtcdApi {
     request.set_id(id.value);
     request.add_peerurls(peer_url);
     pb::MemberUpdateResponse response;
-    return change(Call::kMemberUpdate, cluster_, &pb::Cluster::Stub::MemberUpdate, request,
+    return change(Call::kMemberUpdate, &Link::cluster, &pb::Cluster::Stub::MemberUpdate, request,
                   response, deadline);
   }
 
@@ -258,13 +257,13 @@ class GrpcApi final : public EtcdApi {
     pb::MoveLeaderRequest request;
     request.set_targetid(to.value);
     pb::MoveLeaderResponse response;
-    return change(Call::kMoveLeader, maintenance_, &pb::Maintenance::Stub::MoveLeader, request,
-                  response, deadline);
+    return change(Call::kMoveLeader, &Link::maintenance, &pb::Maintenance::Stub::MoveLeader,
+                  request, response, deadline);
   }
 
   Change<void> defragment(base::Duration deadline) override {
     pb::DefragmentResponse response;
-    return change(Call::kDefragment, maintenance_, &pb::Maintenance::Stub::Defragment,
+    return change(Call::kDefragment, &Link::maintenance, &pb::Maintenance::Stub::Defragment,
                   pb::DefragmentRequest(), response, deadline, Needs::kNothing);
   }
 
@@ -273,7 +272,7 @@ class GrpcApi final : public EtcdApi {
     request.set_revision(revision);
     request.set_physical(physical);
     pb::CompactionResponse response;
-    return change(Call::kCompact, kv_, &pb::KV::Stub::Compact, request, response, deadline);
+    return change(Call::kCompact, &Link::kv, &pb::KV::Stub::Compact, request, response, deadline);
   }
 
   Change<void> disarm(base::MemberId member, AlarmKind kind, base::Duration deadline) override {
@@ -282,8 +281,8 @@ class GrpcApi final : public EtcdApi {
     request.set_memberid(member.value);
     request.set_alarm(to_type(kind));
     pb::AlarmResponse response;
-    return change(Call::kDisarm, maintenance_, &pb::Maintenance::Stub::Alarm, request, response,
-                  deadline);
+    return change(Call::kDisarm, &Link::maintenance, &pb::Maintenance::Stub::Alarm, request,
+                  response, deadline);
   }
 
   Change<void> downgrade(DowngradeAction action, const std::string& version,
@@ -292,7 +291,7 @@ class GrpcApi final : public EtcdApi {
     request.set_action(to_action(action));
     request.set_version(version);
     pb::DowngradeResponse response;
-    return change(Call::kDowngrade, maintenance_, &pb::Maintenance::Stub::Downgrade, request,
+    return change(Call::kDowngrade, &Link::maintenance, &pb::Maintenance::Stub::Downgrade, request,
                   response, deadline);
   }
 
@@ -301,25 +300,27 @@ class GrpcApi final : public EtcdApi {
     return {grpc::StatusCode::DEADLINE_EXCEEDED, "no time was left for the call"};
   }
 
-  static void prepare(grpc::ClientContext& context, base::Duration deadline, Needs needs) {
+  static gpr_timespec end_of(base::Duration deadline) {
     const auto span = gpr_time_from_millis(deadline.count(), GPR_TIMESPAN);
-    context.set_deadline(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), span));
-    if (needs == Needs::kLeader) context.AddMetadata("hasleader", "true");
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), span);
   }
 
   template <class Stub, class Method, class Request, class Response>
-  static grpc::Status call(Stub& stub, Method method, const Request& request, Response& response,
-                           base::Duration deadline, Needs needs) {
+  grpc::Status call(Stub Link::* stub, Method method, const Request& request, Response& response,
+                    base::Duration deadline, Needs needs) {
     if (deadline <= base::Duration(0)) return no_time();
+    const auto until = end_of(deadline);
+    const auto link = linker_.connected(until);
+    if (!link) return link.error();
     grpc::ClientContext context;
-    prepare(context, deadline, needs);
-    return (stub.*method)(&context, request, &response);
+    context.set_deadline(until);
+    if (needs == Needs::kLeader) context.AddMetadata("hasleader", "true");
+    return ((**link).*stub.*method)(&context, request, &response);
   }
 
   template <class Stub, class Method, class Request, class Response>
-  static Change<void> change(Call kind, Stub& stub, Method method, const Request& request,
-                             Response& response, base::Duration deadline,
-                             Needs needs = Needs::kLeader) {
+  Change<void> change(Call kind, Stub Link::* stub, Method method, const Request& request,
+                      Response& response, base::Duration deadline, Needs needs = Needs::kLeader) {
     // Nothing is sent, so nothing can have happened.
     if (deadline <= base::Duration(0))
       return std::unexpected(
@@ -330,11 +331,7 @@ class GrpcApi final : public EtcdApi {
     return std::unexpected(Failure{judgement.outcome, std::move(judgement.error)});
   }
 
-  // Shared with the stubs, which is how gRPC has it.
-  const std::shared_ptr<grpc::Channel> channel_;
-  pb::KV::Stub kv_;
-  pb::Cluster::Stub cluster_;
-  pb::Maintenance::Stub maintenance_;
+  Linker linker_;
 };
 
 }  // namespace

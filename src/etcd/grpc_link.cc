@@ -1,4 +1,4 @@
-#include "etcd/grpc_channel.h"
+#include "etcd/grpc_link.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -44,7 +44,7 @@ grpc::ChannelArguments arguments(const Tls& tls) {
   // Of its own: a channel with new certificates must not inherit an old connection's state.
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);  // also the limit of one attempt
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);  // the limit of one attempt
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   // etcd drops clients that ping more often than every 5 s, or while nothing is asked.
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
@@ -55,8 +55,6 @@ grpc::ChannelArguments arguments(const Tls& tls) {
   if (!tls.ca.empty() && !tls.server_name.empty()) args.SetSslTargetNameOverride(tls.server_name);
   return args;
 }
-
-}  // namespace
 
 std::shared_ptr<grpc::Channel> make_channel(const std::string& endpoint, const Tls& tls) {
   silence_library();
@@ -71,6 +69,46 @@ std::shared_ptr<grpc::Channel> make_channel(const std::string& endpoint, const T
     credentials = grpc::SslCredentials(options);
   }
   return grpc::CreateCustomChannel(target_of(endpoint), credentials, arguments(tls));
+}
+
+// The text stands in the table of errors.cc: refused, because nothing was sent.
+grpc::Status not_connected(const std::string& endpoint) {
+  return {grpc::StatusCode::UNAVAILABLE,
+          fmt::format("failed to connect to all addresses: {} did not answer in time", endpoint)};
+}
+
+}  // namespace
+
+Link::Link(std::shared_ptr<grpc::Channel> c)
+    : channel(std::move(c)), kv(channel), cluster(channel), maintenance(channel) {}
+
+std::shared_ptr<Link> Linker::current() {
+  const std::scoped_lock lock(mutex_);
+  if (link_ == nullptr) link_ = std::make_shared<Link>(make_channel(endpoint_, tls_));
+  return link_;
+}
+
+void Linker::drop(const std::shared_ptr<Link>& link) {
+  const std::scoped_lock lock(mutex_);
+  if (link_ == link) link_ = nullptr;
+}
+
+std::expected<std::shared_ptr<Link>, grpc::Status> Linker::connected(gpr_timespec deadline) {
+  auto link = current();
+  auto state = link->channel->GetState(true);
+  if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) {  // of an earlier time: look anew
+    drop(link);
+    link = current();
+    state = link->channel->GetState(true);
+  }
+  while (state == GRPC_CHANNEL_IDLE || state == GRPC_CHANNEL_CONNECTING) {
+    if (!link->channel->WaitForStateChange(state, deadline))
+      return std::unexpected(not_connected(endpoint_));
+    state = link->channel->GetState(true);
+  }
+  // A call on a failed channel ends at once with the reason of the failure.
+  if (state != GRPC_CHANNEL_READY) drop(link);
+  return link;
 }
 
 }  // namespace etcd
