@@ -184,7 +184,10 @@ Version decode_version(Fields& spec, std::string_view fallback) {
     spec.error("version", version.error().message);
     return {};
   }
-  if (const auto refused = check_version(*version)) spec.error("version", *refused);
+  if (const auto refused = check_version(*version)) {
+    spec.error("version", *refused);
+    return *version;
+  }
   for (const auto* hazard : hazards_of(*version))
     if (hazard->action == HazardAction::kAdvise) {
       spec.warning("version",

@@ -49,13 +49,14 @@ Fields::~Fields() {
   for (const auto& member : *object_) {
     if (std::ranges::find(asked_, member.key) != asked_.end()) continue;
     const auto near = base::nearest(member.key, known);
-    report_.warning(path_of(member.key),
+    report_.warning(member.key.empty() ? path_ + "[\"\"]" : path_of(member.key),
                     near ? fmt::format("unknown field, ignored; did you mean {}?", *near)
                          : std::string("unknown field, ignored"));
   }
 }
 
 std::string Fields::path_of(std::string_view name) const {
+  if (name.empty()) return path_;
   const std::string key = cut_short(std::string(name));
   const bool plain = key.find_first_of(".[]\" /") == std::string::npos && !key.empty();
   if (!plain) return fmt::format("{}[{}]", path_, show(name));

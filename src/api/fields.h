@@ -66,6 +66,7 @@ class Fields {
     return std::nullopt;
   }
 
+  // An empty name means the object itself.
   void error(std::string_view name, std::string message);
   void warning(std::string_view name, std::string message);
   // An error if more than one of the names is set; says which.

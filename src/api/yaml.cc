@@ -249,7 +249,9 @@ base::Error error_at(int first_line, const YAML::Mark& mark, std::string_view wh
 base::Result<json::Value> read_document(std::string_view text, int first_line,
                                         const YamlLimits& limits) {
   try {
-    std::istringstream stream{std::string(text)};
+    // The parser takes an open quote at the end of the text for closed when a line ends there: a
+    // file that is half written would be read. A comment behind it makes the quote's end missed.
+    std::istringstream stream{std::string(text) + "\n#"};
     YAML::Parser parser(stream);
     Builder builder(limits);
     if (!parser.HandleNextDocument(builder)) return json::Value();
