@@ -264,6 +264,9 @@ base::Result<json::Value> read_document(std::string_view text, int first_line,
   } catch (const Refused& refused) {
     return std::unexpected(error_at(first_line, refused.mark, refused.why));
   } catch (const YAML::Exception& e) {
+    if (e.msg == YAML::ErrorMsg::EOF_IN_SCALAR)
+      return std::unexpected(
+          error_at(first_line, YAML::Mark::null_mark(), "the text ends inside a quote"));
     return std::unexpected(error_at(first_line, e.mark, e.msg));
   } catch (const std::exception& e) {
     return std::unexpected(error_at(first_line, YAML::Mark::null_mark(), e.what()));
