@@ -1,0 +1,134 @@
+// A plan as text: steps, events, what changes in the record, conditions that are not plain.
+#include <fmt/format.h>
+
+#include <set>
+
+#include "api/conditions.h"
+#include "situation.h"
+
+namespace scenario {
+namespace {
+
+using plan::MemberRecord;
+using plan::Record;
+
+class Differences {
+ public:
+  explicit Differences(std::string& out) : out_(out) {}
+
+  void field(const std::string& what, const std::string& before, const std::string& after) {
+    if (before == after) return;
+    out_ += fmt::format("record {}: {} -> {}\n", what, shown(before), shown(after));
+  }
+
+ private:
+  static std::string shown(const std::string& text) { return text.empty() ? "none" : text; }
+  std::string& out_;
+};
+
+std::string yes(bool value) {
+  return value ? "yes" : "no";
+}
+
+std::string describe(const MemberRecord& m) {
+  return fmt::format("{} {} at {} volume {} of {} etcd {} template {}{}", plan::name_of(m.phase),
+                     plan::name_of(m.permit), m.addresses.peer_url, m.volume, m.incarnation,
+                     m.version.text(), m.template_hash, m.may_start ? " may start" : "");
+}
+
+void member(Differences& d, const MemberRecord& a, const MemberRecord& b) {
+  const std::string& name = b.name;
+  d.field(name + " id", a.id ? base::to_text(a.id) : "", b.id ? base::to_text(b.id) : "");
+  d.field(name + " phase", std::string(plan::name_of(a.phase)),
+          std::string(plan::name_of(b.phase)));
+  d.field(name + " permit", std::string(plan::name_of(a.permit)),
+          std::string(plan::name_of(b.permit)));
+  d.field(name + " may start", yes(a.may_start), yes(b.may_start));
+  d.field(name + " version", a.version.text(), b.version.text());
+  d.field(name + " template", a.template_hash, b.template_hash);
+  d.field(name + " volume", a.volume, b.volume);
+  d.field(name + " incarnation", a.incarnation, b.incarnation);
+  d.field(name + " peer URL", a.addresses.peer_url, b.addresses.peer_url);
+}
+
+std::string describe(const std::optional<plan::Operation>& o) {
+  if (!o) return {};
+  return fmt::format("{} {}{}{} ({}){}{}", o->id, plan::name_of(o->kind),
+                     o->member.empty() ? "" : " of " + o->member,
+                     o->step.empty() ? "" : ", " + o->step, plan::name_of(o->reason),
+                     o->halted ? ", halted" : "", o->note.empty() ? "" : ": " + o->note);
+}
+
+std::string describe(const std::optional<plan::Recovery>& r) {
+  if (!r) return {};
+  return fmt::format("{} from {} of {}, {}", r->operation, r->survivor, r->old_incarnation,
+                     r->bound);
+}
+
+std::string tokens(const Record& r) {
+  std::string out;
+  for (const auto& token : r.old_tokens) out += (out.empty() ? "" : " ") + token;
+  return out;
+}
+
+void record(std::string& out, const Record& a, const Record& b) {
+  Differences d(out);
+  d.field("formation", std::string(plan::name_of(a.formation)),
+          std::string(plan::name_of(b.formation)));
+  d.field("incarnation", a.incarnation, b.incarnation);
+  d.field("token", a.token, b.token);
+  d.field("old tokens", tokens(a), tokens(b));
+  d.field("epoch", std::to_string(a.epoch), std::to_string(b.epoch));
+  d.field("cluster id", a.cluster_id ? base::to_text(a.cluster_id) : "",
+          b.cluster_id ? base::to_text(b.cluster_id) : "");
+  d.field("size", std::to_string(a.size), std::to_string(b.size));
+  d.field("version", a.version.text(), b.version.text());
+  d.field("template", a.template_hash, b.template_hash);
+  d.field("operation", describe(a.operation), describe(b.operation));
+  d.field("recovery", describe(a.recovery), describe(b.recovery));
+  d.field("hibernated", yes(a.hibernated), yes(b.hibernated));
+  d.field("open to clients", yes(a.open_to_clients), yes(b.open_to_clients));
+  d.field("bootstrap source", a.bootstrap_source, b.bootstrap_source);
+  d.field("quorum lost since", a.quorum_lost_since ? base::to_rfc3339(*a.quorum_lost_since) : "",
+          b.quorum_lost_since ? base::to_rfc3339(*b.quorum_lost_since) : "");
+  d.field("highest minor", std::to_string(a.highest_minor_seen),
+          std::to_string(b.highest_minor_seen));
+  for (const auto& [name, m] : a.members)
+    if (!b.members.contains(name)) d.field(name, describe(m), "");
+  for (const auto& [name, m] : b.members) {
+    const auto at = a.members.find(name);
+    if (at == a.members.end()) {
+      d.field(name, "", describe(m));
+    } else {
+      member(d, at->second, m);
+    }
+  }
+}
+
+std::string conditions(const api::ClusterStatus& status) {
+  std::string out;
+  for (const auto& info : api::condition_table()) {
+    const api::Condition* c = api::find_condition(status, info.type);
+    if (c == nullptr || c->status == info.good) continue;
+    out += fmt::format("status {} {} {}: {}\n", info.name, api::name_of(c->status), c->reason,
+                       c->message);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string print(const Record& before, const plan::Plan& plan) {
+  std::string out;
+  if (plan.steps.empty()) out = "nothing\n";
+  for (const auto& step : plan.steps)
+    out += fmt::format("do {} ({})\n", plan::to_text(step.action), plan::name_of(step.reason));
+  if (plan.want_hashes) out += "look at hashes\n";
+  for (const auto& event : plan.events)
+    out += fmt::format("{} {}: {}\n", event.warning ? "warning" : "event",
+                       plan::name_of(event.reason), event.message);
+  record(out, before, plan.record);
+  return out + conditions(plan.status);
+}
+
+}  // namespace scenario
