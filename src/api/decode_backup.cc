@@ -38,6 +38,7 @@ void decode_cloud(Fields& store, std::string_view secret_field, ObjectLocation& 
   if (path) {
     into.path = *path;
     check_bucket_path(store, *path);
+    while (into.path.ends_with('/')) into.path.pop_back();
   }
   into.secret = decode_secret_name(store, secret_field);
   if (into.kind == "s3" || into.kind == "oss" || into.kind == "abs" || into.kind == "gcs") {

@@ -74,7 +74,7 @@ base::Result<std::int64_t> parse_scaled(std::string_view text, long double scale
   if (digits == 0 || !factor) return bad("is not a quantity");
   // Division by the decimal places first would make 0.1 inexact before it is scaled.
   const long double scaled = value * *factor * scale / place;
-  constexpr long double kEpsilon = 1e-9L;  // what rounding may have added to a whole number
+  constexpr long double kEpsilon = 1e-10L;  // what rounding may have added to a whole number
   const long double whole = std::ceil(scaled - kEpsilon);
   if (!(whole < 0x1p63L)) return bad("is too large");
   return static_cast<std::int64_t>(whole);
