@@ -12,7 +12,10 @@ constexpr base::Duration kSoonest{20}, kLatest{60'000}, kRepeatLimit{5'000};
 
 std::string without_marks(plan::Record record) {
   record.last_quorum_read = {};
-  for (auto& [name, member] : record.members) member.audited_term = member.audited_index = 0;
+  for (auto& [name, member] : record.members) {
+    member.audited_term = member.audited_index = 0;
+    member.seen_term = member.seen_index = 0;
+  }
   return encode_record(record);
 }
 

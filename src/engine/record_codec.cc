@@ -77,10 +77,13 @@ void fields(A& a, auto& x)
   a("phase", x.phase);
   a("permit", x.permit);
   a("mayStart", x.may_start);
+  a("ran", x.ran);
   a("version", x.version);
   a("templateHash", x.template_hash);
   a("auditedTerm", x.audited_term);
   a("auditedIndex", x.audited_index);
+  a("seenTerm", x.seen_term);
+  a("seenIndex", x.seen_index);
   a("unreachableSince", x.unreachable_since);
   a("startedAt", x.started_at);
 }

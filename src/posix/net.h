@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <set>
+#include <stop_token>
 #include <vector>
 
 #include "base/result.h"
+#include "base/time.h"
+#include "posix/errors.h"
 
 namespace posix {
 
@@ -21,5 +24,8 @@ struct PortRange {
 // are not so many.
 base::Result<std::vector<Port>> pick_free_ports(const PortRange& range, size_t count,
                                                 const std::set<Port>& taken);
+
+// A stream to a server of this machine, non-blocking. Unavailable: nobody listens.
+base::Result<Fd> connect_loopback(Port port, base::Duration deadline, const std::stop_token& stop);
 
 }  // namespace posix

@@ -24,7 +24,9 @@ struct PlatformOptions {
   // Whether a missing version is fetched when a cluster wants it (binaries.h), and where from.
   bool fetch = true;
   std::string release_url;  // empty: etcd's own releases
-  posix::PortRange ports;  // of members; three each, chosen once
+  posix::PortRange ports;   // of members; three each, chosen once
+  // The text of <cluster>/status.json; empty: none is written.
+  std::function<std::string(const base::ClusterKey&, const api::ClusterStatus&)> status_text;
 };
 
 // How a client of the cluster reaches it. Empty paths: it speaks plain text.

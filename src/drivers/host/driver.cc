@@ -1,0 +1,84 @@
+#include "drivers/host/driver.h"
+
+#include "drivers/host/members.h"
+#include "drivers/host/rebuild.h"
+#include "engine/record_codec.h"
+#include "json/json.h"
+#include "posix/files.h"
+#include "posix/rotating_file.h"
+
+namespace host {
+namespace {
+
+constexpr size_t kRecordLimit = size_t{16} << 20;
+
+}  // namespace
+
+HostDriver::HostDriver(Shared& shared, base::ClusterKey key)
+    : shared_(shared),
+      key_(std::move(key)),
+      files_(shared.layout.cluster(key_)),
+      certificates_(files_, shared.clock),
+      endpoints_(shared.connect) {}
+
+base::Result<engine::Loaded> HostDriver::load_record() {
+  engine::Loaded loaded;
+  loaded.record.key = key_;
+  const auto bytes = posix::read_file(files_.record, kRecordLimit);
+  if (!bytes && bytes.error().code == base::Code::kNotFound) return loaded;
+  if (!bytes) return std::unexpected(bytes.error());
+  auto record = engine::decode_record(*bytes);
+  if (record && record->key != key_)
+    record = base::fail(base::Code::kDataLoss, "the record is of cluster " + record->key.text());
+  if (!record) {
+    // Only what the files of every member agree on is put together again; nothing is guessed.
+    auto rebuilt = rebuild_record(shared_.layout, key_);
+    if (!rebuilt) {
+      loaded.state = plan::RecordState::kTorn;
+      loaded.problem = files_.record + ": " + record.error().message +
+                       "; it was not rebuilt: " + rebuilt.error().message;
+      return loaded;
+    }
+    shared_.log.warning("record_rebuilt",
+                        {{"cluster", key_.text()}, {"why", record.error().message}});
+    record = std::move(rebuilt);
+  }
+  loaded.state = plan::RecordState::kOk;
+  loaded.record = std::move(*record);
+  shared_.ports.learn(loaded.record);
+  shared_.watch_list.learn(loaded.record);
+  return loaded;
+}
+
+base::Status HostDriver::save_record(const plan::Record& record) {
+  TRY_OK(posix::make_dirs(files_.dir));
+  TRY_OK(posix::write_atomic(files_.record, engine::encode_record(record)));
+  shared_.ports.learn(record);
+  shared_.watch_list.learn(record);
+  return {};
+}
+
+base::Status HostDriver::publish(const api::ClusterStatus& status,
+                                 std::span<const plan::Event> events) {
+  TRY_OK(posix::make_dirs(files_.dir));
+  if (shared_.options.status_text)
+    TRY_OK(posix::write_atomic(files_.status, shared_.options.status_text(key_, status)));
+  if (events.empty()) return {};
+  posix::RotatingFile log(files_.events, {std::uint64_t{256} << 10, 1, 0600});
+  for (const auto& event : events) {
+    const json::Object line{{"time", base::to_rfc3339(shared_.clock.now())},
+                            {"type", event.warning ? "Warning" : "Normal"},
+                            {"reason", plan::name_of(event.reason)},
+                            {"message", event.message}};
+    TRY_OK(log.append(json::print(line)));
+  }
+  return {};
+}
+
+engine::ApplyResult HostDriver::apply(const plan::Step& step, const engine::Job& job,
+                                      const std::stop_token& stop) {
+  const Call call{job, stop};
+  return std::visit([&](const auto& action) { return act(action, call); }, step.action);
+}
+
+}  // namespace host

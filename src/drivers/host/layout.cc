@@ -1,0 +1,50 @@
+#include "drivers/host/layout.h"
+
+namespace host {
+
+ClusterFiles Layout::cluster(const base::ClusterKey& key) const {
+  const std::string dir = clusters() + "/" + key.ns + "/" + key.name;
+  return {dir,
+          dir + "/record",
+          dir + "/status.json",
+          dir + "/events.jsonl",
+          dir + "/intent.json",
+          dir + "/members",
+          dir + "/pki",
+          dir + "/recovery",
+          dir + "/retained"};
+}
+
+MemberFiles Layout::member(const base::ClusterKey& key, const std::string& name) const {
+  const std::string dir = cluster(key).members + "/" + name;
+  const std::string volume = dir + "/volume";
+  return {dir,    dir + "/ticket",    dir + "/state",   dir + "/verdict", dir + "/member.lock",
+          volume, volume + "/marker", volume + "/data", dir + "/tls",     dir + "/log"};
+}
+
+PkiFiles pki_files(const ClusterFiles& cluster) {
+  const std::string user = cluster.pki + "/client";
+  return {cluster.pki + "/client-ca.pem",
+          cluster.pki + "/operator.pem",
+          user,
+          user + "/ca.crt",
+          user + "/client.crt",
+          user + "/client.key",
+          cluster.pki + "/published"};
+}
+
+std::string peer_ca_file(const ClusterFiles& cluster, const std::string& incarnation) {
+  return cluster.pki + "/peer-ca-" + incarnation + ".pem";
+}
+
+LeafFiles leaf_files(const MemberFiles& member) {
+  return {member.tls + "/server.pem", member.tls + "/peer.pem", member.tls + "/client-ca.crt",
+          member.tls + "/peer-ca.crt"};
+}
+
+RecoveryFiles recovery_files(const ClusterFiles& cluster, const std::string& operation) {
+  const std::string dir = cluster.recovery + "/" + operation;
+  return {dir, dir + "/snapshot.db", dir + "/bound", dir + "/copy"};
+}
+
+}  // namespace host

@@ -1,0 +1,52 @@
+// Where everything is under the state directory; platform.h says what it is.
+#pragma once
+
+#include <string>
+
+#include "base/ids.h"
+#include "drivers/host/platform.h"
+
+namespace host {
+
+struct MemberFiles {
+  std::string dir, ticket, state, verdict, lock, volume, marker, data, tls, log;
+};
+
+class Layout {
+ public:
+  explicit Layout(std::string state_dir) : root_(std::move(state_dir)) {}
+
+  [[nodiscard]] const std::string& root() const { return root_; }
+  [[nodiscard]] std::string lock() const { return root_ + "/lock"; }
+  [[nodiscard]] std::string clusters() const { return root_ + "/clusters"; }
+  [[nodiscard]] ClusterFiles cluster(const base::ClusterKey& key) const;
+  [[nodiscard]] MemberFiles member(const base::ClusterKey& key, const std::string& name) const;
+
+ private:
+  std::string root_;
+};
+
+// Certificates of one cluster. A leaf file holds its certificate and its key, so that one rename
+// replaces both and no reader ever sees a pair that does not match.
+struct PkiFiles {
+  std::string client_ca;                     // CA of clients and servers, with its key
+  std::string operator_leaf;                 // our own client certificate
+  std::string user_dir;                      // what users get: the next three
+  std::string user_ca, user_cert, user_key;  // published together
+  std::string published;                     // exists once the cluster is open to clients
+};
+PkiFiles pki_files(const ClusterFiles& cluster);
+// Each incarnation has its own, so that members of an older one are not trusted.
+std::string peer_ca_file(const ClusterFiles& cluster, const std::string& incarnation);
+
+struct LeafFiles {
+  std::string server, peer, client_ca, peer_ca;
+};
+LeafFiles leaf_files(const MemberFiles& member);
+
+struct RecoveryFiles {
+  std::string dir, snapshot, bound, copy;
+};
+RecoveryFiles recovery_files(const ClusterFiles& cluster, const std::string& operation);
+
+}  // namespace host

@@ -1,0 +1,174 @@
+#include "drivers/host/platform.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "drivers/host/driver.h"
+#include "drivers/host/members.h"
+#include "drivers/host/shared.h"
+#include "engine/record_codec.h"
+#include "posix/files.h"
+#include "posix/process.h"
+#include "posix/wakeup.h"
+
+namespace host {
+
+void WatchList::learn(const plan::Record& record) {
+  std::vector<std::string> names;
+  for (const auto& [name, member] : record.members) names.push_back(name);
+  const std::lock_guard lock(mutex_);
+  members_[record.key] = std::move(names);
+}
+
+void WatchList::forget(const base::ClusterKey& key) {
+  const std::lock_guard lock(mutex_);
+  members_.erase(key);
+}
+
+std::map<base::ClusterKey, std::vector<std::string>> WatchList::members() const {
+  const std::lock_guard lock(mutex_);
+  return members_;
+}
+
+namespace {
+
+constexpr size_t kRecordLimit = size_t{16} << 20;
+// A look costs two stat() a member; the locks, which are a little dearer, are tried less often.
+constexpr base::Duration kLook{200};
+constexpr int kLocksEvery = 5;
+
+// What a guard's files looked like.
+struct Trace {
+  std::array<std::pair<std::uint64_t, base::Instant>, 2> files;
+  bool alive = false;
+  bool operator==(const Trace&) const = default;
+};
+
+class HostPlatform final : public Platform {
+ public:
+  HostPlatform(const PlatformOptions& options, const base::Clock& clock, base::Random& random,
+               base::Logger& log, Connect connect, std::string boot_id, posix::FileLock lock)
+      : lock_(std::move(lock)),
+        shared_{options,
+                clock,
+                random,
+                log,
+                Layout(options.state_dir),
+                std::move(connect),
+                std::move(boot_id),
+                Binaries(options.etcd_dir),
+                PortBook(options.ports),
+                {},
+                Fetcher(options, clock, log)} {}
+
+  base::Status learn_all() {
+    TRY(const auto keys, clusters());
+    for (const auto& key : keys) {
+      const auto bytes = posix::read_file(files(key).record, kRecordLimit);
+      if (!bytes) continue;
+      if (const auto record = engine::decode_record(*bytes)) {
+        shared_.ports.learn(*record);
+        shared_.watch_list.learn(*record);
+      }
+    }
+    return {};
+  }
+
+  [[nodiscard]] base::Result<std::vector<base::ClusterKey>> clusters() const override {
+    std::vector<base::ClusterKey> keys;
+    const std::string root = shared_.layout.clusters();
+    const auto spaces = posix::list_dir(root);
+    if (!spaces && spaces.error().code == base::Code::kNotFound) return keys;
+    if (!spaces) return std::unexpected(spaces.error());
+    for (const auto& ns : *spaces) {
+      TRY(const auto names, posix::list_dir(root + "/" + ns));
+      for (const auto& name : names) keys.push_back({ns, name});
+    }
+    return keys;
+  }
+
+  [[nodiscard]] ClusterFiles files(const base::ClusterKey& key) const override {
+    return shared_.layout.cluster(key);
+  }
+
+  [[nodiscard]] std::unique_ptr<engine::Driver> driver(const base::ClusterKey& key) override {
+    return std::make_unique<HostDriver>(shared_, key);
+  }
+
+  [[nodiscard]] base::Result<Connection> connection(const base::ClusterKey& key) const override {
+    const ClusterFiles of = files(key);
+    const PkiFiles pki = pki_files(of);
+    if (posix::exists(pki.published) != base::Fact<bool>(true))
+      return base::fail(base::Code::kNotFound, key.text() + " is not open to clients yet");
+    TRY(const std::string bytes, posix::read_file(of.record, kRecordLimit));
+    TRY(const plan::Record record, engine::decode_record(bytes));
+    Connection out;
+    for (const auto& [name, member] : record.members)
+      if (member.phase == plan::Phase::kVoter) out.endpoints.push_back(member.addresses.client_url);
+    const bool tls = std::ranges::any_of(
+        out.endpoints, [](const std::string& url) { return url.starts_with("https:"); });
+    if (tls) {
+      out.cacert = pki.user_ca;
+      out.cert = pki.user_cert;
+      out.key = pki.user_key;
+    }
+    return out;
+  }
+
+  void watch(const std::function<void(const base::ClusterKey&)>& changed,
+             const std::stop_token& stop) override {
+    std::map<std::string, Trace> before;  // by member directory
+    unsigned fetched = shared_.fetcher.ended();
+    for (int round = 0; !stop.stop_requested(); ++round) {
+      const bool locks = round % kLocksEvery == 0;
+      const unsigned now_fetched = shared_.fetcher.ended();
+      for (const auto& [key, names] : shared_.watch_list.members()) {
+        bool news = now_fetched != fetched;
+        for (const auto& name : names) news = look(key, name, locks, before) || news;
+        if (news) changed(key);
+      }
+      fetched = now_fetched;
+      (void)posix::poll_until({}, posix::deadline_in(kLook), stop);
+    }
+  }
+
+ private:
+  // True if the member's files are others than at the last look.
+  bool look(const base::ClusterKey& key, const std::string& name, bool locks,
+            std::map<std::string, Trace>& before) const {
+    const MemberFiles of = shared_.layout.member(key, name);
+    auto& known = before[of.dir];
+    Trace now = known;
+    size_t i = 0;
+    for (const auto* file : {&of.state, &of.verdict}) {
+      const auto info = posix::file_info(*file);
+      now.files.at(i++) = info ? std::pair(info->inode, info->modified)
+                               : std::pair(std::uint64_t{0}, base::Instant{});
+    }
+    if (locks) now.alive = is_alive(of) == base::Fact<bool>(true);
+    const bool news = !(now == known);
+    known = now;
+    return news;
+  }
+
+  posix::FileLock lock_;
+  Shared shared_;
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<Platform>> Platform::open(const PlatformOptions& options,
+                                                       const base::Clock& clock,
+                                                       base::Random& random, base::Logger& log) {
+  TRY_OK(posix::make_dirs(options.state_dir));
+  TRY_IN("another operator works on " + options.state_dir, auto lock,
+         posix::FileLock::try_lock(options.state_dir + "/lock"));
+  TRY(std::string boot, posix::boot_id());
+  auto platform = std::make_unique<HostPlatform>(options, clock, random, log, &etcd::connect,
+                                                 std::move(boot), std::move(lock));
+  TRY_OK(platform->learn_all());
+  return platform;
+}
+
+}  // namespace host

@@ -1,0 +1,86 @@
+#include "drivers/host/port_book.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+
+namespace host {
+namespace {
+
+plan::Addresses addresses_of(const std::array<posix::Port, 3>& ports, bool tls) {
+  return {fmt::format("https://127.0.0.1:{}", ports[1]),
+          fmt::format("{}://127.0.0.1:{}", tls ? "https" : "http", ports[0]),
+          fmt::format("http://127.0.0.1:{}", ports[2])};
+}
+
+bool all_free(const std::array<posix::Port, 3>& ports) {
+  return std::ranges::all_of(ports, [](posix::Port p) { return posix::is_port_free(p) == true; });
+}
+
+}  // namespace
+
+std::string host_port(const std::string& url) {
+  const auto scheme = url.find("://");
+  const auto from = scheme == std::string::npos ? 0 : scheme + 3;
+  return url.substr(from, url.find('/', from) - from);
+}
+
+posix::Port port_of(const std::string& url) {
+  const std::string address = host_port(url);
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos) return 0;
+  const auto number = base::parse_int(std::string_view(address).substr(colon + 1)).value_or(0);
+  return number > 0 && number < 65536 ? static_cast<posix::Port>(number) : posix::Port{0};
+}
+
+void PortBook::learn(const plan::Record& record) {
+  std::set<posix::Port> ports;
+  for (const auto& [name, member] : record.members)
+    for (const auto& url :
+         {member.addresses.peer_url, member.addresses.client_url, member.addresses.metrics_url})
+      if (const auto port = port_of(url); port != 0) ports.insert(port);
+  const std::lock_guard lock(mutex_);
+  clusters_[record.key].recorded = std::move(ports);
+}
+
+void PortBook::forget(const base::ClusterKey& key) {
+  const std::lock_guard lock(mutex_);
+  clusters_.erase(key);
+}
+
+std::set<posix::Port> PortBook::taken() const {
+  std::set<posix::Port> all;
+  for (const auto& [key, entry] : clusters_) {
+    all.insert(entry.recorded.begin(), entry.recorded.end());
+    for (const auto& [ordinal, ports] : entry.offered) all.insert(ports.begin(), ports.end());
+  }
+  return all;
+}
+
+base::Result<std::map<int, plan::Addresses>> PortBook::offer(const base::ClusterKey& key, int first,
+                                                             int count, bool tls) {
+  const std::lock_guard lock(mutex_);
+  Entry& entry = clusters_[key];
+  std::erase_if(entry.offered, [&](const auto& o) {
+    return o.first < first || o.first >= first + count || !all_free(o.second);
+  });
+  std::map<int, plan::Addresses> out;
+  for (int ordinal = first; ordinal < first + count; ++ordinal) {
+    if (!entry.offered.contains(ordinal)) {
+      TRY(const auto ports, posix::pick_free_ports(range_, 3, taken()));
+      entry.offered[ordinal] = {ports[0], ports[1], ports[2]};
+    }
+    out[ordinal] = addresses_of(entry.offered[ordinal], tls);
+  }
+  return out;
+}
+
+base::Result<std::vector<posix::Port>> PortBook::borrow(size_t count) {
+  const std::lock_guard lock(mutex_);
+  return posix::pick_free_ports(range_, count, taken());
+}
+
+}  // namespace host

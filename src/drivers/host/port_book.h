@@ -1,0 +1,47 @@
+// Which ports belong to which member of which cluster; three each, chosen once.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "plan/record.h"
+#include "posix/net.h"
+
+namespace host {
+
+// Thread-safe. What is in a record is taken; an offer is taken until its cluster makes another.
+class PortBook {
+ public:
+  explicit PortBook(const posix::PortRange& range) : range_(range) {}
+
+  // What the record of the cluster says, in place of what was known of it.
+  void learn(const plan::Record& record);
+  void forget(const base::ClusterKey& key);
+  // Addresses for `count` ordinals from `first` on; the same as last time while they are free.
+  base::Result<std::map<int, plan::Addresses>> offer(const base::ClusterKey& key, int first,
+                                                     int count, bool tls);
+  // Free now and nobody's; for a process of a moment.
+  base::Result<std::vector<posix::Port>> borrow(size_t count);
+
+ private:
+  struct Entry {
+    std::set<posix::Port> recorded;
+    std::map<int, std::array<posix::Port, 3>> offered;
+  };
+  [[nodiscard]] std::set<posix::Port> taken() const;
+
+  const posix::PortRange range_;
+  std::mutex mutex_;
+  std::map<base::ClusterKey, Entry> clusters_;  // guarded by mutex_
+};
+
+// 0: the URL has no port.
+posix::Port port_of(const std::string& url);
+// "host:port" of a URL.
+std::string host_port(const std::string& url);
+
+}  // namespace host

@@ -1,0 +1,126 @@
+#include "drivers/host/ticket.h"
+
+#include <algorithm>
+
+#include "drivers/host/port_book.h"
+#include "etcd/identity.h"
+#include "render/etcd_args.h"
+
+namespace host {
+namespace {
+
+guard::Permit to_guard(plan::Permit permit) {
+  switch (permit) {
+    case plan::Permit::kBootstrap:
+      return guard::Permit::kBootstrap;
+    case plan::Permit::kJoin:
+      return guard::Permit::kJoin;
+    case plan::Permit::kData:
+      return guard::Permit::kData;
+    case plan::Permit::kRestore:
+      return guard::Permit::kRestore;
+  }
+  return guard::Permit::kData;
+}
+
+using Names = std::vector<std::pair<std::string, std::string>>;  // name, peer URL
+
+// Those that begin together under the record's token.
+Names founders(const TicketInput& in) {
+  Names out;
+  if (in.member.permit == plan::Permit::kRestore)
+    return {{in.member.name, in.member.addresses.peer_url}};
+  for (const auto& [name, m] : in.record.members)
+    if (m.permit == plan::Permit::kBootstrap && m.incarnation == in.record.incarnation)
+      out.emplace_back(name, m.addresses.peer_url);
+  return out;
+}
+
+// What etcd compares with the live membership when a learner starts for the first time.
+Names joined(const TicketInput& in) {
+  Names out = in.live;
+  if (out.empty()) {
+    for (const auto& [name, m] : in.record.members)
+      if (m.phase == plan::Phase::kVoter || m.phase == plan::Phase::kLearner)
+        out.emplace_back(name, m.addresses.peer_url);
+  }
+  const bool has_own = std::ranges::any_of(out, [&](const auto& n) {
+    return host_port(n.second) == host_port(in.member.addresses.peer_url);
+  });
+  if (!has_own) out.emplace_back(in.member.name, in.member.addresses.peer_url);
+  // A member that never started has no name in the list: ours are known by their address, others
+  // get one that nobody has.
+  for (auto& [name, url] : out) {
+    for (const auto& [own, m] : in.record.members)
+      if (host_port(m.addresses.peer_url) == host_port(url)) name = own;
+    if (name.empty()) name = "unnamed-" + host_port(url);
+  }
+  return out;
+}
+
+std::string list_text(Names names) {
+  std::ranges::sort(names);
+  std::string out;
+  for (const auto& [name, url] : names) out += (out.empty() ? "" : ",") + name + "=" + url;
+  return out;
+}
+
+// The ids that etcd will compute by itself.
+void add_ids(const TicketInput& in, const Names& names, guard::Ticket& ticket) {
+  std::vector<base::MemberId> ids;
+  for (const auto& [name, url] : names) {
+    ids.push_back(etcd::member_id({url}, in.record.token));
+    if (name == in.member.name) ticket.member_id = ids.back();
+  }
+  ticket.cluster_id = etcd::cluster_id(ids);
+}
+
+}  // namespace
+
+base::Result<guard::Ticket> make_ticket(const TicketInput& in) {
+  const plan::MemberRecord& m = in.member;
+  guard::Ticket t;
+  t.cluster_ns = in.record.key.ns;
+  t.cluster_name = in.record.key.name;
+  t.member_name = m.name;
+  t.incarnation = m.incarnation;
+  t.volume_id = m.volume;
+  t.permit = to_guard(m.permit);
+  t.cluster_id = in.record.cluster_id;
+  t.member_id = m.id;
+  t.peer_address = host_port(m.addresses.peer_url);
+  t.audited_term = m.audited_term;
+  t.audited_index = m.audited_index;
+  t.token = in.record.token;
+  t.etcd = in.programs.etcd;
+  t.etcdutl = in.programs.etcdutl;
+  t.version = m.version.text();
+  t.template_hash = m.template_hash;
+  const bool first = m.permit == plan::Permit::kBootstrap || m.permit == plan::Permit::kRestore;
+  const Names names = first ? founders(in) : joined(in);
+  t.initial_cluster = list_text(names);
+  if (first) add_ids(in, names, t);
+  if (m.permit == plan::Permit::kRestore && in.record.recovery) {
+    t.restore_operation = in.record.recovery->operation;
+    t.restore_snapshot = in.restore_snapshot;
+    t.restore_token = in.record.token;
+  }
+  TRY(t.args, args_of(in.spec, m, in.files));
+  return t;
+}
+
+base::Result<std::vector<std::string>> args_of(const api::ClusterSpec& spec,
+                                               const plan::MemberRecord& member,
+                                               const MemberFiles& files) {
+  const LeafFiles leaf = leaf_files(files);
+  const auto& at = member.addresses;
+  render::TlsPaths tls;
+  tls.peer = {leaf.peer, leaf.peer, leaf.peer_ca};
+  if (spec.tls.mode != api::TlsMode::kDisabled)
+    tls.server = {leaf.server, leaf.server, leaf.client_ca};
+  return render::etcd_args(spec, member.version,
+                           {at.client_url, at.client_url, at.peer_url, at.peer_url, at.metrics_url},
+                           tls);
+}
+
+}  // namespace host
