@@ -209,6 +209,11 @@ void decode_common(Fields& spec, ClusterSpec& into) {
   } else if (!spec.has("size")) {
     spec.error("size", fmt::format("is required: 1 to {}", kMaxSize));
   }
+  if (into.size == 1 && has_hazard(into.version, HazardAction::kNoSingleMember))
+    spec.warning("size",
+                 fmt::format("a single member of {} may lose an acknowledged write; {} does "
+                             "not",
+                             into.version.text(), without_faults(into.version)));
   into.paused = spec.boolean("paused").value_or(false);
   into.hibernate = spec.boolean("hibernate").value_or(false);
   into.network_policy = spec.boolean("networkPolicy").value_or(false);

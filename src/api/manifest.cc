@@ -152,14 +152,20 @@ void add_documents(const json::Value& value, int line, Platform platform, Manife
     manifest.documents.push_back(decode_document(item, line, platform));
 }
 
+bool same_object(const Document& a, const Document& b) {
+  if (!a.key || a.key != b.key || a.kind != b.kind) return false;
+  // One name in both groups is not twice the same object: see find_name_conflicts().
+  const auto *one = a.cluster(), *other = b.cluster();
+  return one == nullptr || other == nullptr || one->group == other->group;
+}
+
 // The same object twice in one file: which one is meant cannot be known.
 void refuse_duplicates(Manifest& manifest) {
   const auto& all = manifest.documents;
   std::vector<std::pair<size_t, size_t>> pairs;  // the later, the earlier
   for (size_t i = 0; i < all.size(); ++i)
     for (size_t k = 0; k < i; ++k)
-      if (all[i].key && all[k].key && *all[i].key == *all[k].key && all[i].kind == all[k].kind)
-        pairs.emplace_back(i, k);
+      if (same_object(all[i], all[k])) pairs.emplace_back(i, k);
   for (const auto& [later, earlier] : pairs)
     for (const auto& [one, other] : {std::pair(later, earlier), std::pair(earlier, later)}) {
       auto& document = manifest.documents[one];
