@@ -109,7 +109,7 @@ std::string conditions(const api::ClusterStatus& status) {
   std::string out;
   for (const auto& info : api::condition_table()) {
     const api::Condition* c = api::find_condition(status, info.type);
-    if (c == nullptr || c->status == info.good) continue;
+    if (c == nullptr || c->reason == "AsWanted") continue;
     out += fmt::format("status {} {} {}: {}\n", info.name, api::name_of(c->status), c->reason,
                        c->message);
   }
