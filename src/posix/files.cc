@@ -15,8 +15,10 @@
 #include <filesystem>
 #include <memory>
 #include <system_error>
+#include <utility>
 
 #include "posix/errors.h"
+#include "posix/output_file.h"
 
 namespace posix {
 namespace {
@@ -42,19 +44,6 @@ base::Status sync_fd(int fd, const std::string& path) {
   while (::fsync(fd) != 0)
     if (errno != EINTR) return fail_errno(errno, "fsync " + path);
   return {};
-}
-
-// Writes a new file and syncs it; on failure nothing is left.
-base::Status write_synced(const std::string& path, std::string_view bytes, unsigned mode) {
-  const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!fd.open()) return fail_errno(errno, "create " + path);
-  const auto done = [&]() -> base::Status {
-    if (::fchmod(fd.get(), mode) != 0) return fail_errno(errno, "chmod " + path);
-    TRY_OK(write_fully(fd.get(), bytes, "write " + path));
-    return sync_fd(fd.get(), path);
-  }();
-  if (!done) ::unlink(path.c_str());
-  return done;
 }
 
 }  // namespace
@@ -83,19 +72,14 @@ base::Result<std::string> read_file(const std::string& path, size_t limit) {
 }
 
 base::Status write_atomic(const std::string& path, std::string_view bytes, unsigned mode) {
-  const auto temporary = temporary_for(path);
-  TRY_OK(write_synced(temporary, bytes, mode));
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    const int number = errno;
-    ::unlink(temporary.c_str());
-    return fail_errno(number, "rename " + temporary + " to " + path);
-  }
-  return sync_dir(parent_of(path));
+  TRY(auto file, OutputFile::create(path, mode));
+  TRY_OK(file.write(bytes));
+  return file.commit();
 }
 
 base::Status write_new(const std::string& path, std::string_view bytes, unsigned mode) {
   const auto temporary = temporary_for(path);
-  TRY_OK(write_synced(temporary, bytes, mode));
+  TRY_OK(write_atomic(temporary, bytes, mode));
   // link() never replaces a name, so two writers cannot both succeed.
   const int linked = ::link(temporary.c_str(), path.c_str());
   const int number = errno;
@@ -191,6 +175,39 @@ base::Result<std::uint64_t> free_bytes(const std::string& path) {
   struct statvfs info{};
   if (::statvfs(path.c_str(), &info) != 0) return fail_errno(errno, "statvfs " + path);
   return std::uint64_t{info.f_bavail} * info.f_frsize;
+}
+
+OutputFile::OutputFile(Fd fd, std::string path, std::string temporary)
+    : fd_(std::move(fd)), path_(std::move(path)), temporary_(std::move(temporary)) {}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : fd_(std::move(other.fd_)),
+      path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, std::string())) {}
+
+OutputFile::~OutputFile() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+base::Result<OutputFile> OutputFile::create(std::string path, unsigned mode) {
+  auto temporary = temporary_for(path);
+  Fd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd.open()) return fail_errno(errno, "create " + temporary);
+  OutputFile file(std::move(fd), std::move(path), std::move(temporary));
+  if (::fchmod(file.fd_.get(), mode) != 0) return fail_errno(errno, "chmod " + file.temporary_);
+  return file;
+}
+
+base::Status OutputFile::write(std::string_view bytes) {
+  return write_fully(fd_.get(), bytes, "write " + temporary_);
+}
+
+base::Status OutputFile::commit() {
+  TRY_OK(sync_fd(fd_.get(), temporary_));
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0)
+    return fail_errno(errno, "rename " + temporary_ + " to " + path_);
+  temporary_.clear();
+  return sync_dir(parent_of(path_));
 }
 
 }  // namespace posix

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 #include "posix/wakeup.h"
 
@@ -49,6 +52,30 @@ base::Result<Fd> new_socket() {
   return fd;
 }
 
+using AddressInfo = std::unique_ptr<addrinfo, void (*)(addrinfo*)>;
+
+base::Result<AddressInfo> numeric_address(const std::string& host, unsigned port) {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (port > 65535 ||
+      ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0)
+    return base::fail(Code::kInvalidArgument, fmt::format("'{}:{}' is no address", host, port));
+  return AddressInfo(found, ::freeaddrinfo);
+}
+
+base::Result<Fd> accept_from(int listener, const std::stop_token& stop) {
+  for (;;) {
+    PollItem item{listener, POLLIN, 0};
+    TRY_OK(poll_until({&item}, base::Tick::max(), stop));
+    Fd fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (fd.open()) return fd;
+    if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED)
+      return fail_errno(errno, "accept");
+  }
+}
+
 const sockaddr* generic(const Address& a) {
   return reinterpret_cast<const sockaddr*>(&a.value);
 }
@@ -64,7 +91,7 @@ base::Result<UnixStream> UnixStream::connect(const std::string& path) {
   return UnixStream(std::move(fd));
 }
 
-base::Result<bool> UnixStream::fill(base::Tick deadline, const std::stop_token& stop) {
+base::Result<bool> Stream::fill(base::Tick deadline, const std::stop_token& stop) {
   for (;;) {
     PollItem item{fd_.get(), POLLIN, 0};
     TRY_OK(poll_until({&item}, deadline, stop));
@@ -77,8 +104,8 @@ base::Result<bool> UnixStream::fill(base::Tick deadline, const std::stop_token& 
   }
 }
 
-base::Result<std::string> UnixStream::read_all(size_t limit, base::Duration deadline,
-                                               const std::stop_token& stop) {
+base::Result<std::string> Stream::read_all(size_t limit, base::Duration deadline,
+                                           const std::stop_token& stop) {
   const auto until = deadline_in(deadline);
   for (;;) {
     TRY(const bool more, fill(until, stop));
@@ -88,8 +115,8 @@ base::Result<std::string> UnixStream::read_all(size_t limit, base::Duration dead
   }
 }
 
-base::Result<std::string> UnixStream::read_line(size_t limit, base::Duration deadline,
-                                                const std::stop_token& stop) {
+base::Result<std::string> Stream::read_line(size_t limit, base::Duration deadline,
+                                            const std::stop_token& stop) {
   const auto until = deadline_in(deadline);
   for (;;) {
     const size_t end = buffer_.find('\n');
@@ -105,8 +132,8 @@ base::Result<std::string> UnixStream::read_line(size_t limit, base::Duration dea
   }
 }
 
-base::Status UnixStream::write_all(std::string_view bytes, base::Duration deadline,
-                                   const std::stop_token& stop) {
+base::Status Stream::write_all(std::string_view bytes, base::Duration deadline,
+                               const std::stop_token& stop) {
   const auto until = deadline_in(deadline);
   while (!bytes.empty()) {
     PollItem item{fd_.get(), POLLOUT, 0};
@@ -119,7 +146,7 @@ base::Status UnixStream::write_all(std::string_view bytes, base::Duration deadli
   return {};
 }
 
-base::Status UnixStream::end_writing() {
+base::Status Stream::end_writing() {
   if (::shutdown(fd_.get(), SHUT_WR) != 0) return fail_errno(errno, "shutdown of a socket");
   return {};
 }
@@ -127,7 +154,7 @@ base::Status UnixStream::end_writing() {
 base::Result<unsigned> UnixStream::peer_uid() const {
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (::getsockopt(fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+  if (::getsockopt(fd(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
     return fail_errno(errno, "SO_PEERCRED");
   return peer.uid;
 }
@@ -156,14 +183,43 @@ UnixListener::~UnixListener() {
 }
 
 base::Result<UnixStream> UnixListener::accept(const std::stop_token& stop) {
-  for (;;) {
-    PollItem item{fd_.get(), POLLIN, 0};
-    TRY_OK(poll_until({&item}, base::Tick::max(), stop));
-    Fd fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (fd.open()) return UnixStream(std::move(fd));
-    if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED)
-      return fail_errno(errno, "accept");
-  }
+  TRY(auto fd, accept_from(fd_.get(), stop));
+  return UnixStream(std::move(fd));
+}
+
+base::Result<Stream> Stream::connect_tcp(const std::string& host, unsigned port) {
+  TRY(const auto address, numeric_address(host, port));
+  // Blocking while it connects: it is for peers on this machine, which answer at once.
+  Fd fd(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.open()) return fail_errno(errno, "socket");
+  if (::connect(fd.get(), address->ai_addr, address->ai_addrlen) != 0)
+    return fail_errno(errno, fmt::format("connect to {}:{}", host, port));
+  if (::fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno(errno, "fcntl");
+  return Stream(std::move(fd));
+}
+
+base::Result<TcpListener> TcpListener::listen(const std::string& host, unsigned port) {
+  TRY(const auto address, numeric_address(host, port));
+  Fd fd(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.open()) return fail_errno(errno, "socket");
+  const int on = 1;
+  const auto what = fmt::format("listen on {}:{}", host, port);
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      ::bind(fd.get(), address->ai_addr, address->ai_addrlen) != 0 || ::listen(fd.get(), 64) != 0)
+    return fail_errno(errno, what);
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0)
+    return fail_errno(errno, what);
+  const auto chosen = bound.ss_family == AF_INET6
+                          ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
+                          : reinterpret_cast<const sockaddr_in&>(bound).sin_port;
+  return TcpListener(std::move(fd), ntohs(chosen));
+}
+
+base::Result<Stream> TcpListener::accept(const std::stop_token& stop) const {
+  TRY(auto fd, accept_from(fd_.get(), stop));
+  return Stream(std::move(fd));
 }
 
 }  // namespace posix

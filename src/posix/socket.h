@@ -1,4 +1,4 @@
-// Stream sockets in the file system, for talk between programs of one machine.
+// Stream sockets: in the file system, for talk between programs of one machine, and TCP servers.
 #pragma once
 
 #include <stop_token>
@@ -12,11 +12,11 @@
 namespace posix {
 
 // One connection. For one thread at a time.
-class UnixStream {
+class Stream {
  public:
-  // NotFound: no such socket. Unavailable: nobody listens on it.
-  static base::Result<UnixStream> connect(const std::string& path);
-  explicit UnixStream(Fd fd) : fd_(std::move(fd)) {}
+  explicit Stream(Fd fd) : fd_(std::move(fd)) {}
+  // `host` is an IP address. Unavailable: nobody listens there.
+  static base::Result<Stream> connect_tcp(const std::string& host, unsigned port);
 
   // Up to the other side's end. ResourceExhausted beyond `limit` bytes.
   base::Result<std::string> read_all(size_t limit, base::Duration deadline,
@@ -28,12 +28,22 @@ class UnixStream {
   base::Status write_all(std::string_view bytes, base::Duration deadline,
                          const std::stop_token& stop);
   base::Status end_writing();
-  [[nodiscard]] base::Result<unsigned> peer_uid() const;  // as the kernel knows it
+
+ protected:
+  [[nodiscard]] int fd() const { return fd_.get(); }
 
  private:
   base::Result<bool> fill(base::Tick deadline, const std::stop_token& stop);  // false: the end
   Fd fd_;
   std::string buffer_;
+};
+
+class UnixStream : public Stream {
+ public:
+  using Stream::Stream;
+  // NotFound: no such socket. Unavailable: nobody listens on it.
+  static base::Result<UnixStream> connect(const std::string& path);
+  [[nodiscard]] base::Result<unsigned> peer_uid() const;  // as the kernel knows it
 };
 
 // Removes its name when it ends. Take a lock first: listen() replaces a name that is there.
@@ -50,6 +60,21 @@ class UnixListener {
   UnixListener(Fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
   Fd fd_;
   std::string path_;
+};
+
+class TcpListener {
+ public:
+  // `host` is an IP address of this machine; port 0 lets the system choose.
+  static base::Result<TcpListener> listen(const std::string& host, unsigned port);
+
+  [[nodiscard]] unsigned port() const { return port_; }
+  // For several threads at once. Cancelled when asked to stop.
+  base::Result<Stream> accept(const std::stop_token& stop) const;
+
+ private:
+  TcpListener(Fd fd, unsigned port) : fd_(std::move(fd)), port_(port) {}
+  Fd fd_;
+  unsigned port_;
 };
 
 }  // namespace posix

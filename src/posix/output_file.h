@@ -1,0 +1,29 @@
+// A file that is written bit by bit and appears under its name only when it is whole.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "posix/errors.h"
+
+namespace posix {
+
+// Without commit() nothing is left of it, and an older file of the name stays as it was.
+class OutputFile {
+ public:
+  static base::Result<OutputFile> create(std::string path, unsigned mode = 0600);
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&&) = delete;
+  ~OutputFile();
+
+  base::Status write(std::string_view bytes);
+  base::Status commit();  // fsync, rename, fsync of the directory; once
+
+ private:
+  OutputFile(Fd fd, std::string path, std::string temporary);
+  Fd fd_;
+  std::string path_, temporary_;  // temporary_ is empty when there is nothing to remove
+};
+
+}  // namespace posix
