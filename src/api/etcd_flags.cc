@@ -21,6 +21,15 @@ constexpr std::string_view kProxy = "a member is never a proxy";
 constexpr EtcdFlag plain(std::string_view name) {
   return {name, "", ""};
 }
+// The same flag, with a value of this kind.
+constexpr EtcdFlag integer(EtcdFlag flag) {
+  flag.value = FlagValue::kInteger;
+  return flag;
+}
+constexpr EtcdFlag duration(EtcdFlag flag) {
+  flag.value = FlagValue::kDuration;
+  return flag;
+}
 constexpr EtcdFlag toggle(std::string_view name) {
   return {name, "", "", kUser, true};
 }
@@ -126,38 +135,38 @@ constexpr std::array kFlags{
     refused("version", "it would only print the version"),
     refused("help", "it would only print the help"),
     plain("auth-token"),
-    plain("auth-token-ttl"),
+    integer(plain("auth-token-ttl")),
     plain("auto-compaction-mode"),
     plain("auto-compaction-retention"),
-    plain("backend-batch-interval"),
-    plain("backend-batch-limit"),
+    duration(plain("backend-batch-interval")),
+    integer(plain("backend-batch-limit")),
     EtcdFlag{"backend-bbolt-freelist-type", "3.5.0", "", kUser, false, "3.4.0"},
-    plain("bcrypt-cost"),
+    integer(plain("bcrypt-cost")),
     plain("cipher-suites"),
     plain("cors"),
-    plain("election-timeout"),
+    integer(plain("election-timeout")),
     toggle("enable-grpc-gateway"),
     toggle("enable-pprof"),
     newer("feature-gates", "3.6.0"),
-    plain("grpc-keepalive-interval"),
-    plain("grpc-keepalive-min-time"),
-    plain("grpc-keepalive-timeout"),
-    plain("heartbeat-interval"),
+    duration(plain("grpc-keepalive-interval")),
+    duration(plain("grpc-keepalive-min-time")),
+    duration(plain("grpc-keepalive-timeout")),
+    integer(plain("heartbeat-interval")),
     plain("host-whitelist"),
     toggle("initial-election-tick-advance"),
     plain("log-level"),
-    newer("max-concurrent-streams", "3.5.7"),
-    newer("max-learners", "3.6.0"),
-    plain("max-request-bytes"),
-    plain("max-snapshots"),
-    plain("max-txn-ops"),
-    plain("max-wals"),
+    integer(newer("max-concurrent-streams", "3.5.7")),
+    integer(newer("max-learners", "3.6.0")),
+    integer(plain("max-request-bytes")),
+    integer(plain("max-snapshots")),
+    integer(plain("max-txn-ops")),
+    integer(plain("max-wals")),
     plain("metrics"),
     toggle("pre-vote"),
-    plain("quota-backend-bytes"),
-    newer("raft-read-timeout", "3.5.0"),
-    newer("raft-write-timeout", "3.5.0"),
-    plain("snapshot-count"),
+    integer(plain("quota-backend-bytes")),
+    duration(newer("raft-read-timeout", "3.5.0")),
+    duration(newer("raft-write-timeout", "3.5.0")),
+    integer(plain("snapshot-count")),
     EtcdFlag{"socket-reuse-address", "3.5.0", "", kUser, true},
     EtcdFlag{"socket-reuse-port", "3.5.0", "", kUser, true},
     newer("tls-max-version", "3.5.8"),
@@ -169,22 +178,22 @@ constexpr std::array kFlags{
     gated("initial-corrupt-check", "InitialCorruptCheck", "3.4.0"),
     gated("stop-grpc-service-on-defrag", "StopGRPCServiceOnDefrag", "3.5.14"),
     gated("txn-mode-write-with-shared-buffer", "TxnModeWriteWithSharedBuffer", "3.5.0"),
-    grown("bootstrap-defrag-threshold-megabytes", "3.5.0"),
-    grown("compact-hash-check-time", "3.5.5"),
-    grown("compaction-batch-limit", "3.4.0"),
-    grown("compaction-sleep-interval", "3.5.18"),
-    grown("corrupt-check-time", "3.4.0"),
+    integer(grown("bootstrap-defrag-threshold-megabytes", "3.5.0")),
+    duration(grown("compact-hash-check-time", "3.5.5")),
+    integer(grown("compaction-batch-limit", "3.4.0")),
+    duration(grown("compaction-sleep-interval", "3.5.18")),
+    duration(grown("corrupt-check-time", "3.4.0")),
     grown("distributed-tracing-address", "3.5.0"),
     grown("distributed-tracing-instance-id", "3.5.0"),
-    grown("distributed-tracing-sampling-rate", "3.5.0"),
+    integer(grown("distributed-tracing-sampling-rate", "3.5.0")),
     grown("distributed-tracing-service-name", "3.5.0"),
-    grown("downgrade-check-time", "3.5.0"),
+    duration(grown("downgrade-check-time", "3.5.0")),
     grown("enable-distributed-tracing", "3.5.0", true),
     grown("memory-mlock", "3.5.0", true),
-    grown("snapshot-catchup-entries", "3.5.14"),
-    grown("warning-apply-duration", "3.4.23"),
-    grown("warning-unary-request-duration", "3.6.0"),
-    grown("watch-progress-notify-interval", "3.4.0"),
+    integer(grown("snapshot-catchup-entries", "3.5.14")),
+    duration(grown("warning-apply-duration", "3.4.23")),
+    duration(grown("warning-unary-request-duration", "3.6.0")),
+    duration(grown("watch-progress-notify-interval", "3.4.0")),
 };
 
 }  // namespace

@@ -28,6 +28,46 @@ std::string near_flag(std::string_view name) {
   return near ? fmt::format("; did you mean --{}?", *near) : std::string();
 }
 
+// As etcd itself would say, but before a member is stopped for it.
+std::optional<std::string> check_value(const Option& option, const EtcdFlag& flag) {
+  const auto wrong = [&](std::string_view wanted) {
+    return fmt::format("--{}={} is not allowed: {}", option.name, option.value.substr(0, 60),
+                       wanted);
+  };
+  if (!option.has_value) return std::nullopt;
+  if (flag.is_switch && option.value != "true" && option.value != "false")
+    return wrong("true or false");
+  if (flag.value == FlagValue::kInteger && !base::parse_int(option.value))
+    return wrong("a whole number");
+  // etcd knows no days.
+  if (flag.value == FlagValue::kDuration &&
+      (!base::parse_duration(option.value) || option.value.find('d') != std::string::npos))
+    return wrong("a duration such as 500ms, 90s or 1h30m");
+  if (flag.name == "auto-compaction-mode" && option.value != "periodic" &&
+      option.value != "revision")
+    return wrong("periodic, revision");
+  return std::nullopt;
+}
+
+// etcd ends at once unless an election takes at least five heartbeats, and at most 50 s.
+void check_election(std::string_view path, Report& report, const ClusterSpec& spec) {
+  std::int64_t heartbeat = 100, election = 1000;
+  for (const auto& text : spec.etcd_options) {
+    const auto option = split_option(text);
+    const auto number = base::parse_int(option->value);
+    if (number && option->name == "heartbeat-interval") heartbeat = *number;
+    if (number && option->name == "election-timeout") election = *number;
+  }
+  if (heartbeat < 1 || election < 1 || heartbeat > 10'000 || election > 50'000)
+    report.error(std::string(path),
+                 "heartbeat-interval must be 1 to 10000 and election-timeout 1 to "
+                 "50000 (milliseconds)");
+  else if (election < 5 * heartbeat)
+    report.error(std::string(path), fmt::format("election-timeout {} must be at least five times "
+                                                "heartbeat-interval {}",
+                                                election, heartbeat));
+}
+
 // What is wrong with setting this flag; no value: nothing.
 std::optional<std::string> check_option(const Option& option, const Version& version) {
   const auto* flag = find_etcd_flag(option.name);
@@ -40,6 +80,7 @@ std::optional<std::string> check_option(const Option& option, const Version& ver
     return fmt::format("--{} is refused: {}", option.name, flag->reason);
   if (!option.has_value && !flag->is_switch)
     return fmt::format("--{} needs a value: write --{}=VALUE", option.name, option.name);
+  if (auto wrong = check_value(option, *flag)) return wrong;
   const bool known_version = version.major != 0;
   const bool by_gate = !flag->gate.empty() && version.minor >= 6;
   if (known_version && !by_gate && !flag_name_in(*flag, version))
@@ -89,6 +130,7 @@ void decode_etcd_options(const std::vector<std::string>& options, std::string_vi
     else
       add_option(*option, std::move(where), seen, report, into);
   }
+  check_election(path, report, into);
 }
 
 void decode_environment(const json::Value& list, std::string_view path, Report& report,
@@ -124,6 +166,7 @@ void decode_environment(const json::Value& list, std::string_view path, Report& 
     for (char& c : option.name) c = c == '_' ? '-' : static_cast<char>(c | 0x20);
     add_option(option, entry.path_of("name"), seen, report, into);
   }
+  check_election(path, report, into);
 }
 
 }  // namespace api

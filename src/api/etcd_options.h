@@ -14,6 +14,9 @@
 
 namespace api {
 
+// What a value must look like; etcd ends at once on a wrong one, so it is refused before.
+enum class FlagValue { kText, kInteger, kDuration };
+
 enum class FlagOwner {
   kUser,
   kOperator,  // the operator sets it itself
@@ -30,6 +33,7 @@ struct EtcdFlag {
   std::string_view experimental_since = {};
   std::string_view gate = {};    // from 3.6 a feature gate takes its place
   std::string_view reason = {};  // why a user may not set it
+  FlagValue value = FlagValue::kText;
 };
 
 std::span<const EtcdFlag> etcd_flags();

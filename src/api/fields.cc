@@ -20,6 +20,15 @@ std::string cut_short(std::string text) {
   return text.substr(0, end) + "…";
 }
 
+// Texts end up in arguments, file names and line by line files: none has a reason to hold these.
+bool has_control(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7F;
+  });
+}
+constexpr std::string_view kControl = "a line break or another control character is not allowed";
+
 std::string allowed_range(Range range) {
   if (range.max == std::numeric_limits<std::int32_t>::max())
     return fmt::format("{} or more", range.min);
@@ -144,6 +153,10 @@ std::optional<std::string> Fields::text(std::string_view name) {
     wrong_type(name, *value, "a text (write it in quotes)");
     return std::nullopt;
   }
+  if (has_control(*text)) {
+    error(name, std::string(kControl));
+    return std::nullopt;
+  }
   return *text;
 }
 
@@ -196,6 +209,8 @@ std::vector<std::string> Fields::texts(std::string_view name) {
       report_.error(fmt::format("{}[{}]", path_of(name), i),
                     fmt::format("{} is {}: a text is needed (write it in quotes)",
                                 show((*items)[i]), json::name_of((*items)[i].kind())));
+    else if (has_control(*text))
+      report_.error(fmt::format("{}[{}]", path_of(name), i), std::string(kControl));
     else
       out.push_back(*text);
   }

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view kOperatorGroup = "operator.etcd.io/v1alpha1";
 constexpr std::string_view kCoreOsGroup = "etcd.database.coreos.com/v1beta2";
-constexpr size_t kMaxItems = 1000;  // of a List
+constexpr size_t kMaxItems = 1000;  // of all lists of one file
 
 struct Kind {
   std::string_view api_version, kind;
@@ -139,12 +139,13 @@ void add_documents(const json::Value& value, int line, Platform platform, Manife
     manifest.documents.push_back(decode_document(value, line, platform));
     return;
   }
-  if (items->size() > kMaxItems) {
+  if (manifest.documents.size() + items->size() > kMaxItems) {
     Document document;
     document.line = line;
     document.kind = "List";
     document.problems.push_back(
-        {Severity::kError, "items", fmt::format("at most {} are allowed", kMaxItems)});
+        {Severity::kError, "items",
+         fmt::format("at most {} objects are read of one file", kMaxItems)});
     manifest.documents.push_back(std::move(document));
     return;
   }

@@ -130,6 +130,16 @@ TEST(Hostile, BadDocumentsHideNoGoodOnes) {
   EXPECT_FALSE(manifest.ok());
 }
 
+TEST(Hostile, TooManyItems) {
+  std::string items, text;
+  for (int i = 0; i < 900; ++i) items += "- {}\n";
+  for (int i = 0; i < 90; ++i) text += "---\nkind: List\nitems:\n" + items;
+  const auto manifest = parse(text);
+  EXPECT_LE(manifest.documents.size(), 1000U);
+  EXPECT_EQ(manifest.documents.back().problems.at(0).text(),
+            "items: at most 1000 objects are read of one file");
+}
+
 TEST(Hostile, ProblemsAreBounded) {
   std::string text = good("a");
   for (int i = 0; i < 5000; ++i) text += fmt::format("field{}: 1\n", i);
