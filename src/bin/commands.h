@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/time.h"
 #include "bin/command_line.h"
 #include "json/value.h"
 
@@ -22,6 +23,17 @@ int report(const base::Error& error);
 void print_text(const std::string& text);
 // JSON or YAML. Precondition: not text.
 void print_value(const json::Value& value, Output output);
+
+// How an answer {operator, items, problems} is shown to a person.
+struct TextView {
+  base::Instant now{};
+  std::string state_dir;
+  bool color = false;
+  bool details = false;  // however many there are
+};
+std::string status_text(const json::Value& answer, const TextView& view);
+// The same as one refresh of a terminal.
+std::string live_frame(const json::Value& answer, base::Instant now, const std::string& state_dir);
 
 // The content of a file, or of standard input for "-".
 base::Result<std::string> read_input(const std::string& file);

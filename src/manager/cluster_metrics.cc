@@ -1,0 +1,87 @@
+#include "manager/cluster_metrics.h"
+
+#include <optional>
+
+#include "metrics/catalog.h"
+
+namespace manager {
+namespace {
+
+double truth_number(api::Truth truth) {
+  return truth == api::Truth::kTrue ? 1 : truth == api::Truth::kFalse ? 0 : -1;
+}
+
+double since_epoch(base::Instant at) {
+  return std::chrono::duration<double>(at.time_since_epoch()).count();
+}
+
+void fill_members(metrics::Registry& registry, const base::ClusterKey& key,
+                  const api::ClusterStatus& status) {
+  int healthy = 0, unhealthy = 0, learner = 0;
+  for (const auto& member : status.members) {
+    if (member.role == api::Role::kLearner)
+      ++learner;
+    else if (member.healthy == api::Truth::kTrue)
+      ++healthy;
+    else
+      ++unhealthy;
+  }
+  const auto set = [&](std::string_view state, int count) {
+    registry.set(metrics::kClusterMembers, {key.ns, key.name, state}, count);
+  };
+  set("wanted", status.desired_size);
+  set("healthy", healthy);
+  set("unhealthy", unhealthy);
+  set("learner", learner);
+}
+
+void fill_storage(metrics::Registry& registry, const base::ClusterKey& key,
+                  const api::ClusterStatus& status, const plan::Observation& seen) {
+  for (const auto& member : status.members) {
+    const auto found = seen.statuses.find(member.id);
+    if (found == seen.statuses.end() || !found->second.known()) continue;
+    const auto& s = *found->second;
+    const auto set = [&](const metrics::Declaration& what, std::int64_t bytes) {
+      if (bytes > 0)
+        registry.set(what, {key.ns, key.name, member.name}, static_cast<double>(bytes));
+    };
+    set(metrics::kMemberDbSize, s.db_size);
+    set(metrics::kMemberDbInUse, s.db_in_use);
+    set(metrics::kMemberDbQuota, s.db_quota);
+  }
+  std::optional<base::Instant> first;
+  for (const auto& [name, facts] : seen.members)
+    if (facts.certificate_expires.known() && (!first || *facts.certificate_expires < *first))
+      first = *facts.certificate_expires;
+  if (first)
+    registry.set(metrics::kCertificateExpiry, {key.ns, key.name, "member"}, since_epoch(*first));
+}
+
+}  // namespace
+
+void fill(metrics::Registry& registry, const base::ClusterKey& key,
+          const api::ClusterStatus& status, const engine::Report* report) {
+  registry.forget_cluster(key.ns, key.name);
+  fill_members(registry, key, status);
+  for (const auto& condition : status.conditions)
+    registry.set(metrics::kClusterCondition, {key.ns, key.name, api::name_of(condition.type)},
+                 truth_number(condition.status));
+  if (status.operation)
+    registry.set(metrics::kClusterOperation, {key.ns, key.name, status.operation->kind}, 1);
+  if (status.observed_at)
+    registry.set(metrics::kClusterObserved, {key.ns, key.name}, since_epoch(*status.observed_at));
+  const auto* available = api::find_condition(status, api::ConditionType::kAvailable);
+  if (available != nullptr && available->status != api::Truth::kUnknown)
+    registry.set(metrics::kClusterHasLeader, {key.ns, key.name}, truth_number(available->status));
+  if (report != nullptr) fill_storage(registry, key, status, report->seen);
+}
+
+void fill(metrics::Registry& registry, const ProcessSample& process) {
+  registry.set(metrics::kBuildInfo, {process.version}, 1);
+  registry.set(metrics::kProcessMemory, {}, process.rss_bytes);
+  registry.set(metrics::kProcessCpu, {}, process.cpu_seconds);
+  registry.set(metrics::kClusters, {}, static_cast<double>(process.clusters));
+  registry.set(metrics::kQueueLength, {}, static_cast<double>(process.queue));
+}
+
+}  // namespace manager

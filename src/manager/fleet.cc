@@ -1,0 +1,92 @@
+#include "manager/fleet.h"
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "metrics/catalog.h"
+
+namespace manager {
+namespace {
+
+std::string_view name_of(plan::Outcome outcome) {
+  switch (outcome) {
+    case plan::Outcome::kDone:
+      return "done";
+    case plan::Outcome::kRefused:
+      return "refused";
+    case plan::Outcome::kMayHaveHappened:
+      return "may-have-happened";
+  }
+  std::unreachable();
+}
+
+}  // namespace
+
+std::shared_ptr<Fleet::Cell> Fleet::find(const base::ClusterKey& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = cells_.find(key);
+  return at == cells_.end() ? nullptr : at->second;
+}
+
+std::shared_ptr<Fleet::Cell> Fleet::cell(const base::ClusterKey& key) {
+  const std::lock_guard lock(mutex_);
+  auto& place = cells_[key];
+  if (place == nullptr) {
+    auto made = std::make_shared<Cell>();
+    made->driver = parts_.platform.driver(key);
+    made->reconciler = std::make_unique<engine::Reconciler>(
+        engine::Reconciler::Parts{key, *made->driver, parts_.clock, parts_.random, parts_.log,
+                                  parts_.planner, parts_.faults});
+    place = std::move(made);
+  }
+  return place;
+}
+
+base::Result<std::optional<base::Duration>> Fleet::work(const base::ClusterKey& key,
+                                                        const std::stop_token& stop) {
+  const auto view = parts_.intents.view(key);
+  if (!view || !view->known) return std::nullopt;
+  const auto at = cell(key);
+  const auto begin = parts_.clock.tick();
+  const auto again = at->reconciler->pass(view->intent, stop);
+  const auto report = at->reconciler->last();
+  parts_.metrics.observe(metrics::kPassSeconds, {},
+                         std::chrono::duration<double>(parts_.clock.tick() - begin).count());
+  if (!again) {
+    parts_.metrics.add(metrics::kPassErrors, {base::name_of(again.error().code)});
+    return std::unexpected(again.error());
+  }
+  if (report != nullptr && report->act)
+    for (const auto& step : report->plan.steps)
+      parts_.metrics.add(metrics::kActions,
+                         {plan::name_of(step.reason), name_of(report->act->outcome)});
+  return *again;
+}
+
+base::Result<engine::Report> Fleet::dry_run(const base::ClusterKey& key, const plan::Intent& intent,
+                                            const std::stop_token& stop) {
+  return cell(key)->reconciler->dry_run(intent, stop);
+}
+
+std::shared_ptr<const engine::Report> Fleet::last(const base::ClusterKey& key) const {
+  const auto at = find(key);
+  return at == nullptr ? nullptr : at->reconciler->last();
+}
+
+void Fleet::leave() {
+  std::vector<std::pair<base::ClusterKey, std::shared_ptr<Cell>>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    all.assign(cells_.begin(), cells_.end());
+  }
+  for (const auto& [key, cell] : all) {
+    const auto report = cell->reconciler->last();
+    if (report == nullptr || !report->problem.empty()) continue;
+    if (const auto told = cell->driver->publish(report->plan.status, {}); !told)
+      parts_.log.warning("StatusNotStored",
+                         {{"cluster", key.text()}, {"why", told.error().text()}});
+  }
+}
+
+}  // namespace manager

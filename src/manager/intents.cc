@@ -1,0 +1,175 @@
+#include "manager/intents.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "render/etcd_args.h"
+
+namespace manager {
+namespace {
+
+constexpr std::string_view kApproveAnnotation = "operator.etcd.io/approve";
+constexpr base::Duration kAnnotationValid{std::chrono::hours(1)};
+
+}  // namespace
+
+std::string template_hash_of(const api::ClusterSpec& spec) {
+  // Members trust authorities of the cluster's own; those change only with a new incarnation, of
+  // which every member is new.
+  return render::template_hash(spec, "own", api::Platform::kHost);
+}
+
+void Intents::adopt(const base::ClusterKey& key, SavedIntent saved) {
+  const std::lock_guard lock(mutex_);
+  stored_.insert_or_assign(key, saved);
+  source_.adopt(key, std::move(saved));
+}
+
+void Intents::adopt_unexplained(const base::ClusterKey& key, std::string why) {
+  const std::lock_guard lock(mutex_);
+  unexplained_.insert_or_assign(key, std::move(why));
+}
+
+const SavedIntent* Intents::commands_of(const base::ClusterKey& key) const {
+  const auto at = stored_.find(key);
+  return at == stored_.end() ? nullptr : &at->second;
+}
+
+// The commands live in the stored copy, the declaration in the source: this joins the two.
+void Intents::store(const base::ClusterKey& key) {
+  const auto at = source_.wanted().find(key);
+  if (at == source_.wanted().end() || !at->second.cluster) return;
+  SavedIntent next = at->second.good;
+  const auto* old = commands_of(key);
+  if (old != nullptr) {
+    next.paused = old->paused;
+    next.stop = old->stop;
+    next.approvals = old->approvals;
+    if (*old == next) return;
+  }
+  if (const auto saved = parts_.store.save(key, next); !saved) {
+    parts_.log.warning("IntentNotStored", {{"cluster", key.text()}, {"why", saved.error().text()}});
+    return;
+  }
+  stored_.insert_or_assign(key, std::move(next));
+}
+
+std::set<base::ClusterKey> Intents::take(const base::Result<FolderLook>& look) {
+  const std::lock_guard lock(mutex_);
+  const auto before = source_.problems();
+  const auto changed = source_.take(look, parts_.clock.now());
+  for (const auto& [key, wanted] : source_.wanted()) {
+    store(key);
+    if (wanted.cluster) unexplained_.erase(key);
+  }
+  for (const auto& key : changed) {
+    const auto at = source_.wanted().find(key);
+    if (at == source_.wanted().end()) continue;
+    const auto& wanted = at->second;
+    parts_.log.write(wanted.problem.empty() ? base::Level::kInfo : base::Level::kWarning,
+                     "IntentChanged",
+                     {{"cluster", key.text()},
+                      {"generation", std::to_string(wanted.good.generation)},
+                      {"file", wanted.good.file},
+                      {"problem", wanted.problem},
+                      {"conflict", wanted.conflict}});
+  }
+  for (const auto& problem : source_.problems())
+    if (std::ranges::find(before, problem) == before.end())
+      parts_.log.warning("ManifestProblem", {{"problem", problem}});
+  return changed;
+}
+
+std::optional<base::Instant> Intents::next_deadline() const {
+  const std::lock_guard lock(mutex_);
+  return source_.next_deadline();
+}
+
+std::set<base::ClusterKey> Intents::keys() const {
+  const std::lock_guard lock(mutex_);
+  std::set<base::ClusterKey> out;
+  for (const auto& [key, wanted] : source_.wanted()) out.insert(key);
+  for (const auto& [key, why] : unexplained_) out.insert(key);
+  return out;
+}
+
+base::Result<IntentView> Intents::view(const base::ClusterKey& key) const {
+  const std::lock_guard lock(mutex_);
+  IntentView out;
+  out.intent.cluster.key = key;
+  const auto at = source_.wanted().find(key);
+  if (at == source_.wanted().end()) {
+    const auto lost = unexplained_.find(key);
+    if (lost == unexplained_.end())
+      return base::fail(base::Code::kNotFound,
+                        "there is no cluster " + key.text() + "; `status` lists all");
+    out.intent.problem = lost->second;
+    out.intent.wish = plan::Wish::kStale;
+    return out;
+  }
+  const Wanted& wanted = at->second;
+  out.known = wanted.cluster.has_value();
+  out.file = wanted.good.file;
+  out.conflict = wanted.conflict;
+  out.warnings = wanted.warnings;
+  out.intent.wish = wanted.wish;
+  out.intent.problem = wanted.problem;
+  if (!out.known) return out;
+  out.intent.cluster = *wanted.cluster;
+  out.intent.template_hash = template_hash_of(wanted.cluster->spec);
+  const auto now = parts_.clock.now();
+  if (const auto* commands = commands_of(key)) {
+    out.intent.paused = commands->paused;
+    out.intent.stop = commands->stop;
+    for (const auto& approval : commands->approvals)
+      if (approval.expires > now) out.intent.approvals.push_back(approval);
+  }
+  const auto& annotations = wanted.cluster->annotations;
+  if (const auto note = annotations.find(std::string(kApproveAnnotation));
+      note != annotations.end() && !note->second.empty())
+    out.intent.approvals.push_back({note->second, now + kAnnotationValid});
+  return out;
+}
+
+std::vector<std::string> Intents::problems() const {
+  const std::lock_guard lock(mutex_);
+  return source_.problems();
+}
+
+base::Status Intents::change(const base::ClusterKey& key,
+                             const std::function<void(SavedIntent&)>& edit) {
+  const std::lock_guard lock(mutex_);
+  const auto at = source_.wanted().find(key);
+  if (at == source_.wanted().end())
+    return base::fail(base::Code::kNotFound,
+                      "there is no cluster " + key.text() + "; `status` lists all");
+  if (!at->second.cluster)
+    return base::fail(base::Code::kFailedPrecondition,
+                      key.text() + " never had a valid manifest: " + at->second.problem);
+  const auto* old = commands_of(key);
+  SavedIntent next = old == nullptr ? at->second.good : *old;
+  edit(next);
+  TRY_OK(parts_.store.save(key, next));
+  stored_.insert_or_assign(key, std::move(next));
+  return {};
+}
+
+base::Status Intents::pause(const base::ClusterKey& key, bool on) {
+  return change(key, [on](SavedIntent& saved) { saved.paused = on; });
+}
+
+base::Status Intents::stop(const base::ClusterKey& key, bool on) {
+  return change(key, [on](SavedIntent& saved) { saved.stop = on; });
+}
+
+base::Status Intents::approve(const base::ClusterKey& key, plan::Approval approval) {
+  const auto now = parts_.clock.now();
+  return change(key, [&](SavedIntent& saved) {
+    std::erase_if(saved.approvals, [&](const plan::Approval& old) {
+      return old.expires <= now || old.operation == approval.operation;
+    });
+    saved.approvals.push_back(std::move(approval));
+  });
+}
+
+}  // namespace manager

@@ -1,0 +1,307 @@
+#include "manager/manager.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "api/status_json.h"
+#include "base/text.h"
+#include "engine/queue.h"
+#include "engine/workers.h"
+#include "http/server.h"
+#include "json/json.h"
+#include "manager/cluster_metrics.h"
+#include "manager/control.h"
+#include "manager/fleet.h"
+#include "manager/intents.h"
+#include "manager/manifest_folder.h"
+#include "manager/requests.h"
+#include "manager/views.h"
+#include "posix/files.h"
+#include "posix/process.h"
+#include "posix/wakeup.h"
+#include "posix/watch.h"
+
+namespace manager {
+namespace {
+
+constexpr base::Duration kSafetyPoll{1'000}, kSoon{60}, kStoreAgain{30'000};
+constexpr base::Duration kStuckAfter{180'000};
+constexpr std::string_view kDebug = "/debug/clusters/";
+const std::string kPlain = "text/plain; charset=utf-8";
+
+class FileStore final : public IntentStore {
+ public:
+  explicit FileStore(host::Platform& platform) : platform_(platform) {}
+  base::Status save(const base::ClusterKey& key, const SavedIntent& saved) override {
+    const auto files = platform_.files(key);
+    TRY_OK(posix::make_dirs(files.dir));
+    return posix::write_atomic(files.intent, encode(saved));
+  }
+
+ private:
+  host::Platform& platform_;
+};
+
+class HostManager final : public Manager {
+ public:
+  HostManager(const ManagerOptions& options, std::unique_ptr<host::Platform> platform,
+              const base::Clock& clock, base::Random& random, base::Logger& log)
+      : options_(options),
+        platform_(std::move(platform)),
+        clock_(clock),
+        log_(log),
+        started_(clock.now()),
+        store_(*platform_),
+        intents_({{options.manifests}, store_, clock, log}),
+        fleet_({*platform_, intents_, clock, random, log, registry_, &plan::plan, options.faults}),
+        queue_(clock, random, {}),
+        requests_({*platform_, intents_, fleet_, clock,
+                   [this](const base::ClusterKey& key) { wake(key); },
+                   [this] { shutdown_.request_stop(); }, [this] { return about(); }}) {}
+
+  base::Status learn();
+  base::Status listen();
+  base::Status run(std::stop_source& stop) override;
+  [[nodiscard]] json::Value status() const override { return requests_.status(); }
+
+ private:
+  [[nodiscard]] json::Object about() const;
+  void wake(const base::ClusterKey& key);
+  void follow_folder(const std::stop_token& stop);
+  void serve_requests(const std::stop_token& stop);
+  [[nodiscard]] http::Response healthz() const;
+  [[nodiscard]] http::Response readyz() const;
+  [[nodiscard]] http::Response metrics();
+  http::Response debug(const std::string& path);
+
+  const ManagerOptions options_;
+  const std::unique_ptr<host::Platform> platform_;
+  const base::Clock& clock_;
+  base::Logger& log_;
+  const base::Instant started_;
+  std::stop_source shutdown_;  // by request; declared before what may call it
+  FileStore store_;
+  metrics::Registry registry_;
+  std::mutex metrics_mutex_;             // one page at a time
+  std::set<base::ClusterKey> measured_;  // guarded by metrics_mutex_
+  Intents intents_;
+  Fleet fleet_;
+  engine::Queue queue_;
+  Requests requests_;
+  std::atomic<bool> folder_read_ = false;
+  std::unique_ptr<http::Server> server_;  // last: its handlers use the rest
+};
+
+json::Object HostManager::about() const {
+  return {{"version", EO_VERSION},
+          {"pid", posix::own_pid()},
+          {"httpAddress", server_ ? server_->address() : ""},
+          {"startedAt", base::to_rfc3339(started_)},
+          {"manifests", options_.manifests},
+          {"state", options_.platform.state_dir},
+          {"etcdDir", options_.platform.etcd_dir}};
+}
+
+void HostManager::wake(const base::ClusterKey& key) {
+  if (const auto woken = queue_.wake(key); !woken)
+    log_.error("QueueFull", {{"cluster", key.text()}, {"why", woken.error().text()}});
+}
+
+// What an operator before us knew: a folder whose manifest cannot be read today goes on with it.
+base::Status HostManager::learn() {
+  TRY_IN("look at the state directory", const auto keys, platform_->clusters());
+  for (const auto& key : keys) {
+    const auto bytes = posix::read_file(platform_->files(key).intent, size_t{32} << 20);
+    if (!bytes) {
+      intents_.adopt_unexplained(
+          key, bytes.error().code == base::Code::kNotFound
+                   ? "there is data of this name and no manifest; nothing is touched until there is"
+                   : "its last manifest cannot be read: " + bytes.error().message);
+      continue;
+    }
+    auto saved = decode_saved_intent(*bytes);
+    if (saved) {
+      intents_.adopt(key, std::move(*saved));
+      continue;
+    }
+    log_.warning("SavedIntentUnreadable", {{"cluster", key.text()}, {"why", saved.error().text()}});
+    intents_.adopt_unexplained(key,
+                               "its saved manifest is damaged; it waits for one in the folder");
+  }
+  return {};
+}
+
+void HostManager::follow_folder(const std::stop_token& stop) {
+  ManifestFolder folder(options_.manifests);
+  auto watch = posix::DirWatch::open(options_.manifests);
+  if (!watch) log_.warning("NoInotify", {{"why", watch.error().text()}});
+  base::Instant taken{};
+  while (!stop.stop_requested()) {
+    const auto look = folder.look(clock_.now());
+    const auto now = clock_.now();
+    const auto deadline = intents_.next_deadline();
+    const bool due = (deadline && *deadline <= now) || now - taken >= kStoreAgain || now < taken;
+    if (look.changed || due || !folder_read_) {
+      for (const auto& key : intents_.take(look.look)) wake(key);
+      taken = now;
+      if (!folder_read_.exchange(true))
+        for (const auto& key : intents_.keys()) wake(key);
+    }
+    auto pause = look.unsettled ? kSoon : kSafetyPoll;
+    if (const auto next = intents_.next_deadline())
+      pause = std::clamp(*next - now, base::Duration{10}, pause);
+    if (watch && watch->wait(pause, stop)) continue;
+    if (const auto waited = posix::poll_until({}, posix::deadline_in(pause), stop);
+        !waited && waited.error().code == base::Code::kCancelled)
+      return;
+  }
+}
+
+void HostManager::serve_requests(const std::stop_token& stop) {
+  const auto handler = [this](const Request& request, const std::stop_token& token) {
+    return requests_.handle(request, token);
+  };
+  const auto socket = control_socket(options_.platform.state_dir);
+  while (!stop.stop_requested()) {
+    const auto served = serve_control(socket, handler, log_, stop);
+    if (served) return;
+    log_.error("ControlSocketFailed", {{"why", served.error().text()}});
+    if (!posix::poll_until({}, posix::deadline_in(kSafetyPoll), stop)) continue;
+  }
+}
+
+http::Response HostManager::healthz() const {
+  for (const auto& work : queue_.in_work())
+    if (work.since > kStuckAfter)
+      return {503, kPlain,
+              fmt::format("a worker is with {} since {}\n", work.key.text(),
+                          base::to_text(work.since))};
+  return {200, kPlain, "ok\n"};
+}
+
+http::Response HostManager::readyz() const {
+  if (!folder_read_) return {503, kPlain, "manifests were not read yet\n"};
+  for (const auto& key : intents_.keys()) {
+    const auto view = intents_.view(key);
+    if (view && view->known && fleet_.last(key) == nullptr)
+      return {503, kPlain, key.text() + " was not looked at yet\n"};
+  }
+  return {200, kPlain, "ok\n"};
+}
+
+http::Response HostManager::metrics() {
+  const auto now = clock_.now();
+  const std::lock_guard lock(metrics_mutex_);
+  const auto keys = intents_.keys();
+  for (const auto& key : keys) {
+    const auto view = intents_.view(key);
+    const auto report = fleet_.last(key);
+    if (view) fill(registry_, key, current_status(*view, report.get(), now), report.get());
+  }
+  for (const auto& key : measured_)
+    if (!keys.contains(key)) registry_.forget_cluster(key.ns, key.name);
+  measured_ = keys;
+  fill(registry_, {EO_VERSION, static_cast<double>(posix::rss_bytes().value_or(0)),
+                   posix::cpu_seconds().value_or(0), keys.size(), queue_.size()});
+  return {200, "text/plain; version=0.0.4; charset=utf-8", registry_.text()};
+}
+
+http::Response HostManager::debug(const std::string& path) {
+  const auto key = parse_cluster(std::string_view(path).substr(kDebug.size()));
+  if (!key) return {404, kPlain, key.error().message + "\n"};
+  const auto answer = requests_.handle({Op::kDebug, *key, {}}, {});
+  if (!answer) return {404, kPlain, answer.error().message + "\n"};
+  return {200, "application/json", json::print(*answer, json::Style::kPretty) + "\n"};
+}
+
+base::Status HostManager::listen() {
+  const auto& address = options_.http_addr;
+  const auto colon = address.rfind(':');
+  const auto port = base::parse_int(colon == std::string::npos ? "" : address.substr(colon + 1));
+  auto host = address.substr(0, colon);
+  if (!port || *port < 0 || *port > 65535 || host.empty())
+    return base::fail(base::Code::kInvalidArgument,
+                      fmt::format("--http-addr {} is not allowed: IP:PORT, such as 127.0.0.1:8080 "
+                                  "or [::1]:0",
+                                  address));
+  if (host == "localhost") host = "127.0.0.1";
+  if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  http::ServerOptions options;
+  options.host = host;
+  options.port = static_cast<unsigned>(*port);
+  options.threads = 1;
+  std::map<std::string, http::Handler> routes{
+      {"/healthz", [this](const http::Request&) { return healthz(); }},
+      {"/readyz", [this](const http::Request&) { return readyz(); }},
+      {"/metrics", [this](const http::Request&) { return metrics(); }},
+      {std::string(kDebug), [this](const http::Request& r) { return debug(r.path); }}};
+  auto server = http::Server::start(options, std::move(routes));
+  if (!server) return std::unexpected(server.error().in("--http-addr " + address));
+  server_ = std::move(*server);
+  return {};
+}
+
+base::Status HostManager::run(std::stop_source& stop) {
+  const auto file = about_file(options_.platform.state_dir);
+  if (const auto written =
+          posix::write_atomic(file, json::print(json::Value(about()), json::Style::kPretty) + "\n");
+      !written)
+    log_.warning("AboutNotStored", {{"why", written.error().text()}});
+  log_.info("Started", {{"version", EO_VERSION},
+                        {"http", server_->address()},
+                        {"manifests", options_.manifests},
+                        {"state", options_.platform.state_dir}});
+  // One token for all: a request to shut down counts like a signal.
+  const std::stop_callback by_request(shutdown_.get_token(), [&stop] { stop.request_stop(); });
+  const auto token = stop.get_token();
+  {
+    engine::Workers workers(
+        queue_, options_.workers,
+        [this](const base::ClusterKey& key, const std::stop_token& t) {
+          return fleet_.work(key, t);
+        },
+        log_);
+    const std::jthread watcher(
+        [&] { platform_->watch([this](const base::ClusterKey& key) { wake(key); }, token); });
+    const std::jthread control([&] { serve_requests(token); });
+    follow_folder(token);
+    log_.info("Stopping", {{"members", "go on running"}});
+    workers.stop();
+  }
+  fleet_.leave();
+  log_.info("Stopped");
+  return {};
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Manager>> Manager::open(const ManagerOptions& options,
+                                                     const base::Clock& clock, base::Random& random,
+                                                     base::Logger& log) {
+  ManagerOptions own = options;
+  own.platform.status_text = [](const base::ClusterKey&, const api::ClusterStatus& status) {
+    return json::print(api::to_json(status)) + "\n";
+  };
+  TRY(auto platform, host::Platform::open(own.platform, clock, random, log));
+  auto manager = std::make_unique<HostManager>(own, std::move(platform), clock, random, log);
+  TRY_OK(manager->learn());
+  TRY_OK(manager->listen());
+  return manager;
+}
+
+std::string control_socket(const std::string& state_dir) {
+  return state_dir + "/operator.sock";
+}
+std::string about_file(const std::string& state_dir) {
+  return state_dir + "/operator.json";
+}
+std::string log_file(const std::string& state_dir) {
+  return state_dir + "/operator.log";
+}
+
+}  // namespace manager
