@@ -101,7 +101,6 @@ void fields(A& a, auto& x)
   a("reason", x.reason);
   a("halted", x.halted);
   a("note", x.note);
-  a("revision", x.revision);
 }
 template <class A>
 void fields(A& a, auto& x)
@@ -112,6 +111,7 @@ void fields(A& a, auto& x)
   a("bound", x.bound);
   a("oldIncarnation", x.old_incarnation);
   a("chosenAt", x.chosen_at);
+  a("approved", x.approved);
 }
 template <class A>
 void fields(A& a, auto& x)
@@ -143,6 +143,7 @@ void fields(A& a, auto& x)
   a("oldTokens", x.old_tokens);
   a("quorumLostSince", x.quorum_lost_since);
   a("lastQuorumRead", x.last_quorum_read);
+  a("compactedRevision", x.compacted_revision);
   a("lastDefragmented", x.last_defragmented);
   a("bootstrapSource", x.bootstrap_source);
   a("bootstrappedAt", x.bootstrapped_at);

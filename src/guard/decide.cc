@@ -89,6 +89,10 @@ Decision own(const Ticket& t, const Marker& marker, const WalSeen& wal) {
     return refuse(Class::kDataLost,
                   fmt::format("the log ends at index {} (term {}), an audit saw {} (term {})",
                               wal.end.index, wal.end.term, t.audited_index, t.audited_term));
+  if (wal.hard_term < marker.hard_term || wal.commit < marker.commit)
+    return refuse(Class::kDataLost,
+                  fmt::format("the log's state is of term {}, commit {}; it had reached {} and {}",
+                              wal.hard_term, wal.commit, marker.hard_term, marker.commit));
   Decision d;
   d.start = Start::kOwn;
   d.marker = marker;
@@ -97,6 +101,8 @@ Decision own(const Ticket& t, const Marker& marker, const WalSeen& wal) {
   d.marker.cluster_id = wal.cluster_id;
   d.marker.last_term = wal.end.term;
   d.marker.last_index = wal.end.index;
+  d.marker.hard_term = wal.hard_term;
+  d.marker.commit = wal.commit;
   d.why = "own data";
   return d;
 }

@@ -391,6 +391,8 @@ std::string encode(const Marker& m) {
   w.number("started", m.started ? 1 : 0);
   w.number("last_term", m.last_term);
   w.number("last_index", m.last_index);
+  w.number("hard_term", m.hard_term);
+  w.number("commit", m.commit);
   w.text("restored", m.restored);
   w.text("condemned", name_of(m.condemned));
   return w.finish();
@@ -411,6 +413,8 @@ base::Result<Marker> decode_marker(std::string_view bytes) {
   r.flag("started", m.started);
   r.number("last_term", m.last_term);
   r.number("last_index", m.last_index);
+  r.number("hard_term", m.hard_term);
+  r.number("commit", m.commit);
   r.text("restored", m.restored);
   r.name("condemned", kClasses, m.condemned);
   return r.finish(std::move(m));

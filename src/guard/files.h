@@ -101,7 +101,8 @@ struct Marker {
   bool started = false;
   // Of the newest entry seen in the log, and on disk, by the guard; never falls as a pair.
   std::uint64_t last_term = 0, last_index = 0;
-  std::string restored;  // the restore operation that was carried out
+  std::uint64_t hard_term = 0, commit = 0;  // of the newest state record; neither ever falls
+  std::string restored;                     // the restore operation that was carried out
   // Not kNone: etcd's own words condemned this data, though it might start another time (a lost
   // tail, a removed member): it never runs again under this identity, whatever the ticket.
   Class condemned = Class::kNone;

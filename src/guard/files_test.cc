@@ -49,6 +49,8 @@ Marker marker() {
   m.started = true;
   m.last_term = 3;
   m.last_index = 99;
+  m.hard_term = 4;
+  m.commit = 98;
   m.restored = "op-1";
   m.condemned = Class::kRemoved;
   return m;

@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <array>
 
+#include "guard/child.h"
+
 namespace guard {
 namespace {
 
 constexpr std::size_t kMaxLine = 8192;
 constexpr std::size_t kMaxWords = 400;
+// Unescaped quotes cannot be part of a user's key, so what begins so counts at every level.
+constexpr std::string_view kMessage = "\"msg\":\"";
 
 constexpr std::array kTable{
     // The data is less than the id had.
@@ -17,8 +21,9 @@ constexpr std::array kTable{
     Signature{"has already been bootstrapped", Class::kDataLost, true},
     Signature{"failed to find database snapshot file", Class::kDataLost},
     // The id is gone.
-    Signature{"the member has been permanently removed from the cluster", Class::kRemoved, true},
-    Signature{"data-dir used by this member must be removed", Class::kRemoved, true},
+    Signature{"\"msg\":\"data-dir used by this member must be removed", Class::kRemoved, true},
+    Signature{"\"msg\":\"server error\",\"error\":\"the member has been permanently removed",
+              Class::kRemoved, true},
     // The machine; before damage, which it can look like.
     Signature{"no space left on device", Class::kNode},
     Signature{"disk quota exceeded", Class::kNode},
@@ -28,6 +33,7 @@ constexpr std::array kTable{
     Signature{"too many open files", Class::kNode},
     Signature{"cannot allocate memory", Class::kNode},
     Signature{"fatal error: runtime: out of memory", Class::kNode},
+    Signature{kCannotRun, Class::kNode},
     // Damage.
     Signature{"crc mismatch", Class::kDataCorrupt},
     Signature{"cannot use none as id", Class::kDataCorrupt},
@@ -47,7 +53,7 @@ constexpr std::array kTable{
     // Only another ticket helps.
     Signature{"flag provided but not defined", Class::kConfig},
     Signature{"invalid value", Class::kConfig},
-    Signature{"failed to verify flags", Class::kConfig},
+    Signature{"\"msg\":\"failed to verify flags\"", Class::kConfig},
     Signature{"error verifying flags", Class::kConfig},
     Signature{"conflicting environment variable", Class::kConfig},
     Signature{"cannot specify both flags", Class::kConfig},
@@ -96,12 +102,16 @@ void LogScanner::feed(std::string_view bytes, std::int64_t at_ms) {
 }
 
 void LogScanner::line(std::string_view text, std::int64_t at_ms) {
-  if (!is_fatal_line(text)) return;
+  const bool fatal = is_fatal_line(text);
   if (is_last_words(text)) last_words_ = text.substr(0, kMaxWords);
   for (std::size_t rank = 0; rank < table_.size(); ++rank) {
-    if (text.find(table_[rank].text) == std::string_view::npos) continue;
+    if (!fatal && !table_[rank].text.starts_with(kMessage)) continue;
+    const std::size_t at = text.find(table_[rank].text);
+    if (at == std::string_view::npos) continue;
     std::erase_if(hits_, [&](const Hit& h) { return h.rank == rank; });
-    hits_.push_back({rank, at_ms, std::string(text.substr(0, kMaxWords))});
+    // etcd can print a whole member list before it comes to the point.
+    const std::size_t from = at < kMaxWords / 2 ? 0 : at - kMaxWords / 2;
+    hits_.push_back({rank, at_ms, std::string(text.substr(from, kMaxWords))});
   }
 }
 

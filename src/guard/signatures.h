@@ -20,8 +20,8 @@ struct Signature {
 // In order of weight: of several in one log, the first of the table counts.
 std::span<const Signature> signatures();
 
-// Collects etcd's output and finds the signatures in it. Lines below level error are ignored: they
-// can hold the users' keys.
+// Collects etcd's output and finds the signatures in it. In lines below level error, which can hold
+// the users' keys, only whole messages count.
 class LogScanner {
  public:
   explicit LogScanner(std::span<const Signature> table = signatures()) : table_(table) {}

@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -104,6 +105,8 @@ Verdict Supervisor::round() {
                             name_of(decision.klass), decision.why));
   if (decision.start == Start::kNone) return verdict_of(decision.klass, decision.why);
   if (auto failed = prepare(*ticket, decision)) return *std::move(failed);
+  // What was read belongs to the directory that was there before.
+  if (decision.start != Start::kOwn) cursor = WalCursor(options_.paths.data());
   return run_etcd(*ticket, decision, cursor);
 }
 
@@ -201,16 +204,18 @@ Verdict Supervisor::run_etcd(const Ticket& ticket, const Decision& decision, Wal
 void Supervisor::note_log(WalCursor& cursor) {
   const WalSeen& wal = cursor.advance();
   const bool ours = !marker_.member_id || wal.member_id == marker_.member_id;
-  const bool further = wal.end > LogEnd{marker_.last_term, marker_.last_index};
+  const bool further = wal.end > LogEnd{marker_.last_term, marker_.last_index} ||
+                       wal.hard_term > marker_.hard_term || wal.commit > marker_.commit;
   if (!wal.member_id || !ours || (!further && marker_.member_id && marker_.cluster_id)) return;
   if (!cursor.sync()) return;
   Marker m = marker_;
   m.member_id = wal.member_id;
   m.cluster_id = wal.cluster_id;
-  if (further) {
-    m.last_term = wal.end.term;
-    m.last_index = wal.end.index;
-  }
+  const LogEnd end = std::max(wal.end, LogEnd{m.last_term, m.last_index});
+  m.last_term = end.term;
+  m.last_index = end.index;
+  m.hard_term = std::max(m.hard_term, wal.hard_term);
+  m.commit = std::max(m.commit, wal.commit);
   if (auto s = keep_marker(m); !s) log("the marker cannot be written", s.error().message);
 }
 

@@ -3,8 +3,8 @@
 // 0 or wrong. NOSPACE: compact, defragment one by one, disarm by listed ids when every member is
 // below 90 % of its quota.
 //
-// Operation steps: kCorrupt "vote", "replace", "no majority"; kNoSpace "compact", "defragment",
-// "disarm", "stuck".
+// Operation steps: kCorrupt "vote", "replace", "no majority"; kNoSpace "look", "compact",
+// "defragment", "disarm", "stuck".
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -103,6 +103,7 @@ Answer ask(Reason why, std::string message) {
 Answer replace_corrupt(Context& c, const Seat& bad) {
   Operation& op = *c.record.operation;
   op.member = bad.name();
+  op.halted = c.now >= op.deadline;
   enter(c, "replace", Reason::kCorruptReplace, true,
         fmt::format("{} disagrees with the majority: it is replaced", bad.name()));
   const bool leads = c.view.leader != nullptr && c.view.leader->etcd == bad.etcd;
@@ -124,7 +125,11 @@ Answer replace_corrupt(Context& c, const Seat& bad) {
         Reason::kQuorumUnsafe,
         fmt::format("{} disagrees but cannot be removed: too few would be left", bad.name()));
   }
-  if (bad.record != nullptr) c.record.members.at(bad.record->name).phase = Phase::kRemoving;
+  if (bad.record != nullptr) {
+    MemberRecord& member = c.record.members.at(bad.record->name);
+    member.phase = Phase::kRemoving;
+    member.may_start = false;
+  }
   return Answer::act(Reason::kCorruptReplace,
                      RemoveMember{bad.record == nullptr ? "" : bad.record->name, bad.etcd->id},
                      fmt::format("{} disagrees with the majority and is removed", bad.name()));
@@ -148,6 +153,7 @@ Answer corrupt(Context& c) {
         "snapshot of each member, compare them, then remove the wrong members or restore a backup",
         vote.majority, vote.voters);
     enter(c, "no majority", Reason::kCorruptNoMajority, true, text);
+    c.record.operation->halted = true;
     Answer answer = ask(Reason::kCorruptNoMajority, text);
     answer.look_again = 10s;
     return answer;
@@ -188,8 +194,7 @@ Space measure(const Context& c) {
 }
 
 Answer compact(Context& c, std::int64_t revision) {
-  Operation& op = *c.record.operation;
-  op.revision = revision;
+  c.record.compacted_revision = revision;
   const std::string text = fmt::format("revisions before {} are compacted", revision);
   enter(c, "compact", Reason::kNoSpaceCompact, false, text);
   return Answer::act(Reason::kNoSpaceCompact, Compact{revision}, text);
@@ -201,14 +206,18 @@ bool compaction_is_open(const Context& c) {
   return failures > 0 && failures < kTries && c.seen.last->outcome != Outcome::kRefused;
 }
 
-Answer stuck(Context& c, const Space& space) {
-  Operation& op = *c.record.operation;
-  // The user deletes keys: that counts only once compacted.
-  if (space.revision > op.revision) return compact(c, space.revision);
-  const std::string text = fmt::format(
+std::string stuck_words(const Space& space) {
+  return fmt::format(
       "live data fills {} % of the quota: etcd refuses writes. Delete keys, or raise "
       "--quota-backend-bytes in spec.etcdOptions",
       space.in_use);
+}
+
+Answer stuck(Context& c, const Space& space) {
+  Operation& op = *c.record.operation;
+  // The user deletes keys: that counts only once compacted.
+  if (space.revision > c.record.compacted_revision) return compact(c, space.revision);
+  const std::string text = stuck_words(space);
   enter(c, "stuck", Reason::kNoSpaceStuck, true, text);
   op.halted = true;
   return Answer::wait(Reason::kNoSpaceStuck, text, 10s);
@@ -236,12 +245,23 @@ std::optional<Answer> make_room(Context& c) {
                       fmt::format("{} is full, but too few would serve meanwhile", unsafe), 2s);
 }
 
+// A rollout goes on as long as only it can make room, or until the sizes are known again.
+std::optional<Answer> leave_to_rollout(const Context& c, const Space& space) {
+  if (!running(c.record, OperationKind::kRollout)) return std::nullopt;
+  if (!c.view.list_known || !space.unknown.empty())
+    return Answer::wait(Reason::kNoSpace, "a member is over its quota; a rollout is under way", 2s);
+  if (space.in_use < kFullPercent || space.revision > c.record.compacted_revision)
+    return std::nullopt;
+  return Answer::wait(Reason::kNoSpaceStuck, stuck_words(space), 2s);
+}
+
 Answer no_space(Context& c) {
+  const Space space = measure(c);
+  if (auto answer = leave_to_rollout(c, space)) return *std::move(answer);
   if (!running(c.record, OperationKind::kNoSpace)) {
     begin(c, OperationKind::kNoSpace, Reason::kNoSpace, "", kNoSpaceDeadline);
     enter(c, "look", Reason::kNoSpace, true, "a member is over its quota: etcd refuses writes");
   }
-  const Space space = measure(c);
   if (!c.view.list_known || !space.unknown.empty()) {
     halt_if_late(c);
     return Answer::wait(Reason::kNoSpace,
@@ -251,8 +271,10 @@ Answer no_space(Context& c) {
                         2s);
   }
   Operation& op = *c.record.operation;
-  if (op.revision == 0) return compact(c, space.revision);
-  if (compaction_is_open(c)) return compact(c, op.revision);
+  // Once, with the revision of that time; deletions since then count only if they are needed.
+  if (op.step == "look" && space.revision > c.record.compacted_revision)
+    return compact(c, space.revision);
+  if (compaction_is_open(c)) return compact(c, c.record.compacted_revision);
   if (space.in_use >= kFullPercent) return stuck(c, space);
   op.halted = false;
   if (auto answer = make_room(c)) return *std::move(answer);

@@ -73,7 +73,7 @@ std::optional<Answer> stop_everything(Context& c, Reason why, std::string_view w
   Answer answer;
   answer.kind = Answer::Kind::kAct;
   answer.reason = why;
-  answer.message = fmt::format("{}: stopping {}; the data is kept", what, names_of(steps));
+  answer.message = fmt::format("{}: stopping {}", what, names_of(steps));
   answer.steps = std::move(steps);
   // A stop that fails again and again is not repeated at once.
   answer.look_again = failures_of(c.seen, "StopMember") > 0 ? base::Duration(5s) : 500ms;
@@ -84,7 +84,7 @@ Answer rest(Context& c, Reason why, std::string_view what) {
   const bool was = c.record.hibernated;
   begin(c, OperationKind::kHibernate, why, "", kStopDeadline).step = "stop members";
   c.record.hibernated = true;
-  if (!was) tell(c, why, fmt::format("{}: every member is stopped", what));
+  if (!was) tell(c, why, fmt::format("{}: every member stops; the data is kept", what));
   if (auto answer = stop_everything(c, why, what)) return *std::move(answer);
   c.record.operation.reset();
   return Answer::stop(why, fmt::format("{}: no member runs; the data is kept", what), kGateLook);

@@ -68,9 +68,10 @@ std::string word_of(const Record& record, const Seat& seat) {
 }  // namespace
 
 bool is_proven_lost(const Seat& seat) {
-  if (seat.status != nullptr || seat.facts == nullptr || !seat.facts->data.known()) return false;
+  if (seat.status != nullptr || seat.facts == nullptr) return false;
   if (seat.data_is(Data::kBlank)) return true;
-  return seat.data_is(Data::kOlder) && seat.ended_by(End::kDataLost);
+  // Its guard's own verdict, unless a later look at the volume says something else.
+  return seat.ended_by(End::kDataLost) && (!seat.facts->data.known() || seat.data_is(Data::kOlder));
 }
 
 bool has_data(const Record& record, const Seat& seat) {

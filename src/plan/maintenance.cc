@@ -31,7 +31,9 @@ std::optional<Answer> put_away(Context& c) {
   for (const Seat& seat : c.view.seats) {
     if (seat.record == nullptr || seat.record->phase != Phase::kRetired) continue;
     const std::string name = seat.record->name;
-    if (seat.facts == nullptr) continue;
+    // S4: out of the live membership, or of an incarnation that is over.
+    const bool ours = seat.record->incarnation == c.record.incarnation;
+    if (seat.facts == nullptr || seat.etcd != nullptr || (ours && !c.view.list_known)) continue;
     if (is_gone(seat)) {
       c.record.members.erase(name);
       c.record.last_defragmented.erase(name);

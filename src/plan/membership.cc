@@ -105,7 +105,7 @@ Answer add_again(Context& c, const Seat& seat) {
         Reason::kAddRefused,
         fmt::format("{} is added when etcd allows it: {}", seat.record->name, c.seen.last->text),
         kSoon);
-  if (c.view.healthy_voters < quorum_of(c.view.voters + 1))
+  if (c.view.voters > 1 && c.view.healthy_voters < quorum_of(c.view.voters + 1))
     return Answer::wait(Reason::kQuorumUnsafe,
                         seat.record->name + " is added when a quorum of the larger cluster is up",
                         kPause);
@@ -213,7 +213,7 @@ bool change_in_flight(const View& view) {
 Answer grow(Context& c, int target) {
   const bool replaces = running(c.record, OperationKind::kReplace);
   const Reason why = replaces ? Reason::kReplaceMember : Reason::kScaleUp;
-  if (c.view.healthy_voters < quorum_of(c.view.voters + 1))
+  if (c.view.voters > 1 && c.view.healthy_voters < quorum_of(c.view.voters + 1))
     return Answer::wait(Reason::kQuorumUnsafe,
                         "a member is added when a quorum of the larger cluster is up", kPause);
   auto offered = offers(c, 1);

@@ -79,15 +79,15 @@ struct Operation {
   std::string member;  // the one it is about; empty: the cluster
   base::Instant started_at{}, deadline{};
   Reason reason = Reason::kConverged;
-  bool halted = false;        // past its deadline or failed: waits for a spec edit or a cure
-  std::string note;           // what a person should know
-  std::int64_t revision = 0;  // kNoSpace: compacted up to here
+  bool halted = false;  // past its deadline or failed: waits for a spec edit or a cure
+  std::string note;     // what a person should know
 };
 
 struct Recovery {  // chosen once, stored, then carried out
   std::string operation, survivor, bound;
   std::string old_incarnation;
   base::Instant chosen_at{};
+  bool approved = false;  // a person vouches for what is not proven
 };
 
 struct Record {
@@ -109,6 +109,7 @@ struct Record {
   std::optional<base::Instant> quorum_lost_since;
   base::Instant last_quorum_read{};
   std::map<std::string, base::Instant> last_defragmented;  // by member name
+  std::int64_t compacted_revision = 0;                     // by our own hand, to cure NOSPACE
   std::string bootstrap_source;                            // "new", "data", "survivor c-2"
   base::Instant bootstrapped_at{};
   int highest_minor_seen = 0;  // of the cluster version: a step below it is a downgrade

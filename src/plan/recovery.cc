@@ -25,24 +25,18 @@ constexpr base::Duration kSaveLimit = 5min;
 constexpr std::uint32_t kSaveTries = 3;
 constexpr base::Duration kSoon = 500ms;
 
-Answer gate(const Context& c, std::string message) {
-  (void)c;
+Answer gate(std::string message) {
   return Answer::stop(Reason::kRecovering, std::move(message), kSoon);
 }
 
 // One try at a time: what failed is repeated after its backoff.
 Answer attempt(const Context& c, Reason why, Action action, std::string message) {
-  if (too_soon(c, name_of(action)))
-    return gate(c, fmt::format("{}: {}", message, c.seen.last->text));
+  if (too_soon(c, name_of(action))) return gate(fmt::format("{}: {}", message, c.seen.last->text));
   return Answer::act(why, std::move(action), std::move(message));
 }
 
 bool saved(const Context& c) {
   return c.seen.survivor_snapshot.known() && *c.seen.survivor_snapshot;
-}
-
-bool by_approval(const Record& record) {
-  return record.operation->reason == Reason::kApprovalNeeded;
 }
 
 // Before the fence the quorum may still come back, if what was lost was not lost.
@@ -70,7 +64,7 @@ std::optional<Answer> stop_old(Context& c) {
     const std::string& name = seat.record->name;
     const bool known = seat.facts != nullptr && seat.facts->process.known();
     // Without data it cannot vote; for one that is out of sight a person may vouch.
-    const bool harmless = is_proven_lost(seat) || by_approval(c.record);
+    const bool harmless = is_proven_lost(seat) || c.record.recovery->approved;
     if (!known && harmless && name != c.record.recovery->survivor) continue;
     if (!known) unknown = name;
     names += (names.empty() ? "" : ", ") + name;
@@ -79,7 +73,7 @@ std::optional<Answer> stop_old(Context& c) {
   if (answer.steps.empty()) return std::nullopt;
   c.record.operation->step = "stop";
   if (too_soon(c, "StopMember")) {
-    return gate(c, fmt::format("{} must be seen to have stopped: {}", names, c.seen.last->text));
+    return gate(fmt::format("{} must be seen to have stopped: {}", names, c.seen.last->text));
   }
   answer.message = fmt::format("the old incarnation stops: {}", names);
   answer.look_again = kSoon;
@@ -117,6 +111,7 @@ void leave_incarnation(Context& c) {
   r.epoch += 1;
   r.open_to_clients = false;
   r.last_defragmented.clear();
+  r.compacted_revision = 0;
 }
 
 Answer fence(Context& c) {
@@ -137,7 +132,7 @@ Answer fence(Context& c) {
   if (c.seen.fresh_incarnation.empty() || fresh.empty() ||
       c.record.old_tokens.contains(c.record.token)) {
     c.record = before;
-    return gate(c, "a fresh name, address and volume are awaited");
+    return gate("a fresh name, address and volume are awaited");
   }
   MemberRecord& member = fresh.front();
   member.phase = Phase::kForming;
@@ -173,11 +168,10 @@ Answer begin_empty(Context& c) {
   }
   c.record.operation->step = "put aside";
   if (!answer.steps.empty() && !too_soon(c, "PutAside")) return answer;
-  if (!answer.steps.empty())
-    return gate(c, fmt::format("{}: {}", answer.message, c.seen.last->text));
+  if (!answer.steps.empty()) return gate(fmt::format("{}: {}", answer.message, c.seen.last->text));
   if (!unknown.empty())
-    return gate(c, fmt::format("{} is not seen to have stopped; it must not meet the new cluster",
-                               unknown));
+    return gate(
+        fmt::format("{} is not seen to have stopped; it must not meet the new cluster", unknown));
   leave_incarnation(c);
   c.record.members.clear();
   c.record.formation = Formation::kNone;
@@ -195,7 +189,9 @@ Answer before_fence(Context& c) {
   if (auto answer = save_running(c)) return *std::move(answer);
   if (auto answer = stop_old(c)) return *std::move(answer);
   if (c.record.recovery->survivor.empty()) return begin_empty(c);
-  if (!saved(c)) {
+  // The volume may hold what the survivor had not yet applied: it is read even after a snapshot.
+  const bool enough = saved(c) && failures_of(c.seen, "ExportSurvivor") >= kSaveTries;
+  if (!just_done(c, "ExportSurvivor") && !enough) {
     c.record.operation->step = "export";
     return attempt(
         c, Reason::kRecovering, ExportSurvivor{c.record.recovery->survivor},
@@ -230,7 +226,7 @@ bool is_formed(const Context& c, const Seat& seat) {
 Answer build(Context& c) {
   Operation& op = *c.record.operation;
   const Seat* seat = c.view.by_name(op.member);
-  if (seat == nullptr) return gate(c, "the record lacks the member that restores");
+  if (seat == nullptr) return gate("the record lacks the member that restores");
   if (op.step == "fence") {
     if (!just_done(c, "NewPeerAuthority"))
       return attempt(c, Reason::kRecovering, NewPeerAuthority{}, "a new peer authority is made");
@@ -240,12 +236,12 @@ Answer build(Context& c) {
   const bool runs = seat->facts != nullptr && seat->facts->process.known() && !is_stopped(*seat);
   MemberRecord& member = c.record.members.at(op.member);
   if (runs && member.may_start) {
-    return gate(c, seat->facts->ended
-                       ? fmt::format("{} restores: {}", member.name, seat->facts->ended->text)
-                       : fmt::format("{} restores the data and starts", member.name));
+    return gate(seat->facts->ended
+                    ? fmt::format("{} restores: {}", member.name, seat->facts->ended->text)
+                    : fmt::format("{} restores the data and starts", member.name));
   }
   if (too_soon(c, "PrepareMember") || too_soon(c, "StartMember"))
-    return gate(c, fmt::format("{} cannot be started: {}", member.name, c.seen.last->text));
+    return gate(fmt::format("{} cannot be started: {}", member.name, c.seen.last->text));
   member.may_start = true;
   member.started_at = c.now;
   Answer answer;
@@ -279,6 +275,8 @@ void try_again(Context& c) {
   op.step = "save";
   op.member = recovery.survivor;
   op.halted = false;
+  op.reason = Reason::kRecovering;
+  op.note.clear();
   op.started_at = c.now;
   op.deadline = c.now + kDeadline;
 }
@@ -314,19 +312,19 @@ Answer begin_recovery(Context& c, const std::string& survivor, bool approved) {
   const std::string id =
       running(c.record, OperationKind::kRecovery) ? c.record.operation->id : c.seen.fresh_operation;
   c.record.operation.reset();
-  Operation& op =
-      begin(c, OperationKind::kRecovery,
-            approved ? Reason::kApprovalNeeded : Reason::kQuorumLostForGood, survivor, kDeadline);
+  const Reason why = survivor.empty() ? Reason::kDataLossTotal : Reason::kQuorumLostForGood;
+  Operation& op = begin(c, OperationKind::kRecovery, why, survivor, kDeadline);
   op.id = id;
   op.step = "save";
-  c.record.recovery = Recovery{id, survivor, "", c.record.incarnation, c.now};
+  c.record.recovery = Recovery{id, survivor, "", c.record.incarnation, c.now, approved};
   for (auto& [name, member] : c.record.members) member.may_start = false;
   if (!survivor.empty()) {
     tell(c, Reason::kSurvivorChosen,
          fmt::format("{} has the longest log that was seen: the cluster is recovered from it",
                      survivor));
   }
-  return Answer::stop(op.reason, "the recovery is decided on and begins", base::Duration(100));
+  return Answer::stop(Reason::kRecovering, "the recovery is decided on and begins",
+                      base::Duration(100));
 }
 
 Answer continue_recovery(Context& c) {

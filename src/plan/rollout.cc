@@ -86,13 +86,15 @@ std::optional<Answer> need_binary(const Context& c, const api::Version& version)
                      fmt::format("etcd {} is not on this machine", text));
 }
 
-// Takes what the spec wants as the target if that is possible now. An answer: the version stays
-// as it was, and why.
+// Takes what the spec wants as the target if that is possible now, version and template together:
+// flags that were written for one version are not tried on another. An answer: why it is not taken.
 std::optional<Answer> latch_target(Context& c) {
   if (c.intent.wish != Wish::kPresent) return std::nullopt;
-  c.record.template_hash = c.intent.template_hash;
   const api::Version& wanted = c.intent.cluster.spec.version;
-  if (wanted == c.record.version) return std::nullopt;
+  if (wanted == c.record.version) {
+    c.record.template_hash = c.intent.template_hash;
+    return std::nullopt;
+  }
   const VersionVerdict verdict = judge_version(c, wanted);
   if (verdict.kind == VersionVerdict::Kind::kRefused) {
     Answer answer = Answer::note(verdict.reason, verdict.message);
@@ -111,6 +113,7 @@ std::optional<Answer> latch_target(Context& c) {
                                     problem.empty() ? "an alarm is set or not known" : problem));
   }
   c.record.version = wanted;
+  c.record.template_hash = c.intent.template_hash;
   tell(c, verdict.reason, verdict.message);
   if (verdict.next_minor) warn_without_backup(c);
   begin_rollout(c, verdict.reason);
@@ -136,11 +139,14 @@ Answer change(Context& c, const Seat& seat, std::string note) {
   op.member = seat.record->name;
   op.deadline = c.now + kComeUp + kComeUpPerGiB * (size >> 30U);
   op.halted = false;
+  op.note.clear();
+  const bool new_version = seat.record->version != c.record.version;
   MemberRecord& member = c.record.members.at(seat.record->name);
   member.version = c.record.version;
   member.template_hash = c.record.template_hash;
-  std::string text =
-      fmt::format("{} restarts with etcd {}{}", member.name, member.version.text(), note);
+  std::string text = fmt::format(
+      "{} restarts with {}{}", member.name,
+      new_version ? "etcd " + member.version.text() : std::string("the new template"), note);
   tell(c, why, text);
   if (is_stopped(seat)) return Answer::act(why, StartMember{member.name}, std::move(text));
   return Answer::act(why, StopMember{member.name}, std::move(text));
@@ -256,7 +262,6 @@ Answer roll(Context& c) {
 Answer roll_out(Context& c) {
   if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
   std::optional<Answer> refused = latch_target(c);
-  // A version that has to wait or is refused does not hold up the template.
   Answer answer = roll(c);
   if (answer.kind == Answer::Kind::kNothing) return refused.value_or(std::move(answer));
   if (refused) answer.message += "; " + refused->message;

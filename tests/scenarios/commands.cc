@@ -105,7 +105,6 @@ void record(Situation& s, Words& w) {
     r.quorum_lost_since.reset();
     if (text != "no") r.quorum_lost_since = s.now - duration(text);
   }
-  if (w.take("defragmented", text)) r.last_defragmented[text] = s.now - duration(w.next());
   if (w.take("oldToken", text)) r.old_tokens.insert(text);
 }
 
@@ -194,6 +193,9 @@ bool command(Situation& s, Words& w) {
     recovery(s, w);
   } else if (name == "approve") {
     approve(s, w);
+  } else if (name == "defragmented") {
+    const std::string member = w.next();
+    s.record.last_defragmented[member] = s.now - duration(w.next());
   } else if (name == "wait") {
     s.now += duration(w.next());
   } else {

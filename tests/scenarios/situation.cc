@@ -208,7 +208,11 @@ plan::Plan Situation::ask() {
     seen.addresses[n] = addresses_of(n);
     seen.fresh_volumes.push_back("v" + std::to_string(n));
   }
-  seen.fresh_incarnation = "i" + std::to_string(record.epoch + 1);
+  int nth = record.epoch + 1;
+  while (record.incarnation == "i" + std::to_string(nth) ||
+         record.old_tokens.contains(record.key.name + "-i" + std::to_string(nth)))
+    nth += 1;
+  seen.fresh_incarnation = "i" + std::to_string(nth);
   seen.fresh_operation = "op" + std::to_string(++fresh);
   if (seen.membership.known() && !seen.quorum_read.known()) {
     auto copy = seen;
