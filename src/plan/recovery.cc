@@ -157,7 +157,7 @@ Answer begin_empty(Context& c) {
   answer.message = "what is left of the old incarnation is put aside";
   std::string unknown;
   for (const Seat& seat : c.view.seats) {
-    if (seat.record == nullptr || seat.record->phase == Phase::kSurvivor) continue;
+    if (seat.record == nullptr) continue;
     const bool gone = is_stopped(seat) && seat.facts->data.is_absent();
     if (gone) continue;
     if (!is_stopped(seat)) {
@@ -281,10 +281,18 @@ void try_again(Context& c) {
   op.deadline = c.now + kDeadline;
 }
 
+// What was restored can never run: waiting for the deadline would change nothing.
+bool is_hopeless(const Context& c) {
+  if (c.record.incarnation == c.record.recovery->old_incarnation) return false;
+  const Seat* seat = c.view.by_name(c.record.operation->member);
+  return seat != nullptr && (seat->ended_by(End::kDataLost) || seat->ended_by(End::kDataCorrupt) ||
+                             seat->ended_by(End::kForeign));
+}
+
 // Past its deadline it waits for a person; no value: it goes on.
 std::optional<Answer> hold_if_late(Context& c) {
   const bool asking = c.record.operation->step == "approve again";
-  if (!asking && c.now < c.record.operation->deadline) return std::nullopt;
+  if (!asking && c.now < c.record.operation->deadline && !is_hopeless(c)) return std::nullopt;
   if (!asking) {
     const std::string step = c.record.operation->step;
     c.record.operation.reset();
@@ -292,8 +300,10 @@ std::optional<Answer> hold_if_late(Context& c) {
         begin(c, OperationKind::kRecovery, Reason::kApprovalNeeded, "", base::Duration(0));
     op.step = "approve again";
     op.halted = true;
-    op.note = fmt::format("the recovery from {} is not done by its deadline (step '{}')",
-                          c.record.recovery->survivor, step);
+    const std::string& survivor = c.record.recovery->survivor;
+    op.note = fmt::format(
+        "{} failed or is not done by its deadline (step '{}')",
+        survivor.empty() ? "beginning again empty" : "the recovery from " + survivor, step);
     warn(c, Reason::kOperationTimedOut, op.note);
   }
   const Operation& op = *c.record.operation;

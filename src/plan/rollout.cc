@@ -264,6 +264,9 @@ Answer roll_out(Context& c) {
   std::optional<Answer> refused = latch_target(c);
   Answer answer = roll(c);
   if (answer.kind == Answer::Kind::kNothing) return refused.value_or(std::move(answer));
+  // The binary of a correction is fetched while the rollout waits.
+  const bool fetches = refused && refused->kind == Answer::Kind::kAct;
+  if (fetches && answer.kind != Answer::Kind::kAct) return *std::move(refused);
   if (refused) answer.message += "; " + refused->message;
   return answer;
 }

@@ -13,18 +13,15 @@ namespace {
 
 using Kind = VersionVerdict::Kind;
 
-// What runs, each version once, lowest first. A member that does not answer says nothing: its data
-// is as old as that of the others, unless the cluster version has moved.
+// What runs, each version once, lowest first; never empty. A member that does not answer says
+// nothing: its data is as old as that of the others, unless the cluster version has moved.
 std::vector<api::Version> running_versions(const Context& c) {
   std::vector<api::Version> out;
   for (const Seat& seat : c.view.seats) {
     if (!seat.healthy) continue;
     if (auto version = api::parse_version(seat.status->version)) out.push_back(*version);
   }
-  if (out.empty()) {
-    for (const auto& [name, member] : c.record.members)
-      if (is_current(member)) out.push_back(member.version);
-  }
+  if (out.empty()) out.push_back(c.record.version);
   std::ranges::sort(out);
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
@@ -70,12 +67,6 @@ std::string unfinished_step(const Context& c, const api::Version& from) {
 VersionVerdict judge_version(const Context& c, const api::Version& to) {
   const std::vector<api::Version> running = running_versions(c);
   VersionVerdict out;
-  if (running.empty()) {
-    out.kind = Kind::kNotYet;
-    out.reason = Reason::kUpgradePreflight;
-    out.message = "no member's version is known";
-    return out;
-  }
   const api::Version& lowest = running.front();
   api::StepFacts facts;
   facts.cluster_version = cluster_version(c, lowest);
