@@ -60,6 +60,8 @@ constexpr Rule kRules[] = {
     // the channel never had a connection, so nothing was sent
     {"failed to connect to all addresses", Code::kUnavailable},
     {"Failed to pick subchannel", Code::kUnavailable},
+    {"DNS resolution failed", Code::kUnavailable},
+    {"empty address list", Code::kInvalidArgument},
 };
 
 // Where one text means different things to different calls.
@@ -79,6 +81,9 @@ std::optional<Judgement> exception(Call call, const Rule& rule, std::string_view
   // The history asked to go is gone.
   if (call == Call::kCompact && rule.text == "required revision has been compacted")
     return as(Outcome::kRefused, Code::kAlreadyExists);
+  // gRPC's words for credentials that it could not make anything of.
+  if (rule.text == "empty address list")
+    return Judgement{rule.outcome, {rule.code, "the CA, certificate or key for TLS is unusable"}};
   return std::nullopt;
 }
 

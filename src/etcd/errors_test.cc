@@ -127,6 +127,8 @@ const Row kRows[] = {
      "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect "
      "to remote host: Connection refused",
      kRefused, Code::kUnavailable},
+    {"a host without an address", kPut, G::kUnavailable,
+     "DNS resolution failed for nowhere.invalid:2379", kRefused, Code::kUnavailable},
     {"the connection broke", kPut, G::kUnavailable, "Socket closed", kMaybe, Code::kUnavailable},
     {"a text we do not know", kPut, G::kUnknown, "etcdserver: news", kMaybe, Code::kInternal},
     {"a refusal we do not know", kMemberAdd, G::kFailedPrecondition, "etcdserver: news", kRefused,
@@ -156,6 +158,13 @@ std::string name_of_row(const testing::TestParamInfo<Row>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Behaviour, Answers, testing::ValuesIn(kRows), name_of_row);
+
+TEST(Judge, UnusableCredentialsAreNamed) {
+  const auto judged = judge(kPut, G::kUnavailable, "empty address list: ");
+  EXPECT_EQ(judged.outcome, kRefused);
+  EXPECT_EQ(judged.error.code, Code::kInvalidArgument);
+  EXPECT_EQ(judged.error.message, "the CA, certificate or key for TLS is unusable");
+}
 
 TEST(Judge, OkIsDone) {
   EXPECT_EQ(judge(kPut, G::kOk, "").outcome, kDone);

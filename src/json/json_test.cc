@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <string>
 
@@ -47,6 +48,13 @@ TEST(Json, DoublesStayDoubles) {
   EXPECT_EQ(must(print(Value(0.1))), Value(0.1));
   EXPECT_EQ(print(Value(std::numeric_limits<double>::infinity())), "null");
   EXPECT_EQ(print(Value(std::nan(""))), "null");
+  for (const auto* text : {"22222222222222220000000000000000000000003691131880531878804", "5e-324",
+                           "1.7976931348623157e308", "-0.1e1", "123456789012345678901234567890"}) {
+    const auto value = must(text);
+    EXPECT_EQ(must(print(value)), value) << text;
+    EXPECT_EQ(value, Value(std::strtod(text, nullptr))) << text;
+  }
+  EXPECT_EQ(must("1e-999"), Value(0.0));
 }
 
 TEST(Json, ErrorsNameThePlace) {
@@ -56,7 +64,7 @@ TEST(Json, ErrorsNameThePlace) {
   EXPECT_NE(bad.error().message.find("line 3, column "), std::string::npos) << bad.error().message;
   for (const auto* text :
        {"", "  ", "{", "[1,", "nul", "1 2", "{\"a\":1}x", "'a'", "[1,]", "\"\x01\"", "\"\xff\"",
-        "01", "+1", "NaN", "{\"a\" 1}", "\"\\ud800\"", "// c\n1"})
+        "01", "+1", "NaN", "{\"a\" 1}", "\"\\ud800\"", "// c\n1", "1e999", "-1e400"})
     EXPECT_FALSE(parse(text)) << text;
 }
 

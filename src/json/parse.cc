@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
+#include <charconv>
+#include <cmath>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -57,10 +59,24 @@ class Builder {
     add(Value(std::exchange(text_, std::string())));
     return true;
   }
-  bool on_number_part(bj::string_view, bj::error_code&) { return true; }
-  bool on_int64(std::int64_t number, bj::string_view, bj::error_code&) { return add(number); }
-  bool on_uint64(std::uint64_t number, bj::string_view, bj::error_code&) { return add(number); }
-  bool on_double(double number, bj::string_view, bj::error_code&) { return add(number); }
+  bool on_number_part(bj::string_view part, bj::error_code&) {
+    text_.append(part.data(), part.size());
+    return true;
+  }
+  bool on_int64(std::int64_t number, bj::string_view, bj::error_code&) { return whole(number); }
+  bool on_uint64(std::uint64_t number, bj::string_view, bj::error_code&) { return whole(number); }
+  // The library's own value may be off in the last digit; a number must survive a round trip.
+  bool on_double(double near, bj::string_view part, bj::error_code& ec) {
+    text_.append(part.data(), part.size());
+    const auto text = std::exchange(text_, std::string());
+    double number = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (read.ec == std::errc::result_out_of_range && std::abs(near) > 1) {
+      ec = bj::error::exponent_overflow;
+      return false;
+    }
+    return add(number);
+  }
   bool on_bool(bool value, bj::error_code&) { return add(value); }
   bool on_null(bj::error_code&) { return add(nullptr); }
   bool on_comment_part(bj::string_view, bj::error_code&) { return true; }
@@ -76,6 +92,11 @@ class Builder {
     std::vector<Member> members;
     std::unordered_set<std::string> seen;
   };
+
+  bool whole(Value number) {
+    text_.clear();
+    return add(std::move(number));
+  }
 
   bool add(Value value) {
     if (open_.empty()) {
