@@ -51,6 +51,15 @@ TEST(Text, Crc32cOfTheCheckString) {
   EXPECT_EQ(crc32c("6789", crc32c("12345")), 0xE3069283U);
 }
 
+TEST(Text, Crc32cIsTheSameInWhateverPieces) {
+  std::string bytes;
+  for (int i = 0; i < 100; ++i) bytes += static_cast<char>(i * 37);
+  for (std::size_t at = 0; at <= bytes.size(); ++at)
+    EXPECT_EQ(crc32c(bytes.substr(at), crc32c(bytes.substr(0, at))), crc32c(bytes)) << at;
+  EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62A8AB43U);  // RFC 3720 B.4
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAU);
+}
+
 TEST(Text, NearestFindsTyposOnly) {
   constexpr std::array<std::string_view, 2> kNames{"version", "size"};
   EXPECT_EQ(nearest("verison", kNames), "version");

@@ -108,6 +108,12 @@ base::Status sync_dir(const std::string& path) {
   return {};
 }
 
+base::Status sync_filesystem_of(const std::string& path) {
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::syncfs(fd.get()) != 0) return std::unexpected(errno_error("sync " + path, errno));
+  return {};
+}
+
 base::Status rename_durably(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0)
     return std::unexpected(errno_error("rename " + from, errno));

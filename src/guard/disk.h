@@ -41,6 +41,7 @@ base::Status make_dir(const std::string& path);                            // th
 base::Status rename_durably(const std::string& from, const std::string& to);
 base::Status remove_tree(const std::string& path);  // not there is fine; follows no link
 base::Status sync_dir(const std::string& path);
+base::Status sync_filesystem_of(const std::string& path);
 [[nodiscard]] bool exists(const std::string& path);
 // Whether there is anything but empty directories; an unreadable one counts.
 [[nodiscard]] bool has_files(const std::string& path);

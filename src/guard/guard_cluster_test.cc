@@ -30,8 +30,8 @@ class ClusterRow : public ::testing::TestWithParam<std::string> {
 
   std::unique_ptr<Cluster> cluster;
 };
-INSTANTIATE_TEST_SUITE_P(Etcd, ClusterRow, ::testing::Values("3.5.12", "3.6.16"),
-                         [](const auto& p) { return p.param == "3.5.12" ? "v3_5_12" : "v3_6_16"; });
+INSTANTIATE_TEST_SUITE_P(Etcd, ClusterRow, ::testing::ValuesIn(etcd_versions()),
+                         [](const auto& p) { return test_suffix(p.param); });
 
 TEST_P(ClusterRow, ExistingAndEmptyFreshJoin) {
   start(1);

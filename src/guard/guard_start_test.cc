@@ -55,8 +55,8 @@ class StartRow : public ::testing::TestWithParam<std::string> {
   Node node{dir.path(), "m1", GetParam()};
   std::uint32_t before = 0;
 };
-INSTANTIATE_TEST_SUITE_P(Etcd, StartRow, ::testing::Values("3.5.12", "3.6.16"),
-                         [](const auto& p) { return p.param == "3.5.12" ? "v3_5_12" : "v3_6_16"; });
+INSTANTIATE_TEST_SUITE_P(Etcd, StartRow, ::testing::ValuesIn(etcd_versions()),
+                         [](const auto& p) { return test_suffix(p.param); });
 
 class Listener {
  public:

@@ -164,6 +164,7 @@ std::optional<Verdict> Supervisor::build_restored(const Ticket& ticket) {
                     base::to_text(wal.member_id), base::to_text(wal.cluster_id),
                     base::to_text(ticket.member_id), base::to_text(ticket.cluster_id), wal.why));
   if (auto s = remove_tree(paths.data()); !s) return verdict_of(s.error());
+  if (auto s = sync_filesystem_of(paths.restoring()); !s) return verdict_of(s.error());
   if (auto s = rename_durably(paths.restoring(), paths.data()); !s) return verdict_of(s.error());
   return std::nullopt;
 }

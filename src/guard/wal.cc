@@ -17,6 +17,9 @@ constexpr std::size_t kWindow = std::size_t{256} << 10;
 // etcd refuses requests above a few MiB; a larger frame is garbage read as a length.
 constexpr std::uint64_t kMaxFrame = std::uint64_t{256} << 20;
 constexpr std::size_t kSector = 512;
+// The check sum does not cover a record's type: an id read as a term or an index is known by its
+// size.
+constexpr std::uint64_t kMaxCount = std::uint64_t{1} << 48;
 
 enum RecordType : std::int64_t { kMetadata = 1, kEntry, kState, kCrc, kSnapshot };
 
@@ -69,14 +72,21 @@ std::string segment_name(const SegmentName& name) {
 void WalDecoder::next_segment() {
   offset_ = 0;
   metadata_here_ = false;
+  forget_window();
+}
+
+void WalDecoder::forget_window() {
   window_.clear();
+  read_ahead_ = kFirstWindow;
 }
 
 std::optional<std::string_view> WalDecoder::want(ByteSource& bytes, std::uint64_t offset,
                                                  std::size_t n) {
   if (offset < window_at_ || offset - window_at_ > window_.size() ||
       window_.size() - (offset - window_at_) < n) {
-    window_.resize(std::max(n, kWindow));
+    // Little at first: most looks find one new record, or none.
+    window_.resize(std::max(n, read_ahead_));
+    read_ahead_ = std::min(read_ahead_ * 4, kWindow);
     const auto got = bytes.read(offset, window_);
     window_at_ = offset;
     window_.resize(got.value_or(0));
@@ -172,6 +182,7 @@ WalDecoder::Step WalDecoder::apply(std::int64_t type, std::uint32_t /*crc*/, std
       return Step::kRecord;
     }
     case kEntry:
+      if (field[2] > kMaxCount || field[3] > kMaxCount) return corrupt("an entry out of reason");
       seen.end = {field[2], field[3]};
       return Step::kRecord;
     case kState:
@@ -179,6 +190,7 @@ WalDecoder::Step WalDecoder::apply(std::int64_t type, std::uint32_t /*crc*/, std
       seen.commit = field[3];
       return Step::kRecord;
     case kSnapshot:
+      if (field[1] > kMaxCount || field[2] > kMaxCount) return corrupt("a snapshot out of reason");
       if (field[1] > seen.end.index) seen.end = {field[2], field[1]};
       return Step::kRecord;
     default:

@@ -61,7 +61,7 @@ class WalDecoder {
   // Each whole segment begins with the ids; one without was never finished by etcd.
   [[nodiscard]] bool has_head() const { return metadata_here_; }
   // What was read ahead may have changed since.
-  void forget_window() { window_.clear(); }
+  void forget_window();
 
  private:
   std::optional<std::string_view> want(ByteSource& bytes, std::uint64_t offset, std::size_t n);
@@ -74,6 +74,8 @@ class WalDecoder {
   bool metadata_here_ = false;  // in this segment
   std::string why_, window_;
   std::uint64_t window_at_ = 0;
+  std::size_t read_ahead_ = kFirstWindow;
+  static constexpr std::size_t kFirstWindow = 4096;
 };
 
 struct SegmentName {

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -32,19 +33,26 @@ sockaddr_in loopback(int port) {
   return a;
 }
 
-// The status line's code and the body of an HTTP GET; 0 if there is no answer within a second.
-std::pair<int, std::string> http_get(int port, const std::string& path) {
+// The status line's code and the answer of an HTTP request; 0 if there is none within seconds.
+std::pair<int, std::string> http(int port, std::string_view method, const std::string& path,
+                                 const std::string& content = {}) {
   const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const sockaddr_in a = loopback(port);
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&a), sizeof a) != 0) return {};
-  const std::string request =
-      fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-  if (::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return {};
+  const std::string request = fmt::format(
+      "{} {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+      "Content-Length: {}\r\n\r\n{}",
+      method, path, content.size(), content);
+  for (std::string_view rest = request; !rest.empty();) {
+    const ssize_t n = ::send(fd.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+    if (n < 0) return {};
+    rest.remove_prefix(static_cast<std::size_t>(n));
+  }
   std::string answer;
   std::array<char, 4096> buffer{};
   for (;;) {
     pollfd p{fd.get(), POLLIN, 0};
-    if (::poll(&p, 1, 1000) <= 0) return {};
+    if (::poll(&p, 1, 5000) <= 0) return {};
     const ssize_t n = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
     if (n <= 0) break;
     answer.append(buffer.data(), static_cast<std::size_t>(n));
@@ -91,6 +99,20 @@ Outcome run(const std::vector<std::string>& argv) {
   return out;
 }
 
+std::vector<std::string> etcd_versions() {
+  const char* asked = std::getenv("GUARD_TEST_ETCD");
+  std::vector<std::string> out;
+  for (const auto v : base::split(asked != nullptr && *asked != 0 ? asked : "3.5.12,3.6.16", ','))
+    out.emplace_back(v);
+  return out;
+}
+
+std::string test_suffix(const std::string& version) {
+  std::string out = "v" + version;
+  std::ranges::replace(out, '.', '_');
+  return out;
+}
+
 std::string etcd_tool(const std::string& version, const std::string& tool) {
   const char* xdg = std::getenv("XDG_CACHE_HOME");
   const char* home = std::getenv("HOME");
@@ -127,6 +149,8 @@ std::string read(const std::string& path) {
 }
 
 void write(const std::string& path, std::string_view bytes) {
+  std::error_code ec;
+  fs::remove(path, ec);  // some filesystems flush a file that is cut and written again
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
@@ -158,7 +182,8 @@ Node::Node(const std::string& root, const std::string& name, const std::string& 
   ticket.token = "token-1";
   ticket.template_hash = "hash-1";
   ticket.args = {"--listen-client-urls=" + client_url(), "--advertise-client-urls=" + client_url(),
-                 "--listen-peer-urls=" + peer_url(), "--initial-advertise-peer-urls=" + peer_url()};
+                 "--listen-peer-urls=" + peer_url(), "--initial-advertise-peer-urls=" + peer_url(),
+                 "--logger=zap"};
 }
 
 Node::~Node() {
@@ -241,7 +266,7 @@ std::string Node::etcd_log() const {
 }
 
 bool Node::healthy() const {
-  const auto [code, body] = http_get(client_port, "/health");
+  const auto [code, body] = http(client_port, "GET", "/health");
   return code == 200 && body.find("\"health\":\"true\"") != std::string::npos;
 }
 
@@ -268,6 +293,13 @@ Outcome Node::ctl(std::vector<std::string> args) const {
 
 bool Node::put(const std::string& key, const std::string& value) const {
   return ctl({"put", key, value}).code == 0;
+}
+
+bool Node::put_large(const std::string& key, std::size_t bytes) const {
+  // Base64 of zeros; the key's letters are base64 already.
+  const std::string body =
+      fmt::format("{{\"key\":\"{}\",\"value\":\"{}\"}}", key, std::string(bytes / 3 * 4, 'A'));
+  return http(client_port, "POST", "/v3/kv/put", body).first == 200;
 }
 
 std::string Node::get(const std::string& key) const {

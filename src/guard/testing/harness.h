@@ -22,6 +22,9 @@ struct Outcome {
 };
 // Runs a program to its end (killed after 30 s) and collects both its outputs.
 Outcome run(const std::vector<std::string>& argv);
+// The versions that the tests run on: GUARD_TEST_ETCD ("3.4.23,3.7.3") or 3.5.12 and 3.6.16.
+std::vector<std::string> etcd_versions();
+std::string test_suffix(const std::string& version);  // "v3_5_12"
 // The product's cache of etcd binaries.
 std::string etcd_tool(const std::string& version, const std::string& tool);
 bool is_alive(pid_t pid);
@@ -74,6 +77,8 @@ class Node {
   [[nodiscard]] bool wait_noted(std::uint64_t index = 1) const;
   [[nodiscard]] bool wait_verdict(Class klass, double seconds = 30) const;
   Outcome ctl(std::vector<std::string> args) const;
+  // Through the gateway, for values that no command line can hold.
+  bool put_large(const std::string& key, std::size_t bytes) const;
   bool put(const std::string& key, const std::string& value) const;
   [[nodiscard]] std::string get(const std::string& key) const;
   // Stops, then makes the ticket one for a member that has run.
