@@ -59,7 +59,8 @@ constexpr std::array kTable{
 
     FieldInfo{"spec.tls", kOperatorEtcdIo, "object", "", kActs, kLater, "certificates"},
     FieldInfo{"spec.tls.mode", kOperatorEtcdIo, "Required, Migrating, Disabled", "Required", kActs,
-              kLater, "Migrating serves both, on the way from one to the other"},
+              kLater,
+              "fixed once the cluster exists; Migrating counts as Required in this version"},
     FieldInfo{"spec.tls.provider", kOperatorEtcdIo, "own, auto, cert-manager, secrets", "own",
               kActs, kLater, "who issues the certificates"},
     FieldInfo{"spec.tls.providerCfg", kOperatorEtcdIo, "autoCfg or certManagerCfg", "", kActs,

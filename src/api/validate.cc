@@ -87,12 +87,14 @@ std::vector<Problem> validate_update(const Cluster& before, const Cluster& after
                    fmt::format("cannot change from {} to {}: delete one object first",
                                group_name(before.group), group_name(after.group))});
   check_storage(before, after, out);
-  const auto was = before.spec.tls.mode, is = after.spec.tls.mode;
-  if (was != is && was != TlsMode::kMigrating && is != TlsMode::kMigrating)
+  // The way through Migrating is not built yet: members would be restarted with addresses that do
+  // not fit their certificates.
+  if (before.spec.tls.mode != after.spec.tls.mode)
     out.push_back({Severity::kError,
                    after.group == Group::kCoreOs ? "metadata.annotations[\"operator.etcd.io/tls\"]"
                                                  : "spec.tls.mode",
-                   "set Migrating first: clients of one kind would be cut off at once"});
+                   "cannot change on a cluster that exists in this version: put it back, or make a "
+                   "new cluster"});
   if (!same_location(before.spec.restore, after.spec.restore))
     out.push_back(
         {Severity::kWarning, "spec.restore",

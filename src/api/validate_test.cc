@@ -47,12 +47,13 @@ TEST(ValidateUpdate, StorageClassHoldsForNewMembersOnly) {
   EXPECT_EQ(problems[0].severity, Severity::kWarning);
 }
 
-TEST(ValidateUpdate, TlsGoesThroughMigrating) {
+TEST(ValidateUpdate, TlsModeStays) {
   const auto off = cluster("a", "  tls: {mode: Disabled}\n");
   const auto both = cluster("a", "  tls: {mode: Migrating}\n");
-  EXPECT_EQ(validate_update(cluster("a"), off).size(), 1U);
-  EXPECT_TRUE(validate_update(cluster("a"), both).empty());
-  EXPECT_TRUE(validate_update(both, off).empty());
+  EXPECT_EQ(validate_update(cluster("a"), off).at(0).path, "spec.tls.mode");
+  EXPECT_EQ(validate_update(cluster("a"), both).size(), 1U);
+  EXPECT_EQ(validate_update(both, off).size(), 1U);
+  EXPECT_TRUE(validate_update(off, off).empty());
 }
 
 TEST(ValidateUpdate, GroupAndStorageTypeStay) {
