@@ -210,6 +210,7 @@ Census count(const Context& c) {
 }
 
 Answer past_deadline(Context& c, const Census& census) {
+  if (census.foreign > 0) return discard(c, true, "a member that is not ours is in its list");
   const std::string missing = base::join(waiting_for(c), ", ");
   if (c.view.list_known && census.foreign == 0 && census.listed == c.record.members.size() &&
       census.started >= quorum_of(c.record.members.size()))
@@ -272,6 +273,9 @@ Answer form(Context& c) {
                         "a founding member cannot be started: " + c.seen.last->text,
                         base::Duration(1'000));
   if (Answer answer = start_founders(c); answer.kind != Answer::Kind::kNothing) return answer;
+  if (census.foreign > 0)
+    return Answer::stop(Reason::kUnknownMember,
+                        "a member that is not ours is in the list of the new cluster", kSoon);
   return Answer::stop(Reason::kBootstrap,
                       "waiting for " + base::join(waiting_for(c), ", ") + " to form the cluster",
                       kSoon);

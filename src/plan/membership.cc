@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "plan/concern.h"
-#include "plan/quorum.h"
 
 namespace plan {
 namespace {
@@ -61,7 +60,14 @@ Answer move_leader(const Seat& from, const Seat& to) {
 
 // Its removal was recorded; it is still in the list.
 Answer finish_removal(Context& c, const Seat& seat) {
-  const Reason why = c.record.operation ? c.record.operation->reason : Reason::kScaleDown;
+  const Reason why = !seat.voter          ? Reason::kOrphanRemoved
+                     : c.record.operation ? c.record.operation->reason
+                                          : Reason::kReplaceMember;
+  // A founder that never ran must not begin to, now that the cluster is latched.
+  if (!seat.etcd->started && seat.facts != nullptr && seat.facts->process.known() &&
+      !seat.process_is(Process::kStopped) && c.view.may_stop(seat) && !too_soon(c, "StopMember"))
+    return soon(Answer::act(why, StopMember{seat.record->name},
+                            seat.record->name + " never started and is stopped"));
   if (c.view.may_remove(seat)) {
     const Seat* heir = &seat == c.view.leader ? c.view.heir(seat) : nullptr;
     if (heir != nullptr && !too_soon(c, "MoveLeader")) return move_leader(seat, *heir);
@@ -100,12 +106,16 @@ Answer give_up_join(Context& c, const Seat& seat, const std::string& why) {
 Answer add_again(Context& c, const Seat& seat) {
   if (!joins(c.record)) return give_up_join(c, seat, "no operation wants it");
   if (our_voters(c.view) >= wanted(c)) return give_up_join(c, seat, "no more members are wanted");
+  // All removals come before the first add: 3.5.12 refuses adds while any listed voter is dead.
+  if (std::ranges::any_of(c.view.seats, [](const Seat& s) { return s.voter && never_again(s); }))
+    return Answer::wait(Reason::kAddRefused,
+                        seat.record->name + " is added when the lost member is removed", kSoon);
   if (too_soon(c, "AddLearner", kPause))
     return Answer::wait(
         Reason::kAddRefused,
         fmt::format("{} is added when etcd allows it: {}", seat.record->name, c.seen.last->text),
         kSoon);
-  if (c.view.voters > 1 && c.view.healthy_voters < quorum_of(c.view.voters + 1))
+  if (!c.view.may_add())
     return Answer::wait(Reason::kQuorumUnsafe,
                         seat.record->name + " is added when a quorum of the larger cluster is up",
                         kPause);
@@ -177,8 +187,10 @@ Answer settle_ours(Context& c, const Seat& seat) {
       if (seat.facts == nullptr || !seat.facts->process.known() ||
           seat.process_is(Process::kStopped) || too_soon(c, "StopMember"))
         return Answer::nothing();
-      return soon(Answer::act(Reason::kScaleDown, StopMember{seat.record->name},
-                              seat.record->name + " is out of the cluster and is stopped"));
+      return soon(Answer::act(
+          running(c.record, OperationKind::kScaleDown) ? Reason::kScaleDown : Reason::kPutAside,
+          StopMember{seat.record->name},
+          seat.record->name + " is out of the cluster and is stopped"));
     case Phase::kRemoving:
       return listed ? finish_removal(c, seat) : Answer::nothing();
     case Phase::kAdding:
@@ -213,7 +225,7 @@ bool change_in_flight(const View& view) {
 Answer grow(Context& c, int target) {
   const bool replaces = running(c.record, OperationKind::kReplace);
   const Reason why = replaces ? Reason::kReplaceMember : Reason::kScaleUp;
-  if (c.view.voters > 1 && c.view.healthy_voters < quorum_of(c.view.voters + 1))
+  if (!c.view.may_add())
     return Answer::wait(Reason::kQuorumUnsafe,
                         "a member is added when a quorum of the larger cluster is up", kPause);
   auto offered = offers(c, 1);

@@ -72,7 +72,9 @@ Answer replace(Context& c, const Seat& seat, Reason why) {
   member.phase = Phase::kRemoving;
   member.may_start = false;
   const std::string said =
-      seat.facts != nullptr && seat.facts->ended ? " (" + seat.facts->ended->text + ")" : "";
+      seat.facts != nullptr && seat.facts->ended && !seat.facts->ended->text.empty()
+          ? " (" + seat.facts->ended->text + ")"
+          : "";
   std::string message =
       fmt::format("{} is removed and replaced: {}{}", member.name, meaning_of(why), said);
   warn(c, why, message);
@@ -90,9 +92,9 @@ Answer wait_for(const Context& c, const Seat& seat) {
     return Answer::wait(Reason::kMemberRestarting, fmt::format("{} is down: {}", name, cause),
                         kPause);
   std::string until;
-  if (seat.record->unreachable_since && c.view.quorum)
-    until = "; it is replaced at " + base::to_rfc3339(*seat.record->unreachable_since +
-                                                      c.intent.cluster.spec.repair_timeout);
+  const base::Instant end =
+      seat.record->unreachable_since.value_or(c.now) + c.intent.cluster.spec.repair_timeout;
+  if (end > c.now && &seat != c.view.leader) until = "; it is replaced at " + base::to_rfc3339(end);
   if (seat.process_is(Process::kBackoff) || seat.process_is(Process::kStarting))
     return Answer::wait(Reason::kMemberRestarting,
                         fmt::format("{} is being restarted{}{}", name,

@@ -126,7 +126,10 @@ constexpr std::array kGates{Reason::kPaused,
                             Reason::kOperationTimedOut};
 
 void say_progressing(const Story& s) {
-  for (const Answer& answer : s.answers) {
+  // What is done now comes before what waits.
+  std::vector<Answer> ordered(s.answers.rbegin(), s.answers.rend());
+  if (ordered.empty() || ordered.front().kind != Answer::Kind::kAct) ordered = s.answers;
+  for (const Answer& answer : ordered) {
     const bool acts = answer.kind == Answer::Kind::kAct;
     const bool gate = !acts && std::ranges::find(kGates, answer.reason) != kGates.end();
     if (answer.kind == Answer::Kind::kNoted && !gate && !s.record.operation) continue;
@@ -140,8 +143,8 @@ void say_progressing(const Story& s) {
   s.say(ConditionType::kProgressing, Truth::kFalse, kPlain, "");
 }
 
-std::string unhealthy_in_words(const Seat& seat) {
-  if (seat.record != nullptr && seat.etcd == nullptr) return "not in the membership";
+std::string unhealthy_in_words(const Seat& seat, bool list_known) {
+  if (list_known && seat.etcd == nullptr) return "not in the membership";
   if (is_stopped(seat))
     return seat.facts->ended ? "stopped: " + seat.facts->ended->text : "stopped";
   if (seat.process_is(Process::kBackoff))
@@ -172,10 +175,10 @@ void say_degraded(const Story& s) {
   for (const Seat& seat : s.view.seats) {
     if (!seat.voter || seat.healthy) continue;
     return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(Reason::kMemberUnreachable),
-                 seat.name() + ": " + unhealthy_in_words(seat));
+                 seat.name() + ": " + unhealthy_in_words(seat, true));
   }
   for (const Seat& seat : s.view.seats) {
-    if (seat.record != nullptr || seat.etcd == nullptr) continue;
+    if (seat.record != nullptr || seat.etcd == nullptr || !seat.etcd->started) continue;
     return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(Reason::kUnknownMember),
                  fmt::format("member {} ({}) at {} is not ours: it is left alone; remove it with "
                              "etcdctl if nobody needs it",
@@ -293,8 +296,8 @@ api::MemberStatus member_status(const Story& s, const Seat& seat) {
               : s.view.list_known || down ? Truth::kFalse
                                           : Truth::kUnknown;
   if (!seat.healthy)
-    m.note =
-        m.healthy == Truth::kUnknown ? "not known without a quorum read" : unhealthy_in_words(seat);
+    m.note = m.healthy == Truth::kUnknown ? "not known without a quorum read"
+                                          : unhealthy_in_words(seat, s.view.list_known);
   return m;
 }
 

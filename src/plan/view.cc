@@ -63,7 +63,9 @@ void join(Seat& seat, const Observation& seen, base::ClusterId cluster, base::Me
 
 void remember_list(MemberRecord& member, const EtcdMember* listed) {
   if (listed == nullptr) {
-    if (member.phase == Phase::kRemoving && member.id) member.phase = Phase::kRetired;
+    if (member.phase != Phase::kRemoving || !member.id) return;
+    member.phase = Phase::kRetired;
+    member.may_start = false;
     return;
   }
   if (member.phase == Phase::kAdding) member.id = listed->id;
@@ -153,6 +155,10 @@ bool View::may_stop(const Seat& seat) const {
   if (!seat.voter) return true;
   const std::size_t left = healthy_voters - (seat.healthy ? 1 : 0);
   return left >= quorum_of(voters);
+}
+
+bool View::may_add() const {
+  return list_known && healthy_voters >= std::min(voters, quorum_of(voters + 1));
 }
 
 bool View::may_promote(const Seat& seat) const {

@@ -45,6 +45,7 @@ struct View {
   // S1: would the healthy started voters still be a quorum of what is left? Never without a list.
   [[nodiscard]] bool may_stop(const Seat& seat) const;
   [[nodiscard]] bool may_remove(const Seat& seat) const;
+  [[nodiscard]] bool may_add() const;  // as etcd itself decides: n = 1 may always
   [[nodiscard]] bool may_promote(const Seat& seat) const;  // a learner
   // To lead in place of `other`: the healthy voter that applied most; null: there is none.
   [[nodiscard]] const Seat* heir(const Seat& other) const;

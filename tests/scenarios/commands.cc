@@ -172,7 +172,7 @@ void cluster(Situation& s, Words& w) {
   std::string version = "3.5.12";
   w.set("size", size);
   w.set("version", version);
-  s.formed(size, version_of(version));
+  w.flag("forming") ? s.forming(size, version_of(version)) : s.formed(size, version_of(version));
 }
 
 }  // namespace

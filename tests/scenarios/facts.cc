@@ -218,6 +218,12 @@ void nothing_free(Situation& s, Words& w) {
   s.offers = w.next() != "none";
 }
 
+template <class F>
+void each(Words& w, F&& f) {
+  f(w.next());
+  while (w.more()) f(w.next());
+}
+
 using Setter = void (*)(Situation&, Words&);
 const std::map<std::string, Setter>& setters() {
   static const std::map<std::string, Setter> all{
@@ -238,8 +244,9 @@ const std::map<std::string, Setter>& setters() {
       {"offers", nothing_free},
       {"quorumRead",
        [](Situation& s, Words& w) { s.seen.quorum_read = s.now - duration(w.next()); }},
-      {"up", [](Situation& s, Words& w) { s.up(w.next()); }},
-      {"down", [](Situation& s, Words& w) { s.down(w.next()); }},
+      {"up", [](Situation& s, Words& w) { each(w, [&](const auto& name) { s.up(name); }); }},
+      {"down", [](Situation& s, Words& w) { each(w, [&](const auto& name) { s.down(name); }); }},
+      {"show", [](Situation& s, Words& w) { s.shown.insert(w.next()); }},
       {"leader", [](Situation& s, Words& w) { s.lead(w.next()); }},
   };
   return all;

@@ -105,20 +105,43 @@ void record(std::string& out, const Record& a, const Record& b) {
   }
 }
 
-std::string conditions(const api::ClusterStatus& status) {
+std::string conditions(const Situation& s, const api::ClusterStatus& status) {
   std::string out;
   for (const auto& info : api::condition_table()) {
     const api::Condition* c = api::find_condition(status, info.type);
     if (c == nullptr || c->reason == "AsWanted") continue;
+    const bool quiet = info.type == api::ConditionType::kVersionHazard ||
+                       info.type == api::ConditionType::kEvenSize || c->reason == "NotSeen";
+    if (quiet && !s.shown.contains(std::string(info.name))) continue;
     out += fmt::format("status {} {} {}: {}\n", info.name, api::name_of(c->status), c->reason,
                        c->message);
   }
   return out;
 }
 
+// The rest of the status, when "show status" asks for it.
+std::string words(const Situation& s, const api::ClusterStatus& status) {
+  if (!s.shown.contains("status")) return {};
+  std::string out = fmt::format(
+      "phase {}, {} wanted, {} voters, {} healthy, cluster {}, leader {}, runs {}, wanted {}\n",
+      api::name_of(status.phase), status.desired_size, status.current_size, status.ready_size,
+      base::to_text(status.cluster_id), base::to_text(status.leader),
+      status.current_version ? status.current_version->text() : "unknown",
+      status.target_version ? status.target_version->text() : "unknown");
+  if (status.observed_at) out += "observed at " + base::to_rfc3339(*status.observed_at) + "\n";
+  for (const auto& m : status.members)
+    out += fmt::format("member {} {} {} {} healthy {}{}{}\n", m.name, base::to_text(m.id),
+                       api::name_of(m.role), m.version ? m.version->text() : "unknown",
+                       api::name_of(m.healthy), m.note.empty() ? "" : ": ", m.note);
+  if (status.operation)
+    out += fmt::format("operation {} {}, {}\n", status.operation->id, status.operation->kind,
+                       status.operation->step);
+  return out;
+}
+
 }  // namespace
 
-std::string print(const Record& before, const plan::Plan& plan) {
+std::string print(const Situation& before, const plan::Plan& plan) {
   std::string out;
   if (plan.steps.empty()) out = "nothing\n";
   for (const auto& step : plan.steps)
@@ -127,8 +150,8 @@ std::string print(const Record& before, const plan::Plan& plan) {
   for (const auto& event : plan.events)
     out += fmt::format("{} {}: {}\n", event.warning ? "warning" : "event",
                        plan::name_of(event.reason), event.message);
-  record(out, before, plan.record);
-  return out + conditions(plan.status);
+  record(out, before.record, plan.record);
+  return out + conditions(before, plan.status) + words(before, plan.status);
 }
 
 }  // namespace scenario

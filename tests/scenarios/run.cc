@@ -42,6 +42,7 @@ std::vector<Case> read(const std::filesystem::path& path) {
 
 void advance(Situation& s, const plan::Plan& plan, Words& words) {
   const std::string how = words.more() ? words.next() : "done";
+  const std::string text = words.more() ? words.next() : "etcdserver: unhealthy cluster";
   s.record = plan.record;
   s.seen.record_state = plan::RecordState::kOk;
   if (how == "crash") return s.seen.last.reset();
@@ -56,7 +57,7 @@ void advance(Situation& s, const plan::Plan& plan, Words& words) {
   act.at = s.now;
   const bool again = s.seen.last && s.seen.last->action == act.action;
   act.failures = done ? 0 : (again ? s.seen.last->failures : 0) + 1;
-  if (!done) act.text = words.more() ? words.next() : "etcdserver: unhealthy cluster";
+  if (!done) act.text = text;
   s.seen.last = act;
 }
 
@@ -67,7 +68,7 @@ std::string carry_out(Situation& s, const std::string& line) {
   std::string out;
   if (words.name() == "plan" || words.name() == "then") {
     const plan::Plan plan = s.ask();
-    std::istringstream text(print(s.record, plan));
+    std::istringstream text(print(s, plan));
     for (std::string l; std::getline(text, l);) out += "> " + l + "\n";
     if (words.name() == "then") advance(s, plan, words);
   } else if (!command(s, words)) {

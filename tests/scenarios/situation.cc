@@ -45,6 +45,30 @@ Situation::Situation() {
   intent.template_hash = "t1";
   seen.record_state = plan::RecordState::kNone;
   seen.binaries["3.5.12"] = plan::Binary::kPresent;
+  members.cluster_id = base::ClusterId{0xc1};
+}
+
+void Situation::forming(int size, const api::Version& version) {
+  *this = Situation();
+  intent.cluster.spec.size = size;
+  intent.cluster.spec.version = version;
+  seen.binaries[version.text()] = plan::Binary::kPresent;
+  seen.record_state = plan::RecordState::kOk;
+  for (const char* act : {"PrepareMember", "StartMember"}) {
+    record = ask().record;
+    seen.last = plan::LastAct{act, plan::Outcome::kDone, "", now, 0};
+  }
+  for (const auto& [name, member] : record.members) {
+    facts(name) = {};
+    facts(name).process = plan::Process::kRunning;
+    facts(name).data = plan::Data::kOwn;
+    facts(name).ticket = plan::Permit::kBootstrap;
+    facts(name).certificate_renew_at = now + std::chrono::hours(5'000);
+    facts(name).certificate_expires = now + std::chrono::hours(8'000);
+    members.members.push_back(
+        {default_id(member.ordinal), name, member.addresses.peer_url, false, false});
+  }
+  record = ask().record;
 }
 
 void Situation::formed(int size, const api::Version& version) {

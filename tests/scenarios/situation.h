@@ -1,6 +1,7 @@
 // What a transcript sets up and a plan is asked for: wish, record, observation and the time.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "plan/plan.h"
@@ -17,9 +18,14 @@ struct Situation {
   int fresh = 0;             // counts the random names that were offered
   plan::Membership members;  // the live one; the observation holds it while there is a quorum
 
+  // Conditions that most cases would only repeat are printed when asked for.
+  std::set<std::string> shown;
+
   Situation();
   // A formed cluster that has all it wants: members c-0… with ids a0…, c-0 leads.
   void formed(int size, const api::Version& version);
+  // A cluster whose founding members run and are not formed yet.
+  void forming(int size, const api::Version& version);
   // The member answers and follows the leader; joins list, record and facts where it lacks.
   void up(const std::string& member);
   // The list is seen while a quorum of its voters answers; then someone leads.
@@ -45,6 +51,6 @@ bool command(Situation& s, Words& words);       // commands.cc: wish, cluster, r
 bool fact_command(Situation& s, Words& words);  // facts.cc: member, status, list, alarm, …
 
 // What a person should read: steps, events, changes of the record, conditions that are not plain.
-std::string print(const plan::Record& before, const plan::Plan& plan);
+std::string print(const Situation& before, const plan::Plan& plan);
 
 }  // namespace scenario
