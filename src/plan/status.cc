@@ -133,8 +133,10 @@ void say_progressing(const Story& s) {
     const bool acts = answer.kind == Answer::Kind::kAct;
     const bool gate = !acts && std::ranges::find(kGates, answer.reason) != kGates.end();
     if (answer.kind == Answer::Kind::kNoted && !gate && !s.record.operation) continue;
+    const Answer* kept = s.answer_of(Reason::kDeletionProtected);
+    const bool also = kept != nullptr && answer.reason != Reason::kDeletionProtected;
     return s.say(ConditionType::kProgressing, gate ? Truth::kFalse : Truth::kTrue,
-                 name_of(answer.reason), answer.message);
+                 name_of(answer.reason), answer.message + (also ? "; " + kept->message : ""));
   }
   const auto& operation = s.record.operation;
   if (operation && !operation->halted)
