@@ -35,7 +35,7 @@ constexpr std::array kTable{
     Signature{"fatal error: runtime: out of memory", Class::kNode},
     Signature{kCannotRun, Class::kNode},
     // Damage.
-    Signature{"crc mismatch", Class::kDataCorrupt},
+    Signature{"walpb: crc mismatch", Class::kDataCorrupt},
     Signature{"cannot use none as id", Class::kDataCorrupt},
     Signature{"wal: slice bounds out of range", Class::kDataCorrupt},
     Signature{"wal: conflicting metadata", Class::kDataCorrupt},

@@ -104,19 +104,32 @@ Verdict Supervisor::round() {
   log("looked", fmt::format("start={} class={} why=\"{}\"", name_of(decision.start),
                             name_of(decision.klass), decision.why));
   if (decision.start == Start::kNone) return verdict_of(decision.klass, decision.why);
-  if (auto failed = prepare(*ticket, decision)) return *std::move(failed);
+  if (auto failed = prepare(*ticket, decision, seen)) return *std::move(failed);
   // What was read belongs to the directory that was there before.
   if (decision.start != Start::kOwn) cursor = WalCursor(options_.paths.data());
   return run_etcd(*ticket, decision, cursor);
 }
 
-std::optional<Verdict> Supervisor::prepare(const Ticket& ticket, const Decision& decision) {
+std::optional<Verdict> Supervisor::prepare(const Ticket& ticket, const Decision& decision,
+                                           const Seen& seen) {
   if (auto s = make_dir(options_.paths.volume()); !s) return verdict_of(s.error());
   if (decision.move_aside)
     if (auto s = move_aside(); !s) return verdict_of(s.error());
   if (decision.start == Start::kRestore)
     if (auto failed = build_restored(ticket)) return failed;
-  if (auto s = keep_marker(decision.marker); !s) return verdict_of(s.error());
+  const Marker* before = seen.marker.get();
+  if (before != nullptr && *before == decision.marker) {
+    marker_ = *before;
+    return std::nullopt;
+  }
+  const auto kept = keep_marker(decision.marker);
+  if (kept) return std::nullopt;
+  // On a full disk a member with its data may still run: the marker there says all that a start
+  // needs, and only its note of the log is behind.
+  if (decision.start != Start::kOwn || before == nullptr || !before->started || !before->member_id)
+    return verdict_of(kept.error());
+  marker_ = *before;
+  log("the marker cannot be written", kept.error().message);
   return std::nullopt;
 }
 

@@ -37,7 +37,7 @@ class Supervisor {
   // One look and, if it allows, one life of etcd.
   Verdict round();
   // Brings the volume into the state that the decision wants; a verdict if that failed.
-  std::optional<Verdict> prepare(const Ticket& ticket, const Decision& decision);
+  std::optional<Verdict> prepare(const Ticket& ticket, const Decision& decision, const Seen& seen);
   std::optional<Verdict> build_restored(const Ticket& ticket);
   base::Status move_aside();
   base::Status keep_marker(const Marker& marker);
