@@ -95,7 +95,7 @@ Vote count_votes(const Context& c) {
 }
 
 Answer ask(Reason why, std::string message) {
-  Answer answer = Answer::wait(why, std::move(message), 1s);
+  Answer answer = Answer::wait(why, std::move(message), 250ms);
   answer.want_hashes = true;
   return answer;
 }
@@ -206,26 +206,24 @@ bool compaction_is_open(const Context& c) {
   return failures > 0 && failures < kTries && c.seen.last->outcome != Outcome::kRefused;
 }
 
-std::string stuck_words(const Space& space) {
-  return fmt::format(
-      "live data fills {} % of the quota: etcd refuses writes. Delete keys, or raise "
-      "--quota-backend-bytes in spec.etcdOptions",
-      space.in_use);
-}
-
 Answer stuck(Context& c, const Space& space) {
   Operation& op = *c.record.operation;
   // The user deletes keys: that counts only once compacted.
   if (space.revision > c.record.compacted_revision) return compact(c, space.revision);
-  const std::string text = stuck_words(space);
+  const std::string text = fmt::format(
+      "live data fills {} % of the quota: etcd refuses writes. Delete keys, or raise "
+      "--quota-backend-bytes in spec.etcdOptions",
+      space.in_use);
   enter(c, "stuck", Reason::kNoSpaceStuck, true, text);
   op.halted = true;
   return Answer::wait(Reason::kNoSpaceStuck, text, 10s);
 }
 
 std::optional<Answer> make_room(Context& c) {
-  if (const std::string hazard = defragment_hazard(c.view); !hazard.empty())
-    return Answer::wait(Reason::kNoSpaceStuck, "space is not given back: " + hazard, 5s);
+  if (const DefragmentHazard hazard = defragment_hazard(c.view); !hazard.why.empty()) {
+    return Answer::wait(hazard.for_good ? Reason::kNoSpaceStuck : Reason::kNoSpace,
+                        "space is not given back: " + hazard.why, 5s);
+  }
   std::string unsafe;
   const auto need = [&](const Seat& seat) {
     const auto last = c.record.last_defragmented.find(seat.record->name);
@@ -245,19 +243,8 @@ std::optional<Answer> make_room(Context& c) {
                       fmt::format("{} is full, but too few would serve meanwhile", unsafe), 2s);
 }
 
-// A rollout goes on as long as only it can make room, or until the sizes are known again.
-std::optional<Answer> leave_to_rollout(const Context& c, const Space& space) {
-  if (!running(c.record, OperationKind::kRollout)) return std::nullopt;
-  if (!c.view.list_known || !space.unknown.empty())
-    return Answer::wait(Reason::kNoSpace, "a member is over its quota; a rollout is under way", 2s);
-  if (space.in_use < kFullPercent || space.revision > c.record.compacted_revision)
-    return std::nullopt;
-  return Answer::wait(Reason::kNoSpaceStuck, stuck_words(space), 2s);
-}
-
 Answer no_space(Context& c) {
   const Space space = measure(c);
-  if (auto answer = leave_to_rollout(c, space)) return *std::move(answer);
   if (!running(c.record, OperationKind::kNoSpace)) {
     begin(c, OperationKind::kNoSpace, Reason::kNoSpace, "", kNoSpaceDeadline);
     enter(c, "look", Reason::kNoSpace, true, "a member is over its quota: etcd refuses writes");
@@ -287,6 +274,18 @@ Answer no_space(Context& c) {
   return disarm(c, AlarmKind::kNoSpace, Reason::kNoSpaceDisarm, text);
 }
 
+// An operation that is under way (a join, a rollout) keeps its place as long as this one only
+// waits.
+Answer beside_others(Context& c, OperationKind kind, Answer (*concern)(Context&)) {
+  const auto before = c.record.operation;
+  Answer answer = concern(c);
+  if (answer.kind == Answer::Kind::kWait && before && before->kind != kind) {
+    c.record.operation = before;
+    c.events.clear();
+  }
+  return answer;
+}
+
 }  // namespace
 
 std::int64_t quota_of(const api::ClusterSpec& spec, const EtcdStatus& status) {
@@ -303,8 +302,8 @@ std::int64_t quota_of(const api::ClusterSpec& spec, const EtcdStatus& status) {
 
 Answer alarms(Context& c) {
   if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
-  if (is_set(c, AlarmKind::kCorrupt)) return corrupt(c);
-  if (is_set(c, AlarmKind::kNoSpace)) return no_space(c);
+  if (is_set(c, AlarmKind::kCorrupt)) return beside_others(c, OperationKind::kCorrupt, corrupt);
+  if (is_set(c, AlarmKind::kNoSpace)) return beside_others(c, OperationKind::kNoSpace, no_space);
   const bool known = c.seen.alarms.known();
   if (known &&
       (running(c.record, OperationKind::kCorrupt) || running(c.record, OperationKind::kNoSpace))) {

@@ -22,19 +22,22 @@ bool much_is_free(const EtcdStatus& status) {
   return status.db_size > kDefragmentAbove && free * 100 > status.db_size * kDefragmentFreePercent;
 }
 
-std::string defragment_hazard(const View& view) {
+DefragmentHazard defragment_hazard(const View& view) {
   for (const Seat& seat : view.seats) {
     if (seat.status == nullptr) continue;
     const auto version = api::parse_version(seat.status->version);
-    if (!version) return fmt::format("the version of {} is not known", seat.name());
+    if (!version) return {fmt::format("the version of {} is not known", seat.name()), false};
     if (api::has_hazard(*version, api::HazardAction::kNoDefragment)) {
-      return fmt::format("etcd {} may corrupt its data when it ends while defragmenting: upgrade",
-                         version->text());
+      return {fmt::format("etcd {} may corrupt its data when it ends while defragmenting: upgrade",
+                          version->text()),
+              true};
     }
     const bool behind = seat.etcd != nullptr && (seat.etcd->learner || !caught_up(view, seat));
-    if (behind && api::has_hazard(*version, api::HazardAction::kNoDefragmentCatchUp))
-      return fmt::format("{} is catching up, and etcd {} must not defragment meanwhile",
-                         seat.name(), version->text());
+    if (behind && api::has_hazard(*version, api::HazardAction::kNoDefragmentCatchUp)) {
+      return {fmt::format("{} is catching up, and etcd {} must not defragment meanwhile",
+                          seat.name(), version->text()),
+              false};
+    }
   }
   return {};
 }

@@ -18,8 +18,12 @@ inline constexpr base::Duration kDefragmentInterval = std::chrono::hours(1);
 
 bool much_is_free(const EtcdStatus& status);
 
-// Why etcd's version forbids to defragment now; empty: it does not.
-std::string defragment_hazard(const View& view);
+// Why etcd's version forbids to defragment now.
+struct DefragmentHazard {
+  std::string why;        // empty: nothing forbids it
+  bool for_good = false;  // until an upgrade; else until a member has caught up
+};
+DefragmentHazard defragment_hazard(const View& view);
 
 // The next action for the members that `need` it: Defragment a follower, MoveLeader, or Defragment
 // the leader. The time is noted in the record. No value: no member needs it.

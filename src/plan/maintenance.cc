@@ -58,7 +58,8 @@ std::optional<Answer> put_away(Context& c) {
 
 std::optional<Answer> defragment_by_rule(Context& c) {
   if (!c.seen.alarms.known() || !c.seen.alarms->empty()) return std::nullopt;
-  if (!not_all_healthy(c.view).empty() || !defragment_hazard(c.view).empty()) return std::nullopt;
+  if (!not_all_healthy(c.view).empty() || !defragment_hazard(c.view).why.empty())
+    return std::nullopt;
   const auto need = [&c](const Seat& seat) {
     const auto last = c.record.last_defragmented.find(seat.record->name);
     const bool rested =

@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 constexpr base::Duration kDeadline = 30min;
 constexpr base::Duration kSaveLimit = 5min;
 constexpr std::uint32_t kSaveTries = 3;
-constexpr base::Duration kSoon = 500ms;
+constexpr base::Duration kSoon = 250ms;
 
 Answer gate(std::string message) {
   return Answer::stop(Reason::kRecovering, std::move(message), kSoon);
@@ -166,6 +166,8 @@ Answer begin_empty(Context& c) {
     }
     answer.steps.push_back({PutAside{seat.record->name, false}, Reason::kDataLossTotal});
   }
+  for (auto& [name, member] : c.record.members)
+    if (is_current(member)) member.phase = Phase::kRetired;
   c.record.operation->step = "put aside";
   if (!answer.steps.empty() && !too_soon(c, "PutAside")) return answer;
   if (!answer.steps.empty()) return gate(fmt::format("{}: {}", answer.message, c.seen.last->text));

@@ -179,19 +179,21 @@ Answer wait_for_health(Context& c, const std::string& problem, bool version_chan
                      seat->facts->ended && seat->facts->ended->failures >= kFailedStarts;
   if (!op.halted && (fails || c.now >= op.deadline)) {
     op.halted = true;
-    op.note = problem;
-    const std::string text = fails ? seat->facts->ended->text : problem;
+    op.note = fails && !seat->facts->ended->text.empty() ? seat->facts->ended->text : problem;
     warn(c, Reason::kRolloutHalted,
-         op.member.empty() ? fmt::format("the rollout halts: {}", text)
+         op.member.empty() ? fmt::format("the rollout halts: {}", op.note)
                            : fmt::format("{} does not come up with the change ({}): the others are "
                                          "left as they are. Put the spec back, or correct it",
-                                         op.member, text));
+                                         op.member, op.note));
   }
   if (op.halted) {
-    return Answer::wait(Reason::kRolloutHalted,
-                        fmt::format("halted: {}. Put the spec back, or correct it", problem), 5s);
+    return Answer::wait(
+        Reason::kRolloutHalted,
+        fmt::format("the rollout is halted: {}{}. Put the spec back, or correct it", problem,
+                    op.note.empty() || op.note == problem ? "" : " (" + op.note + ")"),
+        5s);
   }
-  return Answer::wait(op.reason, fmt::format("waiting: {}", problem), 1s);
+  return Answer::wait(op.reason, fmt::format("waiting: {}", problem), 250ms);
 }
 
 const Seat* next_misfit(const Context& c) {

@@ -157,6 +157,9 @@ std::string unhealthy_in_words(const Seat& seat, bool list_known) {
 }
 
 void say_degraded(const Story& s) {
+  // What a person can change comes before what follows from it.
+  if (const Answer* halted = s.answer_of(Reason::kRolloutHalted))
+    return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(halted->reason), halted->message);
   const Answer* first =
       s.answer_of(Reason::kRecordTorn, Reason::kStrayData, Reason::kQuorumLost,
                   Reason::kQuorumLostForGood, Reason::kWaitWindow, Reason::kApprovalNeeded,

@@ -46,6 +46,7 @@ void wish(Situation& s, Words& w) {
   w.choose<api::ClaimPolicy>("whenScaled", spec.when_scaled, claims);
   w.choose<api::ClaimPolicy>("whenDeleted", spec.when_deleted, claims);
   if (w.take("annotation", text)) s.intent.cluster.annotations[text] = w.next();
+  if (w.take("option", text)) spec.etcd_options = {text};
   if (w.take("ignored", text)) s.intent.cluster.fields_not_acted_on.push_back(text);
 }
 
