@@ -1,0 +1,93 @@
+#include <fstream>
+
+#include "e2e/host/fixture.h"
+
+namespace e2e {
+namespace {
+
+class AlarmTest : public VersionedTest {
+ protected:
+  std::unique_ptr<etcd::EtcdApi> link() const {
+    const auto access = sandbox_.access("c");
+    return access ? etcd::connect(access->endpoints.front(), access->tls) : nullptr;
+  }
+};
+
+TEST_P(AlarmTest, NoSpaceIsHealedByCompactionAndDefragmentation) {
+  create(3, GetParam(), "  etcdOptions:\n    - --quota-backend-bytes=16777216\n");
+  ASSERT_FALSE(HasFatalFailure());
+  const Written before = writer_->stop();
+  ASSERT_TRUE(before.failed.empty());
+  // The same few keys again and again: history fills the quota, live data does not.
+  const auto api = link();
+  ASSERT_TRUE(api);
+  const std::string big(200 * 1024, 'x');
+  bool full = false;
+  for (int i = 0; i < 400 && !full; ++i) {
+    const auto put = api->put("big/" + std::to_string(i % 8), big, base::Duration(5'000));
+    full = !put && put.error().error.code == base::Code::kResourceExhausted;
+  }
+  ASSERT_TRUE(full) << "the quota was never reached";
+  ASSERT_TRUE(eventually(120s, [&] {
+    const auto now = link();
+    return now && now->put("after", "healed", base::Duration(2'000)).has_value();
+  })) << say();
+  ASSERT_TRUE(eventually(60s, [&] { return settled(3); })) << say();
+  const auto alarms = link()->alarms(base::Duration(5'000));
+  ASSERT_TRUE(alarms);
+  EXPECT_TRUE(alarms->empty());
+  const std::string events = sandbox_.cli({"events", "c"}).out;
+  for (const char* reason : {"NoSpaceCompact", "NoSpaceDefragment", "NoSpaceDisarm"})
+    EXPECT_NE(events.find(reason), std::string::npos) << reason << " not in " << events;
+  expect_nothing_lost(sandbox_, "c", before);
+}
+
+TEST_P(AlarmTest, AMemberWithChangedBytesIsFoundAndReplaced) {
+  const bool old = GetParam().starts_with("3.5");
+  create(3, GetParam(),
+         old ? "  etcdOptions:\n    - --experimental-compact-hash-check-time=2s\n"
+             : "  etcdOptions:\n    - --compact-hash-check-time=2s\n");
+  ASSERT_FALSE(HasFatalFailure());
+  const std::string precious = "precious-value-000111222333444555666777888999";
+  ASSERT_TRUE(link()->put("precious", precious, base::Duration(5'000)));
+  const std::size_t count = writer_->count();
+  ASSERT_TRUE(eventually(30s, [&] { return writer_->count() > count + 300; }));
+  const std::string member = with_role("follower");
+  const std::string id = id_of(member);
+  ASSERT_EQ(sandbox_.cli({"pause", "c"}).exit_code, 0);
+  sandbox_.kill_guard("c", member);
+  const auto db = sandbox_.data_dir("c", member) / "member" / "snap" / "db";
+  int changed = 0;
+  {
+    std::ifstream in(db, std::ios::binary);
+    std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    in.close();
+    for (size_t at = bytes.find(precious); at != std::string::npos;
+         at = bytes.find(precious, at + 1), ++changed)
+      bytes[at] = 'P';
+    std::ofstream(db, std::ios::binary | std::ios::trunc) << bytes;
+  }
+  ASSERT_GT(changed, 0) << "the value is not in the database file";
+  ASSERT_EQ(sandbox_.cli({"resume", "c"}).exit_code, 0);
+  ASSERT_TRUE(eventually(60s, [&] { return settled(3); })) << say();
+  const auto status = link()->status(base::Duration(5'000));
+  ASSERT_TRUE(status);
+  ASSERT_TRUE(link()->compact(status->revision, true, base::Duration(10'000)));
+  ASSERT_TRUE(eventually(150s, [&] {
+    if (!settled(3)) return false;
+    for (const auto& m : sandbox_.members("c"))
+      if (m.id == id) return false;
+    return true;
+  })) << say();
+  const std::string events = sandbox_.cli({"events", "c"}).out;
+  EXPECT_NE(events.find("CorruptReplace"), std::string::npos) << events;
+  finish();
+}
+
+std::vector<std::string> two() {
+  return {"3.5.12", "3.6.16"};
+}
+INSTANTIATE_TEST_SUITE_P(Versions, AlarmTest, testing::ValuesIn(two()), version_name);
+
+}  // namespace
+}  // namespace e2e

@@ -1,0 +1,81 @@
+#include "e2e/host/fixture.h"
+
+namespace e2e {
+namespace {
+
+class UpgradeTest : public ClusterTest {
+ protected:
+  void upgrade(const std::string& version) {
+    declare(3, version);
+    ASSERT_TRUE(eventually(180s, [&] { return sandbox_.settled("c", 3, version); }))
+        << "to " << version << ": " << say();
+    version_ = version;
+  }
+  void expect_refused(const std::string& version, const std::string& way) {
+    declare(3, version);
+    ASSERT_TRUE(eventually(30s, [&] {
+      return sandbox_.condition("c", "UpgradeBlocked") == "True";
+    })) << say();
+    const std::string message = sandbox_.message("c", "UpgradeBlocked");
+    EXPECT_NE(message.find(way), std::string::npos) << message;
+    EXPECT_TRUE(always(3000ms, [&] {
+      for (const auto& m : sandbox_.members("c"))
+        if (m.version != version_) return false;
+      return true;
+    }));
+    declare(3, version_);
+    ASSERT_TRUE(
+        eventually(30s, [&] { return sandbox_.condition("c", "UpgradeBlocked") != "True"; }));
+  }
+};
+
+TEST_F(UpgradeTest, ThroughEveryMinorWithoutAFailedWrite) {
+  create(3, "3.5.12");
+  expect_refused("3.6.16", "3.5.33");
+  for (const char* version : {"3.5.33", "3.6.16", "3.7.3"}) {
+    if (HasFatalFailure()) return;
+    if (std::string_view(version) == "3.6.16") expect_refused("3.7.3", "3.6");
+    upgrade(version);
+  }
+  ASSERT_FALSE(HasFatalFailure());
+  expect_refused("3.6.16", "downgrade");
+  const Written written = finish();
+  EXPECT_TRUE(written.failed.empty()) << written.failed.size() << " writes failed";
+  RecordProperty("worst_write_ms", static_cast<int>(written.worst_stall.count()));
+}
+
+TEST_F(UpgradeTest, PuttingTheVersionBackHalfWayAborts) {
+  create(3, "3.5.33");
+  ASSERT_FALSE(HasFatalFailure());
+  declare(3, "3.6.16");
+  ASSERT_TRUE(eventually(90s, [&] {
+    for (const auto& m : sandbox_.members("c"))
+      if (m.version == "3.6.16") return true;
+    return false;
+  })) << say();
+  declare(3, "3.5.33");
+  ASSERT_TRUE(eventually(120s, [&] { return sandbox_.settled("c", 3, "3.5.33"); })) << say();
+  const Written written = finish();
+  EXPECT_TRUE(written.failed.empty());
+}
+
+TEST_F(UpgradeTest, AFlagThatEtcdRefusesHaltsAfterOneMemberAndPuttingItBackHeals) {
+  create(3, "3.5.12");
+  ASSERT_FALSE(HasFatalFailure());
+  more_ = "  etcdOptions:\n    - --no-such-flag=1\n";
+  declare(3);
+  ASSERT_TRUE(eventually(150s, [&] {
+    size_t healthy = 0;
+    for (const auto& m : sandbox_.members("c")) healthy += m.healthy ? 1 : 0;
+    return healthy == 2;
+  })) << say();
+  EXPECT_TRUE(always(10'000ms, [&] { return sandbox_.condition("c", "Available") == "True"; }))
+      << say();
+  more_.clear();
+  declare(3);
+  ASSERT_TRUE(eventually(90s, [&] { return settled(3); })) << say();
+  finish();
+}
+
+}  // namespace
+}  // namespace e2e
