@@ -1,0 +1,237 @@
+// Times what a user waits for, over real etcd processes, several rounds each; prints medians.
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+#include <thread>
+
+#include "e2e/host/checks.h"
+#include "e2e/host/sandbox.h"
+#include "e2e/host/wait.h"
+
+namespace {
+
+using namespace std::chrono_literals;
+using Steady = std::chrono::steady_clock;
+using e2e::eventually;
+
+struct Row {
+  std::string what, limit;
+  std::vector<double> values;
+  std::string unit;
+};
+
+double seconds_since(Steady::time_point start) {
+  return std::chrono::duration<double>(Steady::now() - start).count();
+}
+
+double median(std::vector<double> v) {
+  if (v.empty()) return -1;
+  std::ranges::sort(v);
+  return v[v.size() / 2];
+}
+
+void print(const Row& row) {
+  if (row.values.empty()) {
+    fmt::print("| {} | no result | {} |\n", row.what, row.limit);
+    return;
+  }
+  fmt::print("| {} | {:.3g} {} (min {:.3g}, max {:.3g}, n={}) | {} |\n", row.what,
+             median(row.values), row.unit, std::ranges::min(row.values),
+             std::ranges::max(row.values), row.values.size(), row.limit);
+  std::fflush(stdout);
+}
+
+// Voters by a linearizable list of the live cluster, not by our own status.
+bool voters(const e2e::Sandbox& sandbox, size_t size) {
+  size_t started = 0;
+  const auto members = e2e::listed(sandbox, "c");
+  for (const auto& m : members) started += !m.learner && !m.client_urls.empty() ? 1 : 0;
+  return started == size && members.size() == size;
+}
+
+double timed(const std::function<bool()>& done) {
+  const auto start = Steady::now();
+  return eventually(180s, done) ? seconds_since(start) : -1;
+}
+
+void add(Row& row, double value) {
+  if (value >= 0) row.values.push_back(value);
+}
+
+std::string follower(const e2e::Sandbox& sandbox) {
+  for (const auto& m : sandbox.members("c"))
+    if (m.role == "follower") return m.name;
+  return "";
+}
+
+// Three clients, one on each member, write as fast as they can; the gaps between acknowledged
+// writes of all of them together, around each change of leader.
+class GapMeter {
+ public:
+  explicit GapMeter(const e2e::Sandbox& sandbox) {
+    const auto access = sandbox.access("c");
+    for (const auto& endpoint : access->endpoints)
+      clients_.emplace_back([this, endpoint, tls = access->tls](const std::stop_token& stop) {
+        write(endpoint, tls, stop);
+      });
+    clients_.emplace_back([this, access](const std::stop_token& stop) { watch(*access, stop); });
+  }
+  std::vector<double> stop() {
+    clients_.clear();
+    std::vector<double> gaps;
+    std::ranges::sort(acks_);
+    for (const auto change : changes_) {
+      double worst = 0;
+      for (size_t i = 1; i < acks_.size(); ++i)
+        if (acks_[i] > change - 500ms && acks_[i - 1] < change + 500ms)
+          worst = std::max(
+              worst, std::chrono::duration<double, std::milli>(acks_[i] - acks_[i - 1]).count());
+      gaps.push_back(worst);
+    }
+    return gaps;
+  }
+
+ private:
+  void write(const std::string& endpoint, const etcd::Tls& tls, const std::stop_token& stop) {
+    auto api = etcd::connect(endpoint, tls);
+    for (int n = 0; !stop.stop_requested(); ++n) {
+      const auto put = api->put("gap", std::to_string(n), base::Duration(100));
+      const std::lock_guard lock(mutex_);
+      if (put) acks_.push_back(Steady::now());
+    }
+  }
+  void watch(const e2e::Access& access, const std::stop_token& stop) {
+    std::vector<std::unique_ptr<etcd::EtcdApi>> links;
+    for (const auto& e : access.endpoints) links.push_back(etcd::connect(e, access.tls));
+    base::MemberId leader;
+    while (!stop.stop_requested()) {
+      for (const auto& link : links) {
+        const auto status = link->status(base::Duration(200));
+        if (!status || !status->leader || status->leader == leader) continue;
+        if (leader) {
+          const std::lock_guard lock(mutex_);
+          changes_.push_back(Steady::now());
+        }
+        leader = status->leader;
+      }
+      eventually(0s, [] { return false; });
+    }
+  }
+  std::mutex mutex_;
+  std::vector<Steady::time_point> acks_, changes_;
+  std::vector<std::jthread> clients_;
+};
+
+double rss_mb(pid_t pid) {
+  std::ifstream in(fmt::format("/proc/{}/status", pid));
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("VmRSS:")) return std::stod(line.substr(6)) / 1024;
+  return -1;
+}
+
+double cpu_seconds(pid_t pid) {
+  std::ifstream in(fmt::format("/proc/{}/stat", pid));
+  std::ostringstream text;
+  text << in.rdbuf();
+  std::istringstream rest(text.str().substr(text.str().rfind(')') + 2));
+  std::string field;
+  double ticks = 0;
+  for (int i = 3; i <= 15 && rest >> field; ++i)
+    if (i == 14 || i == 15) ticks += std::stod(field);
+  return ticks / 100;
+}
+
+void life_of_a_cluster(int rounds) {
+  Row create{"create 3 → 3 voters", "≤ 6 s", {}, "s"};
+  Row up{"3 → 5", "≤ 6 s, ≤ 10 s on 3.5.12", {}, "s"};
+  Row down{"5 → 3", "", {}, "s"};
+  Row killed{"killed member → healthy voter", "≤ 5 s", {}, "s"};
+  Row lost{"data lost → healthy voter", "≤ 15 s", {}, "s"};
+  Row roll{"version change 3.5.33 → 3.6.16, 3 members", "≤ 20 s", {}, "s"};
+  Row stall{"planned leader move, longest gap between writes",
+            "< 50 ms median, < 300 ms worst",
+            {},
+            "ms"};
+  Row rss{"operator RSS, one cluster", "≤ 24 MB", {}, "MB"};
+  for (int i = 0; i < rounds; ++i) {
+    e2e::Sandbox sandbox;
+    sandbox.start_operator();
+    eventually(10s, [&] { return sandbox.cli({"status"}).exit_code == 0; });
+    sandbox.write("c.yaml", e2e::manifest("c", 3, "3.5.33"));
+    add(create, timed([&] { return voters(sandbox, 3); }));
+    eventually(60s, [&] { return sandbox.settled("c", 3); });
+    add(rss, rss_mb(sandbox.operator_pid()));
+    const std::string victim = follower(sandbox);
+    sandbox.kill_etcd("c", victim);
+    add(killed,
+        timed([&] { return sandbox.etcd_pid("c", victim) != 0 && sandbox.settled("c", 3); }));
+    const std::string wiped = follower(sandbox);
+    std::filesystem::remove_all(sandbox.data_dir("c", wiped));
+    sandbox.kill_etcd("c", wiped);
+    add(lost, timed([&] {
+          for (const auto& m : e2e::listed(sandbox, "c"))
+            if (m.name == wiped) return false;
+          return voters(sandbox, 3);
+        }));
+    eventually(60s, [&] { return sandbox.settled("c", 3); });
+    sandbox.write("c.yaml", e2e::manifest("c", 5, "3.5.33"));
+    add(up, timed([&] { return voters(sandbox, 5); }));
+    eventually(60s, [&] { return sandbox.settled("c", 5); });
+    sandbox.write("c.yaml", e2e::manifest("c", 3, "3.5.33"));
+    add(down, timed([&] { return voters(sandbox, 3); }));
+    eventually(60s, [&] { return sandbox.settled("c", 3); });
+    GapMeter meter(sandbox);
+    sandbox.write("c.yaml", e2e::manifest("c", 3, "3.6.16"));
+    add(roll, timed([&] { return sandbox.settled("c", 3, "3.6.16"); }));
+    for (const double gap : meter.stop()) add(stall, gap);
+  }
+  for (const Row& row : {create, up, down, killed, lost, roll, stall, rss}) print(row);
+}
+
+void fleet(int clusters) {
+  e2e::Sandbox sandbox;
+  sandbox.start_operator();
+  for (int i = 0; i < clusters; ++i) {
+    const std::string name = fmt::format("f{}", i);
+    sandbox.write(name + ".yaml", e2e::manifest(name, 1, "3.5.12"));
+  }
+  const double ready = timed([&] {
+    for (int i = 0; i < clusters; ++i)
+      if (!sandbox.settled(fmt::format("f{}", i), 1)) return false;
+    return true;
+  });
+  Row all{fmt::format("{} one-member clusters, all healthy", clusters), "", {}, "s"};
+  add(all, ready);
+  print(all);
+  const double before = cpu_seconds(sandbox.operator_pid());
+  const auto start = Steady::now();
+  e2e::always(20'000ms, [] { return true; });
+  Row cpu{"idle CPU of the operator with them", "< 2 % of a core", {}, "%"};
+  add(cpu, 100 * (cpu_seconds(sandbox.operator_pid()) - before) / seconds_since(start));
+  print(cpu);
+  Row rss{"RSS of the operator with them", "< 60 MB", {}, "MB"};
+  add(rss, rss_mb(sandbox.operator_pid()));
+  print(rss);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int rounds = argc > 1 ? std::atoi(argv[1]) : 3;
+  const int clusters = argc > 2 ? std::atoi(argv[2]) : 50;
+  fmt::print("| what | median | goal |\n|---|---|---|\n");
+  for (const char* name : {"etcd-operator", "etcd-guard"})
+    fmt::print(
+        "| {} on disk | {:.1f} MB | {} |\n", name,
+        static_cast<double>(std::filesystem::file_size(std::string(EO_BIN_DIR) + "/" + name)) / 1e6,
+        std::string(name) == "etcd-guard" ? "< 3 MB" : "≤ 20 MB");
+  life_of_a_cluster(rounds);
+  fleet(clusters);
+  return 0;
+}
