@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/validate.h"
 #include "api/yaml.h"
 #include "base/text.h"
 #include "json/json.h"
@@ -58,6 +59,19 @@ std::string errors_of(const api::Document& document) {
   for (const auto& problem : document.problems)
     if (problem.severity == api::Severity::kError) texts.push_back(problem.text());
   return base::join(texts, "; ");
+}
+
+// Why this edit may not replace what is in force; empty: it may. What it does not do is a warning.
+std::string refusal_of(const Wanted& wanted, const api::Cluster& next,
+                       std::vector<std::string>& warnings) {
+  if (!wanted.cluster) return {};
+  api::Cluster before = *wanted.cluster;
+  // Its object was deleted: the kept data may go on under the other group.
+  if (wanted.wish == Wish::kDeleted || wanted.good.deleted) before.group = next.group;
+  std::vector<std::string> errors;
+  for (const auto& problem : api::validate_update(before, next))
+    (problem.severity == api::Severity::kError ? errors : warnings).push_back(problem.text());
+  return base::join(errors, "; ");
 }
 
 bool is_cluster_claim(const api::Document& document) {
@@ -247,6 +261,12 @@ void IntentSource::settle(const base::ClusterKey& key, Wanted& wanted,
   wanted.problem.clear();
   for (const auto& problem : owner->document->problems)
     if (problem.severity == api::Severity::kWarning) wanted.warnings.push_back(problem.text());
+  wanted.problem = refusal_of(wanted, *owner->document->cluster(), wanted.warnings);
+  if (!wanted.problem.empty()) {
+    wanted.problem = fmt::format("{}:{}: {}", *owner->file, owner->document->line, wanted.problem);
+    if (wanted.good.deleted) wanted.wish = Wish::kDeleted;  // a refused edit brings nothing back
+    return;
+  }
   accept(wanted, *owner);
 }
 
