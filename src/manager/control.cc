@@ -34,6 +34,7 @@ constexpr std::array kCodes{
 
 constexpr base::Duration kReadDeadline{2'000};
 constexpr base::Duration kWriteDeadline{5'000};
+constexpr base::Duration kLastDeadline{300};
 
 base::Code code_named(std::string_view name) {
   for (const auto code : kCodes)
@@ -61,6 +62,8 @@ base::Status serve_one(posix::UnixStream& stream, const Handler& handler,
                    fmt::format("a request is one line of at most {} bytes", kRequestBytes)));
   else
     return std::unexpected(line.error());
+  // A request to end us is answered all the same, but nobody may keep us by not reading.
+  if (stop.stop_requested()) return stream.write_all(answer + "\n", kLastDeadline, {});
   return stream.write_all(answer + "\n", kWriteDeadline, stop);
 }
 

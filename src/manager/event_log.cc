@@ -26,10 +26,15 @@ json::Array parse_events(std::string_view text, const base::ClusterKey& key, siz
 
 base::Result<json::Array> read_events(const std::string& file, const base::ClusterKey& key,
                                       size_t limit) {
-  const auto text = posix::read_file(file, size_t{16} << 20);
-  if (text) return parse_events(*text, key, limit);
-  if (text.error().code == base::Code::kNotFound) return json::Array{};
-  return std::unexpected(text.error().in("events of " + key.text()));
+  std::string text;
+  for (const auto& part : {file + ".1", file}) {  // the older first
+    const auto bytes = posix::read_file(part, size_t{16} << 20);
+    if (bytes)
+      text += *bytes;
+    else if (bytes.error().code != base::Code::kNotFound)
+      return std::unexpected(bytes.error().in("events of " + key.text()));
+  }
+  return parse_events(text, key, limit);
 }
 
 }  // namespace manager

@@ -226,20 +226,28 @@ void IntentSource::settle(const base::ClusterKey& key, Wanted& wanted,
                           const std::vector<Claim>& claims, base::Instant now) {
   wanted.conflict.clear();
   wanted.warnings.clear();
-  if (claims.empty()) {
-    const auto held = file_problem(wanted.good.file);
-    if (held.empty()) return vanish(wanted, now);
-    wanted.vanished_at.reset();
-    if (wanted.wish != Wish::kDeleted) wanted.wish = Wish::kPresent;
-    wanted.problem = held;
-    return;
+  const auto in_file = [&](const Claim& c) { return *c.file == wanted.good.file; };
+  if (std::ranges::none_of(claims, in_file)) {
+    // Its file is there and cannot be read as a whole: it may still declare the cluster.
+    const auto held = wanted.wish == Wish::kDeleted ? "" : file_problem(wanted.good.file);
+    if (!held.empty()) {
+      wanted.vanished_at.reset();
+      wanted.wish = Wish::kPresent;
+      wanted.problem = held;
+      if (!claims.empty())
+        wanted.conflict = fmt::format(
+            "{}:{} declares {} too and is ignored until {} is mended or "
+            "removed",
+            *claims[0].file, claims[0].document->line, key.text(), wanted.good.file);
+      return;
+    }
+    if (claims.empty()) return vanish(wanted, now);
   }
   wanted.vanished_at.reset();
   const auto holds = [&](const Claim& c) {
-    return *c.file == wanted.good.file && c.document->cluster() != nullptr &&
+    return in_file(c) && c.document->cluster() != nullptr &&
            (!wanted.cluster || c.document->cluster()->group == wanted.cluster->group);
   };
-  const auto in_file = [&](const Claim& c) { return *c.file == wanted.good.file; };
   auto owner = std::ranges::find_if(claims, holds);
   if (owner == claims.end()) owner = std::ranges::find_if(claims, in_file);
   if (owner == claims.end()) owner = claims.begin();
@@ -258,7 +266,8 @@ void IntentSource::settle(const base::ClusterKey& key, Wanted& wanted,
         fmt::format("{}:{}: {}", *owner->file, owner->document->line, errors_of(*owner->document));
     return;
   }
-  wanted.problem.clear();
+  wanted.problem = refusal(wanted, *owner);
+  if (!wanted.problem.empty()) return;
   for (const auto& problem : owner->document->problems)
     if (problem.severity == api::Severity::kWarning) wanted.warnings.push_back(problem.text());
   wanted.problem = refusal_of(wanted, *owner->document->cluster(), wanted.warnings);
@@ -268,6 +277,19 @@ void IntentSource::settle(const base::ClusterKey& key, Wanted& wanted,
     return;
   }
   accept(wanted, *owner);
+}
+
+// An edit that may not follow what is in force; empty: it may.
+std::string IntentSource::refusal(Wanted& wanted, const Claim& claim) const {
+  if (!wanted.cluster) return {};
+  std::vector<std::string> errors;
+  for (const auto& problem : api::validate_update(*wanted.cluster, *claim.document->cluster()))
+    if (problem.severity == api::Severity::kError)
+      errors.push_back(problem.text());
+    else
+      wanted.warnings.push_back(problem.text());
+  if (errors.empty()) return {};
+  return fmt::format("{}:{}: {}", *claim.file, claim.document->line, base::join(errors, "; "));
 }
 
 std::set<base::ClusterKey> IntentSource::take(const base::Result<FolderLook>& look,
