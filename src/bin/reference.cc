@@ -1,10 +1,10 @@
 // `reference DIR`: the pages that are generated from declarations in the code.
+#include "api/reference.h"
+
 #include <fmt/format.h>
 
 #include <utility>
 
-#include "api/conditions.h"
-#include "api/support.h"
 #include "base/text.h"
 #include "bin/commands.h"
 #include "metrics/declaration.h"
@@ -34,19 +34,6 @@ std::string reasons() {
   return out;
 }
 
-std::string conditions() {
-  std::string out =
-      "# Conditions" + std::string(kHead) +
-      "What `status.conditions` of a cluster can hold. Each is True, False or Unknown; "
-      "a message says more.\n\n"
-      "| Type | Good | True means | What to do when it is not good |\n"
-      "| --- | --- | --- | --- |\n";
-  for (const auto& c : api::condition_table())
-    out += fmt::format("| `{}` | {} | {} | {} |\n", c.name, api::name_of(c.good), cell(c.meaning),
-                       cell(c.what_to_do));
-  return out;
-}
-
 std::string metrics_page() {
   std::string out =
       "# Metrics" + std::string(kHead) +
@@ -59,33 +46,6 @@ std::string metrics_page() {
     out += fmt::format("| `{}` | {} | {} | {} | {} |\n", m->name, metrics::name_of(m->kind),
                        base::join(labels, ", "), metrics::name_of(m->stability), cell(m->help));
   }
-  return out;
-}
-
-std::string_view group_name(api::Has has) {
-  switch (has) {
-    case api::Has::kBoth:
-      return "both";
-    case api::Has::kOperatorEtcdIo:
-      return "operator.etcd.io";
-    case api::Has::kCoreOs:
-      return "etcd.database.coreos.com";
-  }
-  std::unreachable();
-}
-
-std::string fields() {
-  std::string out =
-      "# Manifest fields" + std::string(kHead) +
-      "Of `EtcdCluster` in `operator.etcd.io/v1alpha1` and in "
-      "`etcd.database.coreos.com/v1beta2`. A path stands for all below it too. A field "
-      "without effect is named in the condition `FieldsNotActedOn`.\n\n"
-      "| Field | Group | Type | Default | On a host | On Kubernetes | Meaning |\n"
-      "| --- | --- | --- | --- | --- | --- | --- |\n";
-  for (const auto& f : api::field_table())
-    out += fmt::format("| `{}` | {} | {} | {} | {} | {} | {} |\n", f.path, group_name(f.has),
-                       cell(f.type), cell(f.fallback), api::name_of(f.host),
-                       api::name_of(f.kubernetes), cell(f.meaning));
   return out;
 }
 
@@ -105,10 +65,12 @@ int write_reference(const ReferenceFlags& flags) {
   if (const auto made = posix::make_dirs(flags.folder, 0755); !made) return report(made.error());
   const std::pair<const char*, std::string> pages[] = {
       {"commands.md", command_reference() + exit_codes()},
-      {"reasons.md", reasons()},
-      {"conditions.md", conditions()},
+      {"conditions.md", api::conditions_page()},
+      {"etcd-options.md", api::options_page()},
+      {"fields.md", api::fields_page()},
       {"metrics.md", metrics_page()},
-      {"fields.md", fields()}};
+      {"reasons.md", reasons()},
+      {"versions.md", api::versions_page()}};
   for (const auto& [name, text] : pages)
     if (const auto written = posix::write_atomic(flags.folder + "/" + name, text, 0644); !written)
       return report(written.error());
