@@ -1,6 +1,7 @@
 // Which ports belong to which member of which cluster; three each, chosen once.
 #pragma once
 
+#include <array>
 #include <map>
 #include <mutex>
 #include <set>
