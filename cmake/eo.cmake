@@ -9,6 +9,11 @@ target_compile_options(eo_flags INTERFACE
 target_compile_options(eo_flags INTERFACE $<$<CONFIG:Release>:-O2 -g1>)
 target_compile_options(eo_flags INTERFACE $<$<CONFIG:Debug>:-O1 -g1>)
 target_link_options(eo_flags INTERFACE -Wl,--gc-sections)
+# A release program needs the C library and nothing else (docs/adr/0007).
+if(NOT EO_SANITIZE)
+  target_link_options(eo_flags INTERFACE $<$<CONFIG:Release>:-static-libstdc++>
+    $<$<CONFIG:Release>:-static-libgcc>)
+endif()
 target_compile_definitions(eo_flags INTERFACE EO_VERSION="${PROJECT_VERSION}")
 if(EO_SANITIZE)
   target_compile_options(eo_flags INTERFACE -fsanitize=${EO_SANITIZE} -fno-sanitize-recover=all)
