@@ -174,8 +174,8 @@ base::Status wait_until_down(const std::string& state_dir, const MaybeKey& key,
 base::Result<size_t> stop_guards(const std::string& state_dir, const MaybeKey& key,
                                  const std::stop_token& stop) {
   const host::Layout layout(state_dir);
-  TRY(auto all, members(layout, key));
   TRY(const auto lock, wait_for_lock(layout.lock(), stop));
+  TRY(auto all, members(layout, key));  // after the lock: nobody adds one now
   TRY(const auto boot_id, posix::boot_id());
   std::erase_if(all, [](const auto& member) { return !runs(member); });
   std::atomic<size_t> next = 0;
