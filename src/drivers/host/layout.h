@@ -45,7 +45,7 @@ struct LeafFiles {
 LeafFiles leaf_files(const MemberFiles& member);
 
 struct RecoveryFiles {
-  std::string dir, snapshot, bound, copy;
+  std::string dir, snapshot, bound, copy, exported;
 };
 RecoveryFiles recovery_files(const ClusterFiles& cluster, const std::string& operation);
 

@@ -6,6 +6,7 @@
 #include "drivers/host/driver.h"
 #include "drivers/host/members.h"
 #include "drivers/host/ticket.h"
+#include "drivers/host/wal_commit.h"
 #include "pki/digest.h"
 #include "posix/env.h"
 #include "posix/files.h"
@@ -98,10 +99,12 @@ HostDriver::Done HostDriver::act(const plan::ExportSurvivor& a, const Call& call
     return {plan::Outcome::kRefused, "the record knows no recovery from " + a.member};
   const MemberFiles files = files_of(a.member);
   const RecoveryFiles to = recovery_files(files_, operation);
-  if (is_there(to.snapshot)) return {plan::Outcome::kDone, "it is there already"};
+  // A snapshot of the running process may lack the end of the log: it does not count here.
+  if (is_there(to.exported)) return {plan::Outcome::kDone, "it is there already"};
   if (is_alive(files) != base::Fact<bool>(false))
     return {plan::Outcome::kRefused, a.member + " is not proven to be stopped"};
-  const auto exported = export_copy(found->second, files, to, call);
+  auto exported = export_copy(found->second, files, to, call);
+  if (exported) exported = posix::write_atomic(to.exported, "");
   (void)posix::remove_tree(to.copy);
   return result_of(exported);
 }
@@ -116,6 +119,8 @@ base::Status HostDriver::export_copy(const plan::MemberRecord& member, const Mem
                                     {call.job.deadline}, call.stop));
   if (copied.exit_code != 0)
     return base::fail(base::Code::kUnavailable, "copy of the data failed: " + copied.err);
+  TRY(const auto last, commit_whole_log(to.copy + "/member/wal"));
+  shared_.log.info("survivor_log", {{"member", member.name}, {"index", std::to_string(last)}});
   TRY(const auto programs, shared_.binaries.find(member.version, call.stop));
   TRY(const auto ports, shared_.ports.borrow(3));
   const bool tls = spec.tls.mode != api::TlsMode::kDisabled;

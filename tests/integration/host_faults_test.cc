@@ -1,0 +1,182 @@
+// What goes wrong on a machine, with real etcd processes: nothing acknowledged is lost, and what
+// cannot be known is not guessed.
+#include <sys/resource.h>
+
+#include "integration/host_cluster.h"
+
+namespace integration {
+namespace {
+
+class HostFaultsTest : public HostCluster {
+ protected:
+  void SetUp() override {
+    HostCluster::SetUp();
+    intent_.cluster.spec.recovery.wait = 1s;
+    ASSERT_TRUE(run_until([&] { return healthy(3); }));
+    ASSERT_TRUE(put("a", "1"));
+    expect_everywhere("a", "1");
+    before_ = record();
+    for (const auto& [name, member] : before_.members) names_.push_back(name);
+  }
+  void copy(const std::string& from, const std::string& to) {
+    ASSERT_TRUE(posix::remove_tree(to));
+    const auto done = posix::run({{"/bin/cp", "-a", from, to}, {}, "/"}, {}, {});
+    ASSERT_TRUE(done && done->exit_code == 0);
+  }
+  // The member was replaced, and the writes are there.
+  void expect_replaced(const std::string& name) {
+    ASSERT_TRUE(run_until([&] { return healthy(3) && !record().members.contains(name); }));
+    expect_everywhere("a", "1");
+  }
+  bool needs_approval() {
+    const auto* c = api::find_condition(status(), api::ConditionType::kNeedsApproval);
+    return c != nullptr && c->status == api::Truth::kTrue;
+  }
+  static void disk_full(bool on) {
+    static rlimit before{};
+    std::signal(SIGXFSZ, SIG_IGN);
+    if (on) {
+      ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+      const rlimit none{0, before.rlim_max};
+      ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &none), 0);
+    } else {
+      ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    }
+  }
+
+  plan::Record before_;
+  std::vector<std::string> names_;
+};
+
+TEST_F(HostFaultsTest, DataOfAnotherMemberIsRefusedAndReplaced) {
+  kill_member(names_[0]);
+  kill_member(names_[1]);
+  copy(files(names_[1]).data, files(names_[0]).data);
+  expect_replaced(names_[0]);
+}
+
+TEST_F(HostFaultsTest, AnOlderCopyIsRefusedAndReplaced) {
+  ASSERT_TRUE(run_until([&] {
+    kill_member(names_[0]);
+    return true;
+  }));
+  copy(files(names_[0]).data, files(names_[0]).dir + "/older");
+  ASSERT_TRUE(run_until([&] { return healthy(3); }));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(put("b", std::to_string(i)));
+  ASSERT_TRUE(run_until([&] { return healthy(3); }));
+  kill_member(names_[0]);
+  copy(files(names_[0]).dir + "/older", files(names_[0]).data);
+  expect_replaced(names_[0]);
+  expect_everywhere("b", "19");
+}
+
+TEST_F(HostFaultsTest, AllKilledAtOnceComeBackWithTheirData) {
+  for (const auto& name : names_) kill_member(name);
+  end();
+  begin();
+  ASSERT_TRUE(run_until([&] { return healthy(3); }));
+  expect_everywhere("a", "1");
+  for (const auto& name : names_)
+    EXPECT_EQ(record().members.at(name).id, before_.members.at(name).id);
+}
+
+TEST_F(HostFaultsTest, ASurvivorThatIsStoppedIsReadFromItsVolume) {
+  for (const auto& name : names_) kill_member(name);
+  for (size_t i = 0; i < 2; ++i) ASSERT_TRUE(posix::remove_tree(files(names_[i]).data));
+  ASSERT_TRUE(run_until([&] { return healthy(3) && record().epoch > before_.epoch; }));
+  expect_everywhere("a", "1");
+  EXPECT_NE(record().cluster_id, before_.cluster_id);
+}
+
+TEST_F(HostFaultsTest, WithApproveARecoveryWaitsForAPerson) {
+  intent_.cluster.spec.recovery.on_quorum_loss = api::OnQuorumLoss::kApprove;
+  for (size_t i = 0; i < 2; ++i) {
+    kill_member(names_[i]);
+    ASSERT_TRUE(posix::remove_tree(files(names_[i]).data));
+  }
+  ASSERT_TRUE(run_until([&] { return needs_approval(); }));
+  EXPECT_EQ(record().epoch, before_.epoch);
+  ASSERT_TRUE(record().operation) << words();
+  intent_.approvals = {{record().operation->id, clock_.now() + 1h}};
+  ASSERT_TRUE(run_until([&] { return healthy(3) && record().epoch > before_.epoch; }));
+  expect_everywhere("a", "1");
+}
+
+TEST_F(HostFaultsTest, AllDataLostIsNeverASilentEmptyCluster) {
+  for (const auto& name : names_) {
+    kill_member(name);
+    ASSERT_TRUE(posix::remove_tree(files(name).data));
+  }
+  ASSERT_TRUE(run_until([&] { return needs_approval(); }));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(reconciler_->pass(intent_, {}));
+  EXPECT_TRUE(needs_approval()) << words();
+  for (const auto& name : names_)
+    EXPECT_EQ(posix::list_dir(files(name).data + "/member/wal").has_value(), false) << name;
+}
+
+TEST_F(HostFaultsTest, ATornRecordIsRebuiltFromTheMembersThatAgree) {
+  ASSERT_TRUE(run_until([&] { return healthy(3); }));
+  const auto path = platform_->files(intent_.cluster.key).record;
+  end();
+  ASSERT_TRUE(posix::write_atomic(path, "format 1\n{\"key\":"));
+  begin();
+  ASSERT_TRUE(run_until([&] { return healthy(3); }));
+  EXPECT_EQ(record().cluster_id, before_.cluster_id);
+  EXPECT_EQ(record().incarnation, before_.incarnation);
+  for (const auto& name : names_) {
+    EXPECT_EQ(record().members.at(name).id, before_.members.at(name).id);
+    EXPECT_EQ(record().members.at(name).addresses, before_.members.at(name).addresses);
+  }
+  expect_everywhere("a", "1");
+}
+
+TEST_F(HostFaultsTest, ATornRecordWithMembersThatDisagreeIsRefused) {
+  const auto path = platform_->files(intent_.cluster.key).record;
+  end();
+  ASSERT_TRUE(posix::write_atomic(path, "format 1\n{\"key\":"));
+  ASSERT_TRUE(posix::remove_file(files(names_[0]).ticket));
+  begin();
+  ASSERT_TRUE(reconciler_->pass(intent_, {}));
+  EXPECT_EQ(reconciler_->last()->seen.record_state, plan::RecordState::kTorn);
+  EXPECT_TRUE(reconciler_->last()->plan.steps.empty());
+  EXPECT_NE(words().find(names_[0]), std::string::npos) << words();
+}
+
+TEST_F(HostFaultsTest, AFullDiskIsSaidAndNothingIsLost) {
+  intent_.cluster.spec.size = 5;
+  disk_full(true);
+  for (int i = 0; i < 3; ++i) (void)reconciler_->pass(intent_, {});
+  disk_full(false);
+  EXPECT_NE(words().find("StateNotStored"), std::string::npos) << words();
+  EXPECT_EQ(reconciler_->last()->plan.steps.size(), 0U);
+  intent_.cluster.spec.size = 3;
+  ASSERT_TRUE(run_until([&] { return healthy(3); }));
+  EXPECT_EQ(words().find("StateNotStored"), std::string::npos) << words();
+  expect_everywhere("a", "1");
+}
+
+TEST_F(HostFaultsTest, CertificatesOfMinutesAreRenewedWhileTheClusterServes) {
+  const auto expiry = [&] {
+    return *reconciler_->last()->seen.members.at(names_[0]).certificate_expires;
+  };
+  const auto old = expiry();
+  intent_.cluster.spec.tls.validity = 24h * 30;
+  // What runs out is made to look so: leaves of a moment, issued by the driver itself.
+  api::Tls brief = intent_.cluster.spec.tls;
+  brief.validity = 3s;
+  plan::Intent shorter = intent_;
+  shorter.cluster.spec.tls = brief;
+  const plan::Record now = record();
+  ASSERT_EQ(driver_
+                ->apply({plan::IssueCertificates{names_, true}, plan::Reason::kCertificateRenewal},
+                        {shorter, now}, {})
+                .outcome,
+            plan::Outcome::kDone);
+  ASSERT_TRUE(run_until([&] { return expiry() > clock_.now() + 1h && expiry() < old; }));
+  ASSERT_TRUE(run_until([&] { return healthy(3); }));
+  ASSERT_TRUE(put("a", "2"));
+  expect_everywhere("a", "2");
+}
+
+}  // namespace
+}  // namespace integration
