@@ -146,7 +146,8 @@ TEST_F(FakeEtcd, AsProcess1ItCollectsOrphans) {
   ASSERT_GT(guard, 0);
   // Only etcd is left, no zombie.
   EXPECT_TRUE(eventually([&] {
-    const auto left = base::split(base::trim(children(guard)), ' ');
+    const std::string text = children(guard);
+    const auto left = base::split(base::trim(text), ' ');
     return left.size() == 1 && is_alive(std::atoi(std::string(left[0]).c_str()));
   }));
   ::kill(guard, SIGTERM);

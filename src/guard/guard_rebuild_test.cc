@@ -57,8 +57,10 @@ TEST_P(Rebuilt, RestoreOnceAndOnlyOnce) {
   ASSERT_TRUE(restored.wait_healthy()) << restored.verdict().signature << restored.etcd_log();
   EXPECT_EQ(restored.get("k"), "saved");
   EXPECT_EQ(restored.marker().restored, "op-1");
+  // 3.4.23 cannot bump.
+  const char* revision = GetParam().starts_with("3.4.") ? "\"revision\":2" : "\"revision\":1000000";
   const auto status = restored.ctl({"get", "k", "-w=json"}).output;
-  EXPECT_NE(status.find("\"revision\":1000000"), std::string::npos) << status;
+  EXPECT_NE(status.find(revision), std::string::npos) << status;
   ASSERT_TRUE(restored.put("k", "after"));
   restored.stop();
   restored.start();

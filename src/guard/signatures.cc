@@ -44,6 +44,8 @@ constexpr std::array kTable{
     Signature{"fatal error: fault", Class::kDataCorrupt},
     Signature{"invalid database", Class::kDataCorrupt},
     Signature{"Page expected to be", Class::kDataCorrupt},
+    Signature{"failed to get all reachable pages", Class::kDataCorrupt},
+    Signature{"invalid freelist page", Class::kDataCorrupt},
     Signature{"found data inconsistency with peers", Class::kDataCorrupt},
     // The member list is older than the cluster; it is rewritten, or the peers come up.
     Signature{"member count is unequal", Class::kRetry},

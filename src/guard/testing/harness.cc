@@ -176,7 +176,7 @@ Node::Node(const std::string& root, const std::string& name, const std::string& 
   ticket.permit = Permit::kBootstrap;
   ticket.peer_address = fmt::format("127.0.0.1:{}", peer_port);
   ticket.etcd = etcd_tool(version, "etcd");
-  ticket.etcdutl = etcd_tool(version, "etcdutl");
+  ticket.etcdutl = etcd_tool(version, version.starts_with("3.4.") ? "etcdctl" : "etcdutl");
   ticket.version = version;
   ticket.initial_cluster = name + "=" + peer_url();
   ticket.token = "token-1";
