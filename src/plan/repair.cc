@@ -53,12 +53,12 @@ std::string shared_cause(const Context& c, const Seat& seat) {
 
 // Why it is to be replaced now; no value: it is not.
 std::optional<Reason> why_replace(const Context& c, const Seat& seat) {
+  if (seat.healthy) return std::nullopt;
   if (const auto why = never_again(seat)) return why;
   if (seat.ended_by(End::kNoVolume) && !seat.data_is(Data::kOwn) &&
       seat.process_is(Process::kStopped) && c.now - seat.facts->ended->at >= kLateMount)
     return Reason::kMemberDataLost;
-  if (seat.healthy || &seat == c.view.leader || !seat.record->unreachable_since)
-    return std::nullopt;
+  if (&seat == c.view.leader || !seat.record->unreachable_since) return std::nullopt;
   if (c.now - *seat.record->unreachable_since < c.intent.cluster.spec.repair_timeout)
     return std::nullopt;
   if (!shared_cause(c, seat).empty()) return std::nullopt;

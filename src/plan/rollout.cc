@@ -248,9 +248,27 @@ Answer restart_next(Context& c, const Seat& next) {
   return answer;
 }
 
+// S7: a target that was taken before the cluster version moved is not carried out after it.
+bool below_the_cluster(const Context& c) {
+  const int moved = std::max(c.record.highest_minor_seen,
+                             c.seen.cluster_version.known() ? c.seen.cluster_version->minor : 0);
+  return c.record.version.minor < moved &&
+         std::ranges::any_of(
+             c.view.seats,
+             [&](const Seat& s) { return takes_part(s) && c.record.version < s.record->version; });
+}
+
 Answer roll(Context& c) {
+  if (below_the_cluster(c)) {
+    return Answer::wait(Reason::kDowngradeRefused,
+                        fmt::format("the cluster version has moved past etcd {}: members that run "
+                                    "a newer one stay; set the version that they run",
+                                    c.record.version.text()),
+                        5s);
+  }
   for (const Seat& seat : c.view.seats) {
     if (!takes_part(seat) || fits(c.record, seat) || !is_down(c, seat)) continue;
+    if (never_again(seat)) continue;
     Answer answer = change(c, seat, "; it was down");
     answer.overtakes = true;
     return answer;

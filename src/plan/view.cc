@@ -255,8 +255,17 @@ bool same_peer(std::string_view a, std::string_view b) {
   return !a.empty() && host_port(a) == host_port(b);
 }
 
+namespace {
+
+// What runs and is seen outweighs an older verdict.
+bool answers(const Seat& seat) {
+  return seat.healthy && !seat.process_is(Process::kStopped);
+}
+
+}  // namespace
+
 bool data_lost(const Seat& seat) {
-  if (seat.healthy) return false;  // what runs and is seen outweighs an older verdict
+  if (answers(seat)) return false;
   if (seat.ended_by(End::kDataLost)) return true;
   const bool ran = seat.record != nullptr && seat.record->ran;
   return ran && seat.process_is(Process::kStopped) &&
@@ -264,7 +273,7 @@ bool data_lost(const Seat& seat) {
 }
 
 std::optional<Reason> never_again(const Seat& seat) {
-  if (seat.healthy) return std::nullopt;
+  if (answers(seat)) return std::nullopt;
   if (data_lost(seat)) return Reason::kMemberDataLost;
   if (seat.ended_by(End::kDataCorrupt)) return Reason::kMemberDataLost;
   if (seat.ended_by(End::kForeign)) return Reason::kMemberDataForeign;

@@ -119,6 +119,23 @@ class Transcript : public testing::Test {
   Case case_;
 };
 
+// Every reason that the planner can give is shown by some transcript.
+class EveryReason : public testing::Test {
+ public:
+  explicit EveryReason(std::string all) : all_(std::move(all)) {}
+  void TestBody() override {
+    for (int i = 0; i <= static_cast<int>(plan::Reason::kOperationTimedOut); ++i) {
+      const std::string name(plan::name_of(static_cast<plan::Reason>(i)));
+      const bool found = all_.find(" " + name + ": ") != std::string::npos ||
+                         all_.find("(" + name + ")") != std::string::npos;
+      EXPECT_TRUE(found) << "no transcript shows the reason " << name;
+    }
+  }
+
+ private:
+  std::string all_;
+};
+
 std::vector<std::filesystem::path> transcripts(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> out;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
@@ -143,15 +160,27 @@ int rewrite(const std::vector<std::string>& files) {
   return 0;
 }
 
+std::string expected(const std::vector<Case>& cases) {
+  std::string out;
+  for (const Case& c : cases)
+    for (const std::string& line : c.lines)
+      if (line.starts_with("> ")) out += line + "\n";
+  return out;
+}
+
 void add_tests(const std::filesystem::path& folder) {
+  std::string all;
   for (const auto& path : transcripts(folder)) {
     const auto cases = read(path);
+    all += expected(cases);
     for (const Case& c : cases) {
       if (c.name.empty()) continue;
       testing::RegisterTest(path.stem().c_str(), c.name.c_str(), nullptr, nullptr, __FILE__,
                             __LINE__, [=]() -> Transcript* { return new Transcript(path, c); });
     }
   }
+  testing::RegisterTest("reasons", "every one occurs in a transcript", nullptr, nullptr, __FILE__,
+                        __LINE__, [=]() -> EveryReason* { return new EveryReason(all); });
 }
 
 }  // namespace

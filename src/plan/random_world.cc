@@ -1,0 +1,284 @@
+#include "plan/random_world.h"
+
+#include <fmt/format.h>
+#include <rapidcheck.h>
+
+namespace plan::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+int below(int n) {
+  return *rc::gen::inRange(0, n);
+}
+bool chance(int percent) {
+  return below(100) < percent;
+}
+template <class E>
+E any(int count) {
+  return static_cast<E>(below(count));
+}
+template <class T>
+base::Fact<T> fact(T value) {
+  const int roll = below(10);
+  if (roll == 0) return base::Fact<T>::unknown("a failed look");
+  if (roll == 1) return base::Fact<T>::absent();
+  return base::Fact<T>(std::move(value));
+}
+
+base::Instant start() {
+  return base::Instant(base::Duration(1'800'000'000'000));
+}
+base::Instant ago() {
+  return start() - std::array<base::Duration, 5>{0s, 500ms, 20s, 100s, 2h}.at(
+                       static_cast<std::size_t>(below(5)));
+}
+base::MemberId id_of(int ordinal) {
+  return base::MemberId{0xa0U + static_cast<unsigned>(ordinal)};
+}
+Addresses addresses_of(int ordinal) {
+  return {fmt::format("https://127.0.0.1:{}", 20000 + ordinal), "https://127.0.0.1:1", ""};
+}
+api::Version version() {
+  return std::array<api::Version, 4>{
+      {{3, 5, 12, ""}, {3, 5, 33, ""}, {3, 6, 16, ""}, {3, 7, 3, ""}}}
+      .at(static_cast<std::size_t>(below(4)));
+}
+std::string hash() {
+  return chance(80) ? "t1" : "t2";
+}
+
+Intent draw_intent() {
+  Intent out;
+  out.cluster.key.name = "c";
+  api::ClusterSpec& spec = out.cluster.spec;
+  spec.size = 1 + below(7);
+  spec.version = version();
+  out.wish = chance(85) ? Wish::kPresent : any<Wish>(3);
+  out.template_hash = hash();
+  spec.paused = chance(3);
+  spec.hibernate = chance(5);
+  out.stop = chance(5);
+  out.paused = chance(3);
+  if (chance(5)) spec.restore = api::Restore{};
+  spec.recovery.on_quorum_loss = any<api::OnQuorumLoss>(3);
+  spec.recovery.on_data_loss = any<api::OnDataLoss>(3);
+  spec.when_scaled = any<api::ClaimPolicy>(2);
+  spec.when_deleted = any<api::ClaimPolicy>(2);
+  if (chance(50)) spec.tls.mode = api::TlsMode::kDisabled;
+  if (chance(20)) out.approvals.push_back({"op", start() + 1h});
+  return out;
+}
+
+MemberRecord draw_member(int ordinal, const Record& record) {
+  MemberRecord m;
+  m.name = fmt::format("c-{}", ordinal);
+  m.ordinal = ordinal;
+  m.addresses = addresses_of(ordinal);
+  m.volume = fmt::format("v{}", ordinal);
+  m.incarnation = record.incarnation;
+  m.version = chance(70) ? record.version : version();
+  m.template_hash = hash();
+  m.ran = chance(80);
+  m.may_start = chance(85);
+  m.started_at = ago();
+  if (chance(20)) m.unreachable_since = ago();
+  if (record.formation == Formation::kForming) return m;
+  m.id = id_of(ordinal);
+  m.permit = Permit::kData;
+  const int roll = below(100);
+  m.phase = roll < 85   ? Phase::kVoter
+            : roll < 90 ? Phase::kRemoving
+            : roll < 95 ? Phase::kRetired
+                        : Phase::kSurvivor;
+  if (m.phase != Phase::kVoter) m.may_start = false;
+  return m;
+}
+
+// At most one member joins at a time.
+void draw_joining(Record& record, int ordinal) {
+  MemberRecord m = draw_member(ordinal, record);
+  m.phase = chance(50) ? Phase::kAdding : Phase::kLearner;
+  m.permit = chance(70) ? Permit::kJoin : Permit::kData;
+  if (m.phase == Phase::kAdding) {
+    m.id = chance(70) ? base::MemberId{} : id_of(ordinal);
+    m.permit = Permit::kJoin;
+    m.may_start = m.ran = false;
+  }
+  record.members[m.name] = m;
+}
+
+Record draw_record() {
+  Record r;
+  r.key.name = "c";
+  r.formation = chance(85) ? Formation::kLatched : any<Formation>(2);
+  r.old_tokens = {"c-i0"};
+  if (r.formation == Formation::kNone) return r;
+  r.incarnation = "i1";
+  r.token = "c-i1";
+  r.size = 1 + below(7);
+  r.version = version();
+  r.template_hash = hash();
+  const int count = r.formation == Formation::kForming ? r.size : 1 + below(6);
+  for (int i = 0; i < count; ++i) {
+    MemberRecord m = draw_member(i, r);
+    r.members[m.name] = m;
+  }
+  r.next_ordinal = count;
+  if (r.formation == Formation::kLatched) {
+    r.cluster_id = base::ClusterId{0xc1};
+    r.open_to_clients = chance(90);
+    r.hibernated = chance(5);
+    r.highest_minor_seen = 5 + below(3);
+    if (chance(30)) draw_joining(r, r.next_ordinal++);
+  }
+  r.last_quorum_read = ago();
+  if (chance(20)) r.quorum_lost_since = ago();
+  if (r.formation == Formation::kForming || chance(40)) {
+    Operation o;
+    o.id = "op";
+    o.kind =
+        r.formation == Formation::kForming ? OperationKind::kBootstrap : any<OperationKind>(12);
+    o.member = chance(50) ? fmt::format("c-{}", below(6)) : "";
+    o.step = std::array<std::string, 5>{"remove", "add", "restart", "discard", "approve empty"}.at(
+        static_cast<std::size_t>(below(5)));
+    o.started_at = ago();
+    o.deadline = start() + (chance(70) ? 10min : -10min);
+    o.halted = chance(20);
+    r.operation = o;
+  }
+  return r;
+}
+
+MemberFacts draw_facts(const Record& record) {
+  MemberFacts f;
+  const bool well = chance(60);
+  f.process = fact(well ? Process::kRunning : any<Process>(4));
+  f.data = fact(well ? Data::kOwn : any<Data>(6));
+  f.ticket = fact(well ? Permit::kData : any<Permit>(4));
+  if (!well && chance(60)) f.ended = Ending{any<End>(10), "its last words", ago(), 1};
+  f.version = chance(80) ? record.version.text() : version().text();
+  f.template_hash = hash();
+  f.certificate_expires = fact(base::Instant(start() + (chance(90) ? 1000h : -1h)));
+  f.certificate_renew_at = fact(base::Instant(start() + (chance(90) ? 500h : -1h)));
+  return f;
+}
+
+EtcdStatus draw_status(base::MemberId leader) {
+  EtcdStatus s;
+  s.cluster_id = base::ClusterId{chance(95) ? 0xc1U : 0xbadU};
+  s.leader = chance(85) ? leader : id_of(below(7));
+  if (chance(5)) s.leader = {};
+  s.version = version().text();
+  s.storage_version = chance(80) ? "3.5.0" : "3.6.0";
+  s.raft_term = chance(90) ? 5U : 4U + static_cast<unsigned>(below(4));
+  s.raft_applied = s.raft_index = chance(90) ? 10'000U : static_cast<unsigned>(below(10'000));
+  s.revision = 1 + below(1000);
+  s.db_size = chance(80) ? 20 << 20 : 2LL << 30;
+  s.db_in_use = chance(80) ? s.db_size : s.db_size / 4;
+  s.db_quota = 2LL << 30;
+  s.learner = chance(10);
+  return s;
+}
+
+void draw_live(World& w) {
+  Membership list;
+  list.cluster_id = base::ClusterId{chance(95) ? 0xc1U : 0xbadU};
+  for (const auto& [name, m] : w.record.members) {
+    const bool out = m.phase == Phase::kRetired || m.phase == Phase::kSurvivor;
+    if (!chance(out ? 5 : 92)) continue;
+    EtcdMember e;
+    e.id = m.id && chance(98) ? m.id : id_of(m.ordinal);
+    e.name = name;
+    e.peer_url = m.addresses.peer_url;
+    const bool joins = m.phase == Phase::kAdding || m.phase == Phase::kLearner;
+    e.learner = chance(joins ? 85 : 3);
+    e.started = chance(joins ? 60 : 95);
+    list.members.push_back(e);
+  }
+  if (chance(15))
+    list.members.push_back(
+        {base::MemberId{0xbeef}, "x", "https://192.0.2.1:2380", chance(60), chance(40)});
+  const auto leader = id_of(below(4));
+  for (const EtcdMember& e : list.members) {
+    if (chance(85)) w.seen.statuses[e.id] = fact(draw_status(leader));
+  }
+  if (chance(80)) {
+    w.seen.membership = list;
+    w.seen.quorum_read = start();
+  } else {
+    w.seen.membership = base::Fact<Membership>::unknown("request timed out");
+    w.seen.quorum_read = fact(ago());
+  }
+}
+
+void draw_last(Observation& seen) {
+  LastAct last;
+  last.action =
+      std::array<std::string, 8>{"AddLearner",  "RemoveMember",  "PromoteMember",    "WriteTicket",
+                                 "StartMember", "PrepareMember", "DiscardFormation", "MoveLeader"}
+          .at(static_cast<std::size_t>(below(8)));
+  last.outcome = any<Outcome>(3);
+  last.failures = last.outcome == Outcome::kDone ? 0 : 1 + static_cast<unsigned>(below(4));
+  last.at = ago();
+  seen.last = last;
+}
+
+}  // namespace
+
+World draw_world() {
+  World w;
+  w.now = start();
+  w.intent = draw_intent();
+  w.record = draw_record();
+  Observation& seen = w.seen;
+  seen.record_state = w.record.formation == Formation::kNone ? RecordState::kNone
+                      : chance(97)                           ? RecordState::kOk
+                                                             : RecordState::kTorn;
+  if (chance(5)) seen.stray_data = fact(std::vector<std::string>{"c-9"});
+  draw_live(w);
+  for (const auto& [name, m] : w.record.members)
+    if (chance(95)) seen.members[name] = draw_facts(w.record);
+  std::vector<Alarm> alarms;
+  if (chance(10)) alarms.push_back({id_of(below(4)), any<AlarmKind>(2)});
+  seen.alarms = fact(alarms);
+  seen.cluster_version = fact(api::Version{3, 5 + below(3), 0, ""});
+  for (int i = 0; chance(20) && i < 5; ++i) seen.hashes[id_of(i)] = {chance(70) ? 1U : 2U, 100, 10};
+  for (const char* v : {"3.5.12", "3.5.33", "3.6.16", "3.7.3"})
+    seen.binaries[v] = fact(chance(80) ? Binary::kPresent : any<Binary>(3));
+  seen.client_certificate_published = chance(80);
+  seen.survivor_snapshot = fact(chance(50));
+  if (chance(40)) draw_last(seen);
+  for (int i = 0; i < below(9); ++i) {
+    seen.addresses[w.record.next_ordinal + i] = addresses_of(w.record.next_ordinal + i);
+    seen.fresh_volumes.push_back(fmt::format("v{}", w.record.next_ordinal + i));
+  }
+  seen.fresh_incarnation = chance(90) ? "i2" : "i0";
+  seen.fresh_operation = "op2";
+  return w;
+}
+
+std::string to_text(const World& w) {
+  std::string out = fmt::format("wish {} size {} stop {} hibernate {}; formation {} list {}\n",
+                                static_cast<int>(w.intent.wish), w.intent.cluster.spec.size,
+                                w.intent.stop, w.intent.cluster.spec.hibernate,
+                                name_of(w.record.formation), w.seen.membership.known());
+  for (const auto& [name, m] : w.record.members)
+    out += fmt::format("{} {} {} {} may_start {}\n", name, base::to_text(m.id), name_of(m.phase),
+                       name_of(m.permit), m.may_start);
+  if (w.seen.membership.known()) {
+    for (const auto& e : w.seen.membership->members) {
+      const auto at = w.seen.statuses.find(e.id);
+      const bool answers = at != w.seen.statuses.end() && at->second.known();
+      out +=
+          fmt::format("listed {} started {} learner {} leader {}\n", base::to_text(e.id), e.started,
+                      e.learner, answers ? base::to_text(at->second->leader) : "unknown");
+    }
+  }
+  if (w.record.operation)
+    out += fmt::format("operation {} {}\n", name_of(w.record.operation->kind),
+                       w.record.operation->step);
+  return out;
+}
+
+}  // namespace plan::test
