@@ -41,8 +41,8 @@ std::string row(std::size_t voters, std::size_t healthy) {
   const auto ask = [&](const Seat* seat, bool (View::*may)(const Seat&) const) {
     return seat == nullptr ? "none" : word((view.*may)(*seat));
   };
-  return fmt::format("{:6} {:7} {:6} {:9} {:>12} {:>9} {:>14} {:>11} {:>4} {:>8}\n", voters,
-                     healthy, quorum_of(voters), tolerated(voters), ask(well, &View::may_stop),
+  return fmt::format("{:6} {:7} {:6} {:9} {:>9} {:>8} {:>11} {:>10} {:>4} {:>7}\n", voters, healthy,
+                     quorum_of(voters), tolerated(voters), ask(well, &View::may_stop),
                      ask(ill, &View::may_stop), ask(well, &View::may_remove),
                      ask(ill, &View::may_remove), word(view.may_add()),
                      word(view.may_promote(learner)));
@@ -51,8 +51,7 @@ std::string row(std::size_t voters, std::size_t healthy) {
 // What may be done to one member, with so many voters of which so many are healthy.
 TEST(Quorum, Table) {
   std::string out =
-      "voters healthy quorum tolerated stop healthy stop ill remove healthy  remove ill  add  "
-      "promote\n";
+      "voters healthy quorum tolerated stop well stop ill remove well remove ill  add promote\n";
   for (std::size_t voters = 1; voters <= 5; ++voters) {
     for (std::size_t healthy = voters + 1; healthy-- > 0;) out += row(voters, healthy);
   }
