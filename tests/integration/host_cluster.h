@@ -41,7 +41,7 @@ class HostCluster : public ::testing::Test {
   void TearDown() override {
     end();
     for (const auto& [name, member] : record().members) kill_member(name);
-    if (HasFailure() || std::getenv("SAY")) std::fprintf(stderr, "%s\n", said_.c_str());
+    if (HasFailure()) std::fprintf(stderr, "%s\n", said_.c_str());
   }
 
   void begin() {

@@ -1,4 +1,7 @@
 // The planner, the engine, the host driver, the guard and real etcd processes together.
+#include <cstdlib>
+#include <string_view>
+
 #include "integration/host_cluster.h"
 
 namespace integration {
@@ -115,6 +118,34 @@ TEST_F(HostDriverTest, ADeletedClusterStopsKeepsItsDataAndGoesOnWhenItIsWantedAg
   EXPECT_EQ(record().cluster_id, id);
   expect_everywhere("a", "1");
 }
+
+// Flags, metrics and answers differ by version.
+class HostVersionTest : public HostCluster, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(HostVersionTest, FormsOverTlsAndReplacesALostMember) {
+  intent_.cluster.spec.version = *api::parse_version(GetParam());
+  ASSERT_TRUE(run_until([&] { return healthy(3); }));
+  ASSERT_TRUE(put("a", "1"));
+  expect_everywhere("a", "1");
+  EXPECT_TRUE(run_until([&] {
+    const auto& version = reconciler_->last()->seen.cluster_version;
+    return version.known() && version->same_minor(intent_.cluster.spec.version);
+  }));
+  const std::string name = record().members.begin()->first;
+  kill_member(name);
+  ASSERT_TRUE(posix::remove_tree(files(name).data));
+  ASSERT_TRUE(run_until([&] { return healthy(3) && !record().members.contains(name); }));
+  expect_everywhere("a", "1");
+}
+
+// The oldest version is fetched for the full depth only.
+std::vector<const char*> versions() {
+  std::vector<const char*> out{"3.5.33", "3.6.16", "3.7.3"};
+  const char* depth = std::getenv("EO_DEPTH");
+  if (depth != nullptr && std::string_view(depth) == "full") out.push_back("3.4.23");
+  return out;
+}
+INSTANTIATE_TEST_SUITE_P(Versions, HostVersionTest, ::testing::ValuesIn(versions()));
 
 }  // namespace
 }  // namespace integration
