@@ -56,27 +56,27 @@ TEST(Quorum, Table) {
     for (std::size_t healthy = voters + 1; healthy-- > 0;) out += row(voters, healthy);
   }
   EXPECT_EQ(
-      R"(voters healthy quorum tolerated stop healthy stop ill remove healthy  remove ill  add  promote
-     1       1      1         0            -      none              -        none  yes      yes
-     1       0      1         0         none         -           none           -    -        -
-     2       2      2         0            -      none            yes        none  yes      yes
-     2       1      2         0            -         -              -           -    -        -
-     2       0      2         0         none         -           none           -    -        -
-     3       3      2         1          yes      none            yes        none  yes      yes
-     3       2      2         1            -       yes              -         yes    -      yes
-     3       1      2         1            -         -              -           -    -        -
-     3       0      2         1         none         -           none           -    -        -
-     4       4      3         1          yes      none            yes        none  yes      yes
-     4       3      3         1            -       yes            yes         yes  yes      yes
-     4       2      3         1            -         -              -           -    -        -
-     4       1      3         1            -         -              -           -    -        -
-     4       0      3         1         none         -           none           -    -        -
-     5       5      3         2          yes      none            yes        none  yes      yes
-     5       4      3         2          yes       yes            yes         yes  yes      yes
-     5       3      3         2            -       yes              -         yes    -      yes
-     5       2      3         2            -         -              -           -    -        -
-     5       1      3         2            -         -              -           -    -        -
-     5       0      3         2         none         -           none           -    -        -
+      R"(voters healthy quorum tolerated stop well stop ill remove well remove ill  add promote
+     1       1      1         0         -     none           -       none  yes     yes
+     1       0      1         0      none        -        none          -    -       -
+     2       2      2         0         -     none         yes       none  yes     yes
+     2       1      2         0         -        -           -          -    -       -
+     2       0      2         0      none        -        none          -    -       -
+     3       3      2         1       yes     none         yes       none  yes     yes
+     3       2      2         1         -      yes           -        yes    -     yes
+     3       1      2         1         -        -           -          -    -       -
+     3       0      2         1      none        -        none          -    -       -
+     4       4      3         1       yes     none         yes       none  yes     yes
+     4       3      3         1         -      yes         yes        yes  yes     yes
+     4       2      3         1         -        -           -          -    -       -
+     4       1      3         1         -        -           -          -    -       -
+     4       0      3         1      none        -        none          -    -       -
+     5       5      3         2       yes     none         yes       none  yes     yes
+     5       4      3         2       yes      yes         yes        yes  yes     yes
+     5       3      3         2         -      yes           -        yes    -     yes
+     5       2      3         2         -        -           -          -    -       -
+     5       1      3         2         -        -           -          -    -       -
+     5       0      3         2      none        -        none          -    -       -
 )",
       out);
 }
