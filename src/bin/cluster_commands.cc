@@ -96,13 +96,13 @@ int watch_status(const Context& c) {
 }
 
 int show_plan(const Context& c) {
+  if (!operator_runs(c)) return plan_offline(c.flags, c.state_dir, c.key, c.stop);
   json::Object args;
   if (!c.flags.file.empty()) {
     const auto text = read_input(c.flags.file);
     if (!text) return report(text.error());
     args["text"] = *text;
   }
-  if (!operator_runs(c)) return report(no_operator(c));
   const auto answer = ask(c, Op::kPlan, std::move(args));
   if (!answer) return report(answer.error());
   if (c.flags.output != Output::kText) {

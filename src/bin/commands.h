@@ -1,8 +1,11 @@
 // What each command does. Each gives the exit code of the process and prints for itself.
 #pragma once
 
+#include <optional>
+#include <stop_token>
 #include <string>
 
+#include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "bin/command_line.h"
@@ -13,6 +16,9 @@ namespace bin {
 int run_operator(const RunFlags& flags);
 int cluster_command(const ClusterFlags& flags);
 int plan_files(const ClusterFlags& flags);  // plan -f FILE without --state
+// plan with --state, and no operator there: what one would do first.
+int plan_offline(const ClusterFlags& flags, const std::string& state_dir,
+                 const std::optional<base::ClusterKey>& key, const std::stop_token& stop);
 int validate(const ValidateFlags& flags);
 int fetch(const FetchFlags& flags);
 int print_version(const VersionFlags& flags);

@@ -266,8 +266,7 @@ void IntentSource::settle(const base::ClusterKey& key, Wanted& wanted,
         fmt::format("{}:{}: {}", *owner->file, owner->document->line, errors_of(*owner->document));
     return;
   }
-  wanted.problem = refusal(wanted, *owner);
-  if (!wanted.problem.empty()) return;
+  wanted.problem.clear();
   for (const auto& problem : owner->document->problems)
     if (problem.severity == api::Severity::kWarning) wanted.warnings.push_back(problem.text());
   wanted.problem = refusal_of(wanted, *owner->document->cluster(), wanted.warnings);
@@ -277,19 +276,6 @@ void IntentSource::settle(const base::ClusterKey& key, Wanted& wanted,
     return;
   }
   accept(wanted, *owner);
-}
-
-// An edit that may not follow what is in force; empty: it may.
-std::string IntentSource::refusal(Wanted& wanted, const Claim& claim) const {
-  if (!wanted.cluster) return {};
-  std::vector<std::string> errors;
-  for (const auto& problem : api::validate_update(*wanted.cluster, *claim.document->cluster()))
-    if (problem.severity == api::Severity::kError)
-      errors.push_back(problem.text());
-    else
-      wanted.warnings.push_back(problem.text());
-  if (errors.empty()) return {};
-  return fmt::format("{}:{}: {}", *claim.file, claim.document->line, base::join(errors, "; "));
 }
 
 std::set<base::ClusterKey> IntentSource::take(const base::Result<FolderLook>& look,

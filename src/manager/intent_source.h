@@ -88,7 +88,6 @@ class IntentSource {
   void collect_secret(const std::string& name, const File& file, const api::Document& document);
   void settle(const base::ClusterKey& key, Wanted& wanted, const std::vector<Claim>& claims,
               base::Instant now);
-  [[nodiscard]] std::string refusal(Wanted& wanted, const Claim& claim) const;
   void accept(Wanted& wanted, const Claim& claim) const;
   void vanish(Wanted& wanted, base::Instant now) const;
   [[nodiscard]] std::string file_problem(const std::string& name) const;

@@ -112,12 +112,15 @@ std::string operation_text(const json::Value& status, base::Instant now) {
 void put_conditions(const json::Value& status, const TableOptions& options, std::string& out) {
   std::vector<std::string> good;
   for (const auto& condition : items_at(status, "conditions")) {
-    const auto name = text_at(condition, "type") + "=" + text_at(condition, "status");
-    if (is_good(condition))
-      good.push_back(name);
-    else
+    const auto type = text_at(condition, "type"), truth = text_at(condition, "status");
+    const auto name = type + "=" + truth;
+    if (is_good(condition)) {
+      // What is as it should be is named only where that is good news.
+      if (truth == "True") good.push_back(type);
+    } else {
       out += fmt::format("  {} {}: {}\n", paint(options, "33", "! " + name),
                          text_at(condition, "reason"), text_at(condition, "message"));
+    }
   }
   if (!good.empty()) out += "  ok  " + base::join(good, ", ") + "\n";
 }

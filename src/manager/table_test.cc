@@ -44,7 +44,7 @@ TEST(StatusTable, AnUpdateAtAGlance) {
       "  production-etcd-2  -         -        unknown  -        -       -\n"
       "  operation  Rollout: restart production-etcd-1, for 15s, at most 4m59s more\n"
       "  ! Degraded=True MemberDown: production-etcd-1 starts\n"
-      "  ok  Available=True, EvenSize=False\n"
+      "  ok  Available\n"
       "  next  wait: the operation above is on it\n");
 }
 
