@@ -128,7 +128,9 @@ base::MemberId Seat::id() const {
 }
 
 bool Seat::process_is(Process process) const {
-  return facts != nullptr && facts->process.known() && *facts->process == process;
+  if (facts == nullptr) return false;
+  if (process == Process::kStopped && facts->process.is_absent()) return true;
+  return facts->process.known() && *facts->process == process;
 }
 
 bool Seat::data_is(Data data) const {

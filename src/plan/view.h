@@ -19,8 +19,9 @@ struct Seat {
   bool voter = false;                  // by the list
   bool healthy = false;  // started, answers, sees the cluster's leader, right cluster id
   [[nodiscard]] std::string name() const;
-  [[nodiscard]] base::MemberId id() const;               // 0: not known
-  [[nodiscard]] bool process_is(Process process) const;  // known to be so
+  [[nodiscard]] base::MemberId id() const;  // 0: not known
+  // Known to be so; a process that is not there is stopped.
+  [[nodiscard]] bool process_is(Process process) const;
   [[nodiscard]] bool data_is(Data data) const;
   [[nodiscard]] bool ended_by(End end) const;
 };
