@@ -1,0 +1,192 @@
+// The parts of the driver that need no process.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "drivers/host/certificates.h"
+#include "drivers/host/metrics_page.h"
+#include "drivers/host/port_book.h"
+#include "drivers/host/ticket.h"
+#include "etcd/identity.h"
+#include "pki/cert.h"
+#include "posix/files.h"
+#include "posix/process.h"
+
+namespace host {
+namespace {
+
+class SetClock final : public base::Clock {
+ public:
+  base::Instant at = base::Instant(std::chrono::hours(24 * 365 * 50));
+  [[nodiscard]] base::Instant now() const override { return at; }
+  [[nodiscard]] base::Tick tick() const override { return {}; }
+};
+
+plan::MemberRecord member(const std::string& name, int port, plan::Phase phase,
+                          plan::Permit permit) {
+  plan::MemberRecord m;
+  m.name = name;
+  m.addresses = {"https://127.0.0.1:" + std::to_string(port),
+                 "https://127.0.0.1:" + std::to_string(port + 1),
+                 "http://127.0.0.1:" + std::to_string(port + 2)};
+  m.volume = "vol-" + name;
+  m.incarnation = "inc";
+  m.phase = phase;
+  m.permit = permit;
+  m.version = {3, 5, 12, ""};
+  return m;
+}
+
+plan::Record record(std::vector<plan::MemberRecord> members) {
+  plan::Record r;
+  r.key = {"default", "c"};
+  r.incarnation = "inc";
+  r.token = "token";
+  for (auto& m : members) r.members[m.name] = m;
+  return r;
+}
+
+TEST(PortBook, OffersStayAndAreNobodyElses) {
+  PortBook book({20100, 20199});
+  const auto a = book.offer({"default", "a"}, 0, 2, true);
+  const auto b = book.offer({"default", "b"}, 0, 2, true);
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(*a, *book.offer({"default", "a"}, 0, 2, true));
+  std::set<posix::Port> ports;
+  for (const auto* offers : {&*a, &*b})
+    for (const auto& [ordinal, at] : *offers)
+      for (const auto& url : {at.peer_url, at.client_url, at.metrics_url})
+        EXPECT_TRUE(ports.insert(port_of(url)).second) << url;
+}
+
+TEST(PortBook, RecordedPortsAreTakenUntilTheirClusterIsForgotten) {
+  PortBook book({20200, 20205});
+  plan::Record r = record({member("c-0", 20200, plan::Phase::kVoter, plan::Permit::kData)});
+  book.learn(r);
+  const auto offer = book.offer({"default", "d"}, 0, 1, true);
+  ASSERT_TRUE(offer) << offer.error().text();
+  EXPECT_EQ(port_of(offer->at(0).client_url), 20203);
+  EXPECT_EQ(book.offer({"default", "e"}, 0, 1, true).error().code, base::Code::kResourceExhausted);
+  book.forget(r.key);
+  EXPECT_TRUE(book.offer({"default", "e"}, 0, 1, true));
+}
+
+TEST(MetricsPage, TheDecidedClusterVersionOnly) {
+  EXPECT_EQ(cluster_version_in("a 1\netcd_cluster_version{cluster_version=\"3.4\"} 0\n"
+                               "etcd_cluster_version{cluster_version=\"3.5\"} 1\n"),
+            (api::Version{3, 5, 0, ""}));
+  EXPECT_EQ(cluster_version_in("etcd_cluster_version{cluster_version=\"\"} 1\n"), std::nullopt);
+  EXPECT_EQ(cluster_version_in(""), std::nullopt);
+}
+
+TEST(Ticket, FoundersGetTheIdsThatEtcdWillCompute) {
+  api::ClusterSpec spec;
+  const auto first = member("c-0", 100, plan::Phase::kForming, plan::Permit::kBootstrap);
+  const auto second = member("c-1", 200, plan::Phase::kForming, plan::Permit::kBootstrap);
+  const plan::Record r = record({first, second});
+  const auto t = make_ticket({spec, r, first, {}, {"/e", "", "/u"}, {}, {}});
+  ASSERT_TRUE(t) << t.error().text();
+  EXPECT_EQ(t->permit, guard::Permit::kBootstrap);
+  EXPECT_EQ(t->initial_cluster, "c-0=https://127.0.0.1:100,c-1=https://127.0.0.1:200");
+  EXPECT_EQ(t->peer_address, "127.0.0.1:100");
+  EXPECT_EQ(t->member_id, etcd::member_id({"https://127.0.0.1:100"}, "token"));
+  EXPECT_EQ(t->cluster_id, etcd::cluster_id({etcd::member_id({"https://127.0.0.1:100"}, "token"),
+                                             etcd::member_id({"https://127.0.0.1:200"}, "token")}));
+}
+
+TEST(Ticket, AJoiningMemberGetsTheLiveListWithOurNames) {
+  api::ClusterSpec spec;
+  auto joins = member("c-3", 300, plan::Phase::kLearner, plan::Permit::kJoin);
+  joins.id = {9};
+  plan::Record r = record({member("c-0", 100, plan::Phase::kVoter, plan::Permit::kData), joins});
+  r.cluster_id = {5};
+  TicketInput in{spec, r, joins, {}, {"/e", "", "/u"}, {}, {}};
+  in.live = {
+      {"c-0", "https://127.0.0.1:100"}, {"", "https://127.0.0.1:300"}, {"", "https://10.0.0.1:1"}};
+  const auto t = make_ticket(in);
+  ASSERT_TRUE(t);
+  EXPECT_EQ(t->initial_cluster,
+            "c-0=https://127.0.0.1:100,c-3=https://127.0.0.1:300,"
+            "unnamed-10.0.0.1:1=https://10.0.0.1:1");
+  EXPECT_EQ(t->member_id, base::MemberId{9});
+  EXPECT_EQ(t->cluster_id, base::ClusterId{5});
+}
+
+TEST(Ticket, ARestoreIsAClusterOfItsOwnUnderTheNewToken) {
+  api::ClusterSpec spec;
+  const auto alone = member("c-3", 300, plan::Phase::kForming, plan::Permit::kRestore);
+  plan::Record r = record({member("c-0", 100, plan::Phase::kSurvivor, plan::Permit::kData), alone});
+  r.recovery = plan::Recovery{"op-1", "c-0", "", "old", {}};
+  const auto t = make_ticket({spec, r, alone, {}, {"/e", "", "/u"}, {}, "/snap"});
+  ASSERT_TRUE(t);
+  EXPECT_EQ(t->initial_cluster, "c-3=https://127.0.0.1:300");
+  EXPECT_EQ(t->restore_operation, "op-1");
+  EXPECT_EQ(t->restore_snapshot, "/snap");
+  EXPECT_EQ(t->restore_token, "token");
+  EXPECT_EQ(t->member_id, etcd::member_id({"https://127.0.0.1:300"}, "token"));
+}
+
+class CertificatesTest : public ::testing::Test {
+ protected:
+  CertificatesTest()
+      : layout_(::testing::TempDir() + "host-certs-" + std::to_string(posix::own_pid())),
+        files_(layout_.member({"default", "c"}, "c-0")),
+        certificates_(layout_.cluster({"default", "c"}), clock_) {
+    tls_.validity = std::chrono::hours(3);
+  }
+  ~CertificatesTest() override { (void)posix::remove_tree(layout_.root()); }
+  std::string text(const std::string& file) { return posix::read_file(file, 1 << 20).value_or(""); }
+  SetClock clock_;
+  Layout layout_;
+  MemberFiles files_;
+  Certificates certificates_;
+  api::Tls tls_;
+};
+
+TEST_F(CertificatesTest, ALeafFileHoldsAPairThatMatchesAndOnlyWeCanRead) {
+  ASSERT_TRUE(certificates_.prepare_member(tls_, "c-0", files_, "i1"));
+  for (const auto& file : {leaf_files(files_).server, leaf_files(files_).peer}) {
+    EXPECT_EQ(pki::key_matches(text(file), text(file)), true) << file;
+    EXPECT_EQ(posix::file_info(file)->mode, 0600U);
+    EXPECT_EQ(pki::covers_host(text(file), "127.0.0.1"), true);
+  }
+  const auto server = text(leaf_files(files_).server);
+  EXPECT_TRUE(pki::verify(server, text(leaf_files(files_).client_ca), clock_.now()));
+  EXPECT_FALSE(pki::verify(server, text(leaf_files(files_).peer_ca), clock_.now()));
+}
+
+TEST_F(CertificatesTest, PreparingAgainKeepsThemRenewingDoesNot) {
+  ASSERT_TRUE(certificates_.prepare_member(tls_, "c-0", files_, "i1"));
+  const auto server = text(leaf_files(files_).server);
+  const auto dates = certificates_.member_dates(files_);
+  ASSERT_TRUE(dates.known());
+  EXPECT_LT(dates->renew_at, dates->expires);
+  ASSERT_TRUE(certificates_.prepare_member(tls_, "c-0", files_, "i1"));
+  EXPECT_EQ(text(leaf_files(files_).server), server);
+  clock_.at += std::chrono::hours(2);
+  ASSERT_TRUE(certificates_.renew_member(tls_, "c-0", files_, "i1"));
+  EXPECT_GT(certificates_.member_dates(files_)->expires, dates->expires);
+}
+
+TEST_F(CertificatesTest, AnotherIncarnationTrustsNoOldPeer) {
+  ASSERT_TRUE(certificates_.prepare_member(tls_, "c-0", files_, "i1"));
+  const auto old = text(leaf_files(files_).peer);
+  ASSERT_TRUE(certificates_.prepare_member(tls_, "c-0", files_, "i2"));
+  EXPECT_FALSE(pki::verify(old, text(leaf_files(files_).peer_ca), clock_.now()));
+  EXPECT_TRUE(
+      pki::verify(text(leaf_files(files_).peer), text(leaf_files(files_).peer_ca), clock_.now()));
+}
+
+TEST_F(CertificatesTest, UsersGetTheirsOnlyWhenPublished) {
+  ASSERT_TRUE(certificates_.prepare_member(tls_, "c-0", files_, "i1"));
+  EXPECT_FALSE(certificates_.published());
+  const auto users = pki_files(layout_.cluster({"default", "c"}));
+  EXPECT_EQ(posix::exists(users.user_cert), base::Fact<bool>(false));
+  ASSERT_TRUE(certificates_.publish(tls_));
+  EXPECT_TRUE(certificates_.published());
+  EXPECT_EQ(pki::key_matches(text(users.user_key), text(users.user_cert)), true);
+  EXPECT_EQ(pki::parse_certificate(text(users.user_cert))->common_name, "client");
+}
+
+}  // namespace
+}  // namespace host
