@@ -16,6 +16,7 @@
 #include "posix/env.h"
 #include "posix/logger.h"
 #include "posix/signals.h"
+#include "posix/socket.h"
 #include "posix/wakeup.h"
 
 namespace bin {
@@ -42,11 +43,8 @@ bool nobody_listens(const base::Error& error) {
   return error.code == base::Code::kNotFound || error.code == base::Code::kUnavailable;
 }
 
-// NotFound from the operator is about the cluster; from the socket it means that nobody is there.
 bool operator_runs(const Context& c) {
-  const auto answer = manager::call_control(manager::control_socket(c.state_dir),
-                                            {Op::kStatus, {}, {}}, kDeadline, c.stop);
-  return answer || !nobody_listens(answer.error());
+  return posix::UnixStream::connect(manager::control_socket(c.state_dir)).has_value();
 }
 
 base::Error no_operator(const Context& c) {

@@ -74,15 +74,18 @@ base::Result<manager::ManagerOptions> options_of(const RunFlags& flags) {
                       "detached and outlive the operator)");
   manager::ManagerOptions out;
   TRY(out.manifests, posix::absolute_path(flags.manifests));
-  TRY_IN("--manifests", const auto folder, posix::file_info(out.manifests));
-  if (!folder.directory)
-    return base::fail(base::Code::kInvalidArgument,
-                      "--manifests " + flags.manifests + " is not a folder");
   out.http_addr = flags.http_addr;
   out.workers = flags.workers;
   TRY(out.platform.state_dir, posix::absolute_path(flags.state));
   if (const auto made = posix::make_dirs(out.platform.state_dir); !made)
     return std::unexpected(made.error().in("--state"));
+  // A folder that is away for now must not keep clusters that run without their operator.
+  const bool known = posix::exists(out.platform.state_dir + "/clusters") == base::Fact<bool>(true);
+  const auto folder = posix::file_info(out.manifests);
+  if (!folder && !known) return std::unexpected(folder.error().in("--manifests"));
+  if (folder && !folder->directory)
+    return base::fail(base::Code::kInvalidArgument,
+                      "--manifests " + flags.manifests + " is not a folder");
   TRY(out.platform.guard, guard_program());
   if (!flags.etcd_dir.empty()) {
     TRY(out.platform.etcd_dir, posix::absolute_path(flags.etcd_dir));

@@ -58,8 +58,8 @@ using Handler = std::function<base::Result<json::Value>(const Request&, const st
 // The answer to one line, also to one that is no request. Pure but for `handler`.
 std::string answer_line(std::string_view line, const Handler& handler, const std::stop_token& stop);
 
-// Serves one connection after the other until asked to stop. A client that does not send its
-// request in time, or does not read the answer, is dropped.
+// Serves a few connections at a time until asked to stop; `handler` must bear that. A client that
+// does not send its request in time, or does not read the answer, is dropped.
 base::Status serve_control(const std::string& socket, const Handler& handler, base::Logger& log,
                            const std::stop_token& stop);
 
