@@ -42,7 +42,7 @@ class HostDriver final : public engine::Driver {
   void see_offers(const engine::Job& job, plan::Observation& seen);
   void see_binaries(const Call& call, plan::Observation& seen);
   void see_statuses(const engine::Job& job, plan::Observation& seen);
-  void see_cluster(const engine::Job& job, plan::Observation& seen);
+  void see_cluster(const Call& call, plan::Observation& seen);
   bool see_cluster_at(const std::string& url, bool old, plan::Observation& seen);
   void see_version(const Call& call, plan::Observation& seen);
   void see_hashes(const engine::Job& job, plan::Observation& seen);

@@ -42,9 +42,9 @@ plan::Observation HostDriver::observe(const engine::Job& job, bool want_hashes,
     return seen;
   }
   see_statuses(job, seen);
-  see_cluster(job, seen);
+  see_cluster(call, seen);
   see_version(call, seen);
-  if (want_hashes) see_hashes(job, seen);
+  if (want_hashes && !stop.stop_requested()) see_hashes(job, seen);
   return seen;
 }
 
@@ -206,7 +206,7 @@ bool HostDriver::see_cluster_at(const std::string& url, bool old, plan::Observat
 }
 
 // Asks who sees a leader and votes, the leader first; who sees none cannot answer.
-void HostDriver::see_cluster(const engine::Job& job, plan::Observation& seen) {
+void HostDriver::see_cluster(const Call& call, plan::Observation& seen) {
   const std::string none = "no member answers that sees a leader";
   seen.membership = base::Fact<plan::Membership>::unknown(none);
   seen.quorum_read = base::Fact<base::Instant>::unknown(none);
@@ -219,7 +219,7 @@ void HostDriver::see_cluster(const engine::Job& job, plan::Observation& seen) {
   std::vector<Candidate> candidates;
   for (const auto& [id, status] : seen.statuses) {
     if (!status.known() || !status->leader || status->learner) continue;
-    for (const auto& [name, member] : job.record.members) {
+    for (const auto& [name, member] : call.job.record.members) {
       const bool is_it = member.id == id;
       const bool may_be = !member.id && member.phase == plan::Phase::kForming;
       if (!is_it && !may_be) continue;
@@ -230,7 +230,7 @@ void HostDriver::see_cluster(const engine::Job& job, plan::Observation& seen) {
   std::ranges::sort(candidates, {}, [](const Candidate& c) { return std::pair(c.rank, c.url); });
   const auto same = std::ranges::unique(candidates, {}, &Candidate::url);
   candidates.erase(same.begin(), same.end());
-  for (size_t i = 0; i < candidates.size() && i < 3; ++i)
+  for (size_t i = 0; i < candidates.size() && i < 3 && !call.stop.stop_requested(); ++i)
     if (see_cluster_at(candidates[i].url, candidates[i].old, seen)) return;
 }
 
