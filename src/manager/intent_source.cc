@@ -286,8 +286,7 @@ std::set<base::ClusterKey> IntentSource::take(const base::Result<FolderLook>& lo
       if (wanted.wish == Wish::kDeleted) continue;
       wanted.wish = Wish::kStale;
       wanted.vanished_at.reset();
-      wanted.problem = fmt::format("cannot read {}: {}; the last good manifest stays in force",
-                                   options_.folder, look.error().message);
+      wanted.problem = fmt::format("cannot read {}: {}", options_.folder, look.error().message);
     }
   } else {
     read(*look);
