@@ -40,7 +40,10 @@ class HostCluster : public ::testing::Test {
   }
   void TearDown() override {
     end();
-    for (const auto& [name, member] : record().members) kill_member(name);
+    // Every member that ever was, whatever the record says of it now.
+    const auto cluster = host::Layout(scratch_.root() + "/state").cluster(intent_.cluster.key);
+    const auto names = posix::list_dir(cluster.members);
+    for (size_t i = 0; names && i < names->size(); ++i) kill_member((*names)[i]);
     if (HasFailure()) std::fprintf(stderr, "%s\n", said_.c_str());
   }
 
