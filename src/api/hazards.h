@@ -46,6 +46,11 @@ struct MinorInfo {
 std::span<const MinorInfo> minor_table();
 std::optional<Version> newest_of_minor(const Version& version);  // none: unknown minor
 
+// 3.7 cannot read log entries in the form of 3.5, which 3.6 writes as long as it runs beside 3.5.
+// So 3.6 snapshots its log after this many entries (its own default is 10000), and 3.7 waits until
+// the last such entry is behind a snapshot of every member.
+inline constexpr int kSnapshotCountOf36 = 1000;
+
 // Why this version may not run at all, with what may; no value: it may.
 std::optional<std::string> check_version(const Version& version);
 

@@ -148,6 +148,7 @@ void fields(A& a, auto& x)
   a("bootstrapSource", x.bootstrap_source);
   a("bootstrappedAt", x.bootstrapped_at);
   a("highestMinorSeen", x.highest_minor_seen);
+  a("minorSinceIndex", x.minor_since_index);
 }
 
 struct Writer {

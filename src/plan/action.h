@@ -31,6 +31,10 @@ struct OpenToClients {};  // publish the users' client certificate
 struct FetchBinary {
   std::string version;
 };
+// Entries that change nothing, until the log reaches this index: etcd then writes a raft snapshot.
+struct AdvanceLog {
+  std::uint64_t index = 0;
+};
 struct PutAside {
   std::string member;
   bool delete_data = false;
@@ -80,9 +84,9 @@ struct NewPeerAuthority {
 
 using Action =
     std::variant<PrepareMember, StartMember, WriteTicket, IssueCertificates, OpenToClients,
-                 FetchBinary, PutAside, DeleteCluster, DiscardFormation, StopMember, AddLearner,
-                 PromoteMember, RemoveMember, MoveLeader, Compact, Defragment, DisarmAlarm,
-                 SnapshotSurvivor, ExportSurvivor, NewPeerAuthority>;
+                 FetchBinary, AdvanceLog, PutAside, DeleteCluster, DiscardFormation, StopMember,
+                 AddLearner, PromoteMember, RemoveMember, MoveLeader, Compact, Defragment,
+                 DisarmAlarm, SnapshotSurvivor, ExportSurvivor, NewPeerAuthority>;
 
 std::string_view name_of(const Action& action);  // "AddLearner"
 std::string to_text(const Action& action);       // "AddLearner c-3 https://…": for transcripts

@@ -112,6 +112,8 @@ struct Record {
   std::int64_t compacted_revision = 0;                     // by our own hand, to cure NOSPACE
   std::string bootstrap_source;                            // "new", "data", "survivor c-2"
   base::Instant bootstrapped_at{};
+  std::uint64_t minor_since_index =
+      0;                       // raft index that was seen when that minor rose; 0: it did not
   int highest_minor_seen = 0;  // of the cluster version: a step below it is a downgrade
 };
 

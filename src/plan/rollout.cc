@@ -101,8 +101,12 @@ std::optional<Answer> latch_target(Context& c) {
     answer.look_again = kRefusedLook;
     return answer;
   }
-  if (verdict.kind == VersionVerdict::Kind::kNotYet)
-    return Answer::note(verdict.reason, verdict.message);
+  if (verdict.kind == VersionVerdict::Kind::kNotYet) {
+    const bool well = not_all_healthy(c.view).empty();
+    if (verdict.advance_to == 0 || !well || too_soon(c, "AdvanceLog"))
+      return Answer::note(verdict.reason, verdict.message);
+    return Answer::act(verdict.reason, AdvanceLog{verdict.advance_to}, verdict.message);
+  }
   if (auto answer = need_binary(c, wanted)) return answer;
   const std::string problem = not_all_healthy(c.view);
   const bool alarm = !c.seen.alarms.known() || !c.seen.alarms->empty();

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "api/hazards.h"
 #include "api/upgrade_path.h"
+#include "base/text.h"
 #include "plan/members.h"
 
 namespace plan {
@@ -62,6 +64,26 @@ std::string unfinished_step(const Context& c, const api::Version& from) {
   return {};
 }
 
+// The index that every log must reach, so that what was written in the form of 3.5 is behind a raft
+// snapshot; 0: it is. 3.7 ends in a panic when it replays such an entry.
+std::uint64_t index_before_37(const Context& c, const api::Version& from, const api::Version& to) {
+  constexpr std::uint64_t kSlack = 500;  // written between two looks
+  if (from.minor != 6 || to.minor != 7 || c.record.minor_since_index == 0) return 0;
+  std::int64_t count = api::kSnapshotCountOf36;
+  for (const std::string& option : c.intent.cluster.spec.etcd_options) {
+    constexpr std::string_view kFlag = "--snapshot-count=";
+    if (!option.starts_with(kFlag)) continue;
+    if (const auto given = base::parse_int(std::string_view(option).substr(kFlag.size())))
+      count = std::max<std::int64_t>(*given, 1);
+  }
+  const std::uint64_t index =
+      c.record.minor_since_index + static_cast<std::uint64_t>(count) + kSlack;
+  const bool behind = std::ranges::any_of(c.view.seats, [&](const Seat& seat) {
+    return seat.etcd != nullptr && (seat.status == nullptr || seat.status->raft_applied < index);
+  });
+  return behind ? index : 0;
+}
+
 }  // namespace
 
 VersionVerdict judge_version(const Context& c, const api::Version& to) {
@@ -85,11 +107,18 @@ VersionVerdict judge_version(const Context& c, const api::Version& to) {
   }
   out.message = fmt::format("{} → {}", lowest.text(), to.text());
   out.next_minor = !lowest.same_minor(to);
+  out.advance_to = out.next_minor ? index_before_37(c, lowest, to) : 0;
   const std::string unfinished = out.next_minor ? unfinished_step(c, lowest) : std::string();
   if (!unfinished.empty()) {
     out.kind = Kind::kNotYet;
     out.reason = Reason::kUpgradePreflight;
     out.message = fmt::format("{} → {} waits: {}", lowest.text(), to.text(), unfinished);
+    out.advance_to = 0;
+  } else if (out.advance_to > 0) {
+    out.kind = Kind::kNotYet;
+    out.reason = Reason::kUpgradePreflight;
+    out.message = fmt::format("{} → {} waits: the log still holds entries of 3.5 before index {}",
+                              lowest.text(), to.text(), out.advance_to);
   }
   return out;
 }

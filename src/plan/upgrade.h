@@ -20,6 +20,7 @@ struct VersionVerdict {
   std::string message;  // why not, and the way; or what is going to be done
   bool down = false;    // back to the binary of before
   bool next_minor = false;
+  std::uint64_t advance_to = 0;  // kNotYet: the log must reach this index first; 0: no matter
 };
 
 VersionVerdict judge_version(const Context& c, const api::Version& to);

@@ -114,6 +114,19 @@ void remember_reach(const View& view, const Observation& seen, Record& out) {
   }
 }
 
+// What is in the log up to here may be in the form of the minor version before.
+void remember_minor(const api::Version& cluster, const Observation& seen, Record& out) {
+  if (cluster.minor <= out.highest_minor_seen) return;
+  if (out.highest_minor_seen > 0) {
+    for (const auto& [id, fact] : seen.statuses) {
+      const EtcdStatus* status = fact.get();
+      if (status != nullptr && status->cluster_id == out.cluster_id)
+        out.minor_since_index = std::max(out.minor_since_index, status->raft_index);
+    }
+  }
+  out.highest_minor_seen = cluster.minor;
+}
+
 }  // namespace
 
 std::string Seat::name() const {
@@ -249,7 +262,7 @@ Record remember(const Record& record, const Intent& intent, const Observation& s
     out.quorum_lost_since = now;
   }
   if (list != nullptr && seen.cluster_version.known())
-    out.highest_minor_seen = std::max(out.highest_minor_seen, seen.cluster_version->minor);
+    remember_minor(*seen.cluster_version, seen, out);
   return out;
 }
 

@@ -104,6 +104,7 @@ void set_defaults(Flags& flags, const Version& version) {
   flags.set("logger", "zap");  // 3.4 has another by default, which the guard does not read
   flags.set("log-outputs", "stderr");
   if (version.minor == 4) flags.set("pre-vote", "true");  // the default from 3.5 on
+  if (version.minor == 6) flags.set("snapshot-count", std::to_string(api::kSnapshotCountOf36));
   // Off by default in every version; the only way to find members that differ while they run.
   flags.set("initial-corrupt-check", "true");
   if (flags.set("compact-hash-check-enabled", "true")) flags.set("compact-hash-check-time", "1m0s");

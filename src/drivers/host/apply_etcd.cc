@@ -3,6 +3,7 @@
 
 #include "drivers/host/driver.h"
 #include "drivers/host/port_book.h"
+#include "posix/wakeup.h"
 
 namespace host {
 namespace {
@@ -131,6 +132,25 @@ HostDriver::Done HostDriver::act(const plan::DisarmAlarm& a, const Call& call) {
   const auto kind =
       a.kind == plan::AlarmKind::kNoSpace ? etcd::AlarmKind::kNoSpace : etcd::AlarmKind::kCorrupt;
   return result_of(now->api->disarm(a.id, kind, kChange));
+}
+
+// To disarm the alarm of no member changes nothing and is an entry of the log.
+HostDriver::Done HostDriver::act(const plan::AdvanceLog& a, const Call& call) {
+  constexpr int kAtMost = 2'000, kLook = 100;  // the planner asks again for what is left
+  const auto now = live(call);
+  if (!now) return refused(now.error().message);
+  const auto until = posix::deadline_in(call.job.deadline / 2);
+  for (int i = 0; i < kAtMost && !call.stop.stop_requested(); ++i) {
+    if (i % kLook == 0) {
+      const auto status = now->api->status(kStatus);
+      if (!status) return refused(status.error().message);
+      if (status->raft_applied >= a.index) break;
+      if (posix::deadline_in({}) >= until) break;
+    }
+    const auto entry = now->api->disarm(base::MemberId{}, etcd::AlarmKind::kNoSpace, kChange);
+    if (!entry) return result_of(entry);
+  }
+  return done();
 }
 
 }  // namespace host

@@ -71,6 +71,7 @@ class HostDriver final : public engine::Driver {
   Done act(const plan::Compact& a, const Call& call);
   Done act(const plan::Defragment& a, const Call& call);
   Done act(const plan::DisarmAlarm& a, const Call& call);
+  Done act(const plan::AdvanceLog& a, const Call& call);
   // survivor.cc
   Done act(const plan::SnapshotSurvivor& a, const Call& call);
   Done act(const plan::ExportSurvivor& a, const Call& call);
