@@ -179,8 +179,11 @@ Answer wait_for_health(Context& c, const std::string& problem, bool version_chan
   }
   Operation& op = *c.record.operation;
   const Seat* seat = c.view.by_name(op.member);
-  const bool fails = seat != nullptr && seat->facts != nullptr && !seat->healthy &&
-                     seat->facts->ended && seat->facts->ended->failures >= kFailedStarts;
+  // What etcd refuses it refuses again.
+  const bool ended =
+      seat != nullptr && seat->facts != nullptr && !seat->healthy && seat->facts->ended.has_value();
+  const bool fails =
+      ended && (seat->ended_by(End::kConfig) || seat->facts->ended->failures >= kFailedStarts);
   if (!op.halted && (fails || c.now >= op.deadline)) {
     op.halted = true;
     op.note = fails && !seat->facts->ended->text.empty() ? seat->facts->ended->text : problem;
