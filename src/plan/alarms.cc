@@ -165,9 +165,11 @@ Answer corrupt(Context& c) {
 }
 
 struct Space {
-  std::string unknown;        // a member whose size is not known
-  bool full = false;          // a member is at 90 % of its quota
-  std::int64_t in_use = 0;    // the largest percentage of live data
+  std::string unknown;  // a member whose size is not known
+  bool full = false;    // a member is at 90 % of its quota
+  // Percentage of live data, of the member with the least: all hold the same, and a member that
+  // commits nothing more (all but the one that was asked to compact) still counts freed pages.
+  std::int64_t in_use = 100;
   std::int64_t revision = 0;  // the newest that is seen
 };
 
@@ -187,7 +189,7 @@ Space measure(const Context& c) {
     const std::int64_t quota = quota_of(c.intent.cluster.spec, *seat.status);
     space.full |= is_full(c, *seat.status);
     if (quota > 0)
-      space.in_use = std::max(space.in_use, seat.status->db_in_use / (quota / 100 + 1));
+      space.in_use = std::min(space.in_use, seat.status->db_in_use / (quota / 100 + 1));
     space.revision = std::max(space.revision, seat.status->revision);
   }
   return space;
