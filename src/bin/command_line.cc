@@ -75,7 +75,7 @@ void add_run(CLI::App& root, RunFlags& f) {
   app.add_flag_function(
       "--live,!--no-live", [&f](std::int64_t times) { f.live = times > 0; },
       "show a live table and write the log to STATE/operator.log (default: on a terminal)");
-  app.add_option("--fault-point", f.fault_point, "")->group("");
+  app.add_option("--fault-point", f.fault_points, "")->group("");
 }
 
 ClusterFlags& add_verb(CLI::App& root, Flags& flags, const std::string& verb,

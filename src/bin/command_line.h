@@ -30,8 +30,8 @@ struct RunFlags {
   std::string supervisor = "process";
   std::string log_format = "text";
   std::string log_level = "info";
-  std::optional<bool> live;  // no value: live on a terminal
-  std::string fault_point;   // "NAME" or "NAME:COUNT"; for tests
+  std::optional<bool> live;               // no value: live on a terminal
+  std::vector<std::string> fault_points;  // each "NAME" or "NAME:COUNT"; for tests
 };
 
 // status, plan, events, connect, approve, pause, resume, stop, start.

@@ -3,7 +3,9 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -25,22 +27,29 @@ namespace {
 constexpr base::Duration kEndLimit{1'700};  // members go on whatever we do: SIGTERM ends us in 2 s
 constexpr int kFaultExit = 85;              // so that a test knows that the death was injected
 
-// "NAME" or "NAME:COUNT": the process dies at the COUNT-th time that the point is reached.
-class DieAtPoint final : public engine::FaultInjector {
+// Each point "NAME" or "NAME:COUNT": the process dies at the COUNT-th time that it reaches one.
+class DieAtPoints final : public engine::FaultInjector {
  public:
-  explicit DieAtPoint(const std::string& text) {
-    const auto colon = text.rfind(':');
-    point_ = text.substr(0, colon);
-    if (colon != std::string::npos)
-      if (const auto count = base::parse_int(text.substr(colon + 1))) left_ = *count;
+  explicit DieAtPoints(const std::vector<std::string>& texts) {
+    for (const auto& text : texts) {
+      const auto colon = text.rfind(':');
+      const auto count =
+          colon == std::string::npos ? std::nullopt : base::parse_int(text.substr(colon + 1));
+      left_[text.substr(0, colon)] = count.value_or(1);
+    }
   }
   void at(std::string_view point) override {
-    if (point == point_ && left_.fetch_sub(1) == 1) std::_Exit(kFaultExit);
+    const std::lock_guard lock(mutex_);
+    const auto found = left_.find(std::string(point));
+    if (found == left_.end() || --found->second != 0) return;
+    fmt::print(stderr, "fault-point-hit {}\n", point);
+    std::fflush(stderr);
+    std::_Exit(kFaultExit);
   }
 
  private:
-  std::string point_;
-  std::atomic<std::int64_t> left_ = 1;
+  std::mutex mutex_;
+  std::map<std::string, std::int64_t> left_;
 };
 
 base::Result<posix::PortRange> parse_ports(const std::string& text) {
@@ -136,9 +145,9 @@ int run_operator(const RunFlags& flags) {
   const auto options = options_of(flags);
   if (!options) return report(options.error());
   auto wiring = *options;
-  std::unique_ptr<DieAtPoint> fault;
-  if (!flags.fault_point.empty()) {
-    fault = std::make_unique<DieAtPoint>(flags.fault_point);
+  std::unique_ptr<DieAtPoints> fault;
+  if (!flags.fault_points.empty()) {
+    fault = std::make_unique<DieAtPoints>(flags.fault_points);
     wiring.faults = fault.get();
   }
   const bool live = flags.live.value_or(posix::is_terminal(1));
