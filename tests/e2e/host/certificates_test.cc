@@ -11,11 +11,12 @@ namespace fs = std::filesystem;
 
 class CertificatesTest : public ClusterTest {};
 
+// What the member's leaves and their keys are now.
 std::string all_certificates(const fs::path& dir) {
   std::string out;
   std::error_code ec;
   for (const auto& entry : fs::recursive_directory_iterator(dir, ec)) {
-    if (entry.path().extension() != ".crt") continue;
+    if (entry.path().extension() != ".pem") continue;
     std::ifstream in(entry.path(), std::ios::binary);
     std::ostringstream text;
     text << in.rdbuf();
@@ -32,14 +33,15 @@ TEST_F(CertificatesTest, LeavesOfAMinuteAreRenewedUnderLoad) {
   std::map<std::string, std::string> before;
   std::map<std::string, pid_t> pids;
   for (const auto& m : sandbox_.members("c")) {
-    before[m.name] = all_certificates(sandbox_.member_dir("c", m.name));
+    before[m.name] = all_certificates(sandbox_.member_dir("c", m.name) / "tls");
     pids[m.name] = sandbox_.etcd_pid("c", m.name);
     ASSERT_FALSE(before[m.name].empty());
   }
   for (const auto& [name, old] : before)
     ASSERT_TRUE(eventually(90s,
                            [&, member = name, text = old] {
-                             return all_certificates(sandbox_.member_dir("c", member)) != text;
+                             return all_certificates(sandbox_.member_dir("c", member) / "tls") !=
+                                    text;
                            }))
         << name << " keeps its leaf: " << say();
   // Past the end of the first leaves' life, clients and peers still get on.

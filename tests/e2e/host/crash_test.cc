@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <random>
 
-#include "base/text.h"
 #include "e2e/host/fixture.h"
+#include "engine/fault_points.h"
 
 namespace e2e {
 namespace {
@@ -41,13 +41,7 @@ class CrashTest : public ClusterTest {
 };
 
 TEST_F(CrashTest, AtEveryFaultPointOnceItAlwaysConverges) {
-  std::vector<std::string> points;
-  {
-    const Ran ran = sandbox_.cli({"fault-points"});
-    ASSERT_EQ(ran.exit_code, 0) << ran.err;
-    for (const auto line : base::split(ran.out, '\n'))
-      if (!base::trim(line).empty()) points.emplace_back(base::trim(line));
-  }
+  std::vector<std::string> points = engine::fault_points();
   ASSERT_GE(points.size(), 30U);
   const size_t all = points.size();
   // Each run of the operator dies at the first of the points still to be met that it comes to.

@@ -136,8 +136,13 @@ TEST_P(RepairTest, KilledLeaderAndThenAllMembersComeBackByThemselves) {
   create(3, GetParam());
   ASSERT_FALSE(HasFatalFailure());
   const auto before = sandbox_.members("c");
-  sandbox_.kill_etcd("c", with_role("leader"));
-  ASSERT_TRUE(eventually(60s, [&] { return settled(3); })) << say();
+  const std::string leader = with_role("leader");
+  const pid_t pid = sandbox_.etcd_pid("c", leader);
+  sandbox_.kill_etcd("c", leader);
+  ASSERT_TRUE(eventually(60s, [&] {
+    const pid_t now = sandbox_.etcd_pid("c", leader);
+    return now != 0 && now != pid && settled(3);
+  })) << say();
   for (const auto& m : before) sandbox_.kill_etcd("c", m.name);
   const std::size_t count = writer_->count();
   ASSERT_TRUE(eventually(60s, [&] { return settled(3) && writer_->count() > count + 50; }))

@@ -73,7 +73,7 @@ const json::Value* condition_of(const json::Value& status, const std::string& ty
 // Batteries run side by side: each sandbox holds a range of ports of its own, by a lock that dies
 // with the test.
 int take_ports(int& lock) {
-  constexpr int kFirst = 12'000, kEach = 200, kSlots = 80;
+  constexpr int kFirst = 12'000, kEach = 200, kSlots = 40;
   for (int slot = 0; slot < kSlots; ++slot) {
     const auto path = fs::temp_directory_path() / fmt::format("eo-e2e-ports-{}", slot);
     lock = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);

@@ -62,7 +62,7 @@ TEST_F(UpgradeTest, PuttingTheVersionBackHalfWayAborts) {
 TEST_F(UpgradeTest, AFlagThatEtcdRefusesHaltsAfterOneMemberAndPuttingItBackHeals) {
   create(3, "3.5.12");
   ASSERT_FALSE(HasFatalFailure());
-  more_ = "  etcdOptions:\n    - --no-such-flag=1\n";
+  more_ = "  etcdOptions:\n    - --auth-token=jwt,pub-key=/no/such/file,sign-method=RS256\n";
   declare(3);
   ASSERT_TRUE(eventually(150s, [&] {
     size_t healthy = 0;
