@@ -142,7 +142,9 @@ std::string spoiled(const Seat& seat) {
   if (seat.ended_by(End::kNoVolume)) return seat.record->name + ": its volume is gone";
   if (const auto why = never_again(seat))
     return fmt::format("{}: {}", seat.record->name, meaning_of(*why));
-  if (seat.record->ran && seat.process_is(Process::kStopped) && seat.data_is(Data::kNoMarker))
+  const bool no_volume =
+      seat.data_is(Data::kNoMarker) || (seat.facts != nullptr && seat.facts->data.is_absent());
+  if (seat.record->ran && seat.process_is(Process::kStopped) && no_volume)
     return seat.record->name + ": its volume is not the one that it ran on";
   return {};
 }

@@ -129,6 +129,16 @@ Answer delete_cluster(Context& c) {
     begin(c, OperationKind::kDelete, Reason::kDeleteStop, "", kStopDeadline).step = "stop members";
   }
   if (auto answer = stop_everything(c, Reason::kDeleteStop, "deletion")) return *std::move(answer);
+  if (c.record.operation->step == "put away" && just_done(c, "DeleteCluster") && !keep) {
+    // The same name begins anew: only what must never be used again is remembered.
+    Record fresh;
+    fresh.key = c.record.key;
+    fresh.old_tokens = c.record.old_tokens;
+    if (!c.record.token.empty()) fresh.old_tokens.insert(c.record.token);
+    fresh.next_ordinal = c.record.next_ordinal;
+    fresh.operation = c.record.operation;
+    c.record = fresh;
+  }
   if (c.record.operation->step == "put away" && just_done(c, "DeleteCluster"))
     return Answer::stop(Reason::kDeleteDone, "the cluster is deleted", kGateLook);
   if (c.record.operation->step != "put away") {

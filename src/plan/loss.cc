@@ -21,9 +21,19 @@ std::pair<std::uint64_t, std::uint64_t> log_of(const Seat& seat) {
   return best;
 }
 
+// The end of a member's own log, by its guard: it holds also what was acknowledged while nobody
+// looked. Raft's own order of logs: the later term first, then the longer one.
+std::pair<std::uint64_t, std::uint64_t> noted_end(const Seat& seat) {
+  if (seat.facts == nullptr) return {};
+  return {seat.facts->log_term, seat.facts->log_index};
+}
+
 bool is_better(const Seat& a, const Seat& b) {
   const bool votes = a.record->phase == Phase::kVoter;
   if (votes != (b.record->phase == Phase::kVoter)) return votes;
+  const auto none = std::pair<std::uint64_t, std::uint64_t>{};
+  const bool noted = noted_end(a) != none && noted_end(b) != none;
+  if (noted && noted_end(a) != noted_end(b)) return noted_end(a) > noted_end(b);
   if (log_of(a) != log_of(b)) return log_of(a) > log_of(b);
   return a.status != nullptr && b.status == nullptr;  // it can give a snapshot
 }
@@ -104,7 +114,10 @@ Loss assess_loss(const View& view, const Record& record) {
     if (loss.best == nullptr || is_better(*seat, *loss.best)) loss.best = seat;
   const auto whole =
       std::ranges::count_if(certain, [&](const Seat* seat) { return has_data(record, *seat); });
-  if (static_cast<std::size_t>(whole) >= quorum_of(certain.size()))
+  // Each of the maybe that has no data may have made the quorum larger.
+  const auto gone =
+      std::ranges::count_if(maybe, [&](const Seat* seat) { return !has_data(record, *seat); });
+  if (static_cast<std::size_t>(whole) >= quorum_of(certain.size() + static_cast<std::size_t>(gone)))
     loss.kind = Loss::Kind::kMayReturn;
   else if (may_be_quorum(certain, maybe) || !loss.unknown.empty())
     loss.kind = Loss::Kind::kUnproven;

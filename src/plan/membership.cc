@@ -152,6 +152,11 @@ Answer join_learner(Context& c, const Seat& seat) {
     return give_up_join(c, seat, "it made no progress for long");
   if (our_voters(c.view) >= wanted(c)) return give_up_join(c, seat, "no more members are wanted");
   MemberRecord& member = c.record.members.at(seat.record->name);
+  // It waits with a member list that a removal has made old.
+  if (member.may_start && !seat.etcd->started && seat.process_is(Process::kBackoff) &&
+      seat.ended_by(End::kRetry) && !too_soon(c, "WriteTicket") && !just_done(c, "WriteTicket"))
+    return soon(Answer::act(Reason::kLearnerAdded, WriteTicket{member.name},
+                            member.name + " gets the member list of now"));
   if (member.may_start) return Answer::nothing();
   if (too_soon(c, "PrepareMember"))
     return Answer::wait(Reason::kLearnerAdded,

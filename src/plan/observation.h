@@ -50,6 +50,8 @@ struct MemberFacts {
   base::Fact<Data> data;               // kNoMarker and unknown are never proof of loss
   std::optional<Ending> ended;         // since the last start
   std::string version, template_hash;  // of the running process; empty: none
+  // The last entry of its own log, as its guard noted it; 0: not known.
+  std::uint64_t log_term = 0, log_index = 0;
   base::Fact<base::Instant> certificate_renew_at, certificate_expires;
   base::Fact<Permit> ticket;  // as its guard will read it; absent: none was written yet
 };

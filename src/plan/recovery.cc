@@ -178,6 +178,7 @@ Answer begin_empty(Context& c) {
   c.record.members.clear();
   c.record.formation = Formation::kNone;
   c.record.highest_minor_seen = 0;
+  c.record.minor_since_index = 0;
   c.record.quorum_lost_since.reset();
   c.record.recovery.reset();
   c.record.operation.reset();
@@ -187,7 +188,7 @@ Answer begin_empty(Context& c) {
 }
 
 Answer before_fence(Context& c) {
-  if (c.view.quorum) return give_up(c);
+  if (c.view.quorum && c.record.formation == Formation::kLatched) return give_up(c);
   if (auto answer = save_running(c)) return *std::move(answer);
   if (auto answer = stop_old(c)) return *std::move(answer);
   if (c.record.recovery->survivor.empty()) return begin_empty(c);
@@ -343,6 +344,11 @@ Answer continue_recovery(Context& c) {
   if (!c.record.recovery) return Answer::nothing();
   const bool fenced = c.record.incarnation != c.record.recovery->old_incarnation;
   if (!running(c.record, OperationKind::kRecovery)) resume(c, fenced);
+  // Late or not: what has formed is latched.
+  for (const Seat& seat : c.view.seats)
+    if (fenced && seat.record != nullptr && seat.record->phase == Phase::kForming &&
+        is_formed(c, seat))
+      return latch(c, seat);
   if (auto answer = hold_if_late(c)) return *std::move(answer);
   return c.record.incarnation == c.record.recovery->old_incarnation ? before_fence(c) : build(c);
 }

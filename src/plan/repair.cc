@@ -43,7 +43,11 @@ std::optional<Answer> binary_missing(Context& c, const MemberRecord& member) {
 std::string shared_cause(const Context& c, const Seat& seat) {
   if (seat.ended_by(End::kConfig))
     return "etcd refuses its configuration: " + seat.facts->ended->text;
-  if (seat.ended_by(End::kNode)) return "the machine fails it: " + seat.facts->ended->text;
+  // The word of an end that is long past says nothing of a process that runs since.
+  const bool long_past = seat.process_is(Process::kRunning) && seat.facts->ended &&
+                         c.now - seat.facts->ended->at > c.intent.cluster.spec.repair_timeout;
+  if (seat.ended_by(End::kNode) && !long_past)
+    return "the machine fails it: " + seat.facts->ended->text;
   const auto& operation = c.record.operation;
   if (operation && operation->kind == OperationKind::kRollout &&
       operation->member == seat.record->name)

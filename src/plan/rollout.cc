@@ -136,6 +136,9 @@ Reason why_of(const Context& c, const Seat& seat) {
 // The step of one member.
 Answer change(Context& c, const Seat& seat, std::string note) {
   const Reason why = why_of(c, seat);
+  // It is seen to be stopped and to answer: one of the two is old, and its data may be condemned.
+  if (is_stopped(seat) && (seat.healthy || never_again(seat)))
+    return Answer::wait(why, seat.name() + " is seen to be stopped and to answer", 1s);
   begin_rollout(c, why);
   const std::int64_t size = seat.status == nullptr ? 0 : seat.status->db_size;
   Operation& op = *c.record.operation;

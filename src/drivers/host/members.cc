@@ -154,6 +154,11 @@ plan::MemberFacts look_at_member(const MemberFiles& files, const plan::MemberRec
   facts.process = process_of(files, boot_id, facts);
   facts.ended = ending_of(files);
   facts.data = data_of(files, member, facts);
+  if (const auto marker = read_as<guard::Marker>(files.marker, guard::decode_marker);
+      marker && marker->volume_id == member.volume) {
+    facts.log_term = marker->last_term;
+    facts.log_index = marker->last_index;
+  }
   const auto ticket = read_as<guard::Ticket>(files.ticket, guard::decode_ticket);
   if (ticket)
     facts.ticket = to_plan(ticket->permit);
