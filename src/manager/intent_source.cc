@@ -283,7 +283,8 @@ std::set<base::ClusterKey> IntentSource::take(const base::Result<FolderLook>& lo
   std::map<base::ClusterKey, Wanted> before = wanted_;
   if (!look) {
     for (auto& [key, wanted] : wanted_) {
-      if (wanted.wish == Wish::kDeleted) continue;
+      // A deletion of an earlier life is not gone on with before the folder was seen once.
+      if (wanted.wish == Wish::kDeleted && looked_) continue;
       wanted.wish = Wish::kStale;
       wanted.vanished_at.reset();
       wanted.problem = fmt::format("cannot read {}: {}", options_.folder, look.error().message);

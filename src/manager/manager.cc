@@ -108,6 +108,8 @@ json::Object HostManager::about() const {
 }
 
 void HostManager::wake(const base::ClusterKey& key) {
+  // What an operator before us knew may be out of date: a deletion may have been taken back.
+  if (!folder_read_) return;
   if (const auto woken = queue_.wake(key); !woken)
     log_.error("QueueFull", {{"cluster", key.text()}, {"why", woken.error().text()}});
 }
@@ -147,10 +149,13 @@ void HostManager::follow_folder(const std::stop_token& stop) {
     const auto deadline = intents_.next_deadline();
     const bool due = (deadline && *deadline <= now) || now - taken >= kStoreAgain || now < taken;
     if (look.changed || due || !folder_read_) {
-      for (const auto& key : intents_.take(look.look)) wake(key);
+      const auto changed = intents_.take(look.look);
       taken = now;
-      if (!folder_read_.exchange(true))
+      const bool first = !folder_read_.exchange(true);
+      if (first)
         for (const auto& key : intents_.keys()) wake(key);
+      else
+        for (const auto& key : changed) wake(key);
     }
     auto pause = look.unsettled ? kSoon : kSafetyPoll;
     if (const auto next = intents_.next_deadline())
