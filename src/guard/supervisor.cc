@@ -257,8 +257,10 @@ void Supervisor::write_state(Phase phase, std::int64_t etcd_pid) {
   state_.phase = phase;
   state_.etcd_pid = etcd_pid;
   state_.since = wall_now();
-  if (auto s = write_file(options_.paths.state(), encode(state_), Last::kUntilReboot); !s)
-    log("the state cannot be written", s.error().message);
+  const auto s = write_file(options_.paths.state(), encode(state_), Last::kUntilReboot);
+  // Without it the operator cannot find this process to stop it: written as soon as there is room.
+  state_owed_ = !s;
+  if (!s) log("the state cannot be written", s.error().message);
 }
 
 void Supervisor::write_verdict(Verdict& verdict) {

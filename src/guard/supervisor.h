@@ -66,6 +66,7 @@ class Supervisor {
   unsigned failures_ = 0;
   bool stopping_ = false;       // SIGTERM or SIGINT came
   bool nudged_ = false;         // SIGHUP came: look again now
+  bool state_owed_ = false;     // the last write of the state failed
   pid_t child_ = 0;             // 0: none, or it ended
   std::optional<Exit> exited_;  // of child_
 };

@@ -87,6 +87,7 @@ Exit Supervisor::watch(Child& child, LogScanner& scanner, base::Duration grace, 
     }
     if (!exited_ && now >= note_at) {
       note_log(*cursor);
+      if (state_owed_) write_state(state_.phase, state_.etcd_pid);
       note_at = now + (marker_.member_id && marker_.last_index > 0 ? kNoteMs : kFirstNoteMs);
     }
   }
