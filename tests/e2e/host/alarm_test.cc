@@ -80,7 +80,10 @@ TEST_P(AlarmTest, AMemberWithChangedBytesIsFoundAndReplaced) {
     return true;
   })) << say();
   const std::string events = sandbox_.cli({"events", "c"}).out;
-  EXPECT_NE(events.find("CorruptReplace"), std::string::npos) << events;
+  // From 3.6 on etcd's own check at the start may find it before any compaction.
+  const bool voted = events.find("CorruptReplace") != std::string::npos;
+  const bool at_start = !old && events.find("MemberDataLost") != std::string::npos;
+  EXPECT_TRUE(voted || at_start) << events;
   finish();
 }
 
