@@ -61,6 +61,8 @@ void member(Situation& s, Words& w) {
   }
   w.set("version", f.version);
   w.set("template", f.template_hash);
+  w.set("logTerm", f.log_term);
+  w.set("logIndex", f.log_index);
   fact_of_time(w, "renew", f.certificate_renew_at, s.now);
   fact_of_time(w, "expires", f.certificate_expires, s.now);
 }
