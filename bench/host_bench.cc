@@ -168,9 +168,12 @@ void life_of_a_cluster(int rounds) {
     eventually(60s, [&] { return sandbox.settled("c", 3); });
     add(rss, rss_mb(sandbox.operator_pid()));
     const std::string victim = follower(sandbox);
+    const pid_t old = sandbox.etcd_pid("c", victim);
     sandbox.kill_etcd("c", victim);
-    add(killed,
-        timed([&] { return sandbox.etcd_pid("c", victim) != 0 && sandbox.settled("c", 3); }));
+    add(killed, timed([&] {
+          const pid_t now = sandbox.etcd_pid("c", victim);
+          return now != 0 && now != old && sandbox.settled("c", 3);
+        }));
     const std::string wiped = follower(sandbox);
     std::filesystem::remove_all(sandbox.data_dir("c", wiped));
     sandbox.kill_etcd("c", wiped);
