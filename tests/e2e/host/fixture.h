@@ -51,6 +51,14 @@ class ClusterTest : public testing::Test {
   }
   // The status in words, for a failure's text.
   std::string say() const { return sandbox_.cli({"status", "c"}).out; }
+  // The condition is True or False in these words. A condition that the step before has already
+  // set proves nothing: wait for its words.
+  bool says(const std::string& condition, const std::string& words) const {
+    return sandbox_.message("c", condition).find(words) != std::string::npos;
+  }
+  bool has_event(const std::string& reason) const {
+    return sandbox_.cli({"events", "c"}).out.find(reason) != std::string::npos;
+  }
   std::string id_of(const std::string& member) const {
     for (const auto& m : sandbox_.members("c"))
       if (m.name == member) return m.id;
