@@ -127,7 +127,7 @@ int plan_offline(const ClusterFlags& flags, const std::string& state_dir,
     const auto driver = (*platform)->driver(intent.cluster.key);
     engine::Reconciler reconciler(
         {intent.cluster.key, *driver, clock, random, *log, &plan::plan, nullptr});
-    const auto seen = reconciler.dry_run(intent, stop);
+    const auto seen = reconciler.think(intent, stop);
     if (!seen) return report(seen.error());
     auto view = manager::plan_view(intent.cluster.key, seen->plan);
     view["note"] = "no operator runs here: this is what one would do first";

@@ -1,6 +1,7 @@
 #include "engine/fault_points.h"
 
 #include <array>
+#include <exception>
 #include <utility>
 
 namespace engine {
@@ -28,11 +29,13 @@ std::vector<std::string> fault_points() {
 FaultScope::FaultScope(FaultInjector* injector, std::string_view name) : injector_(injector) {
   if (injector_ == nullptr) return;
   name_ = name;
+  exceptions_ = std::uncaught_exceptions();
   injector_->at(name_ + ".before");
 }
 
-FaultScope::~FaultScope() {
-  if (injector_ != nullptr) injector_->at(name_ + ".after");
+FaultScope::~FaultScope() noexcept(false) {
+  if (injector_ != nullptr && std::uncaught_exceptions() == exceptions_)
+    injector_->at(name_ + ".after");
 }
 
 }  // namespace engine

@@ -10,7 +10,8 @@
 
 namespace engine {
 
-// Thread-safe. A real one ends the process at its point, without any clean-up.
+// Thread-safe. A real one ends the process at its point, without any clean-up; a simulator's
+// throws, and the operator it threw in is not used again.
 class FaultInjector {
  public:
   virtual ~FaultInjector() = default;
@@ -20,17 +21,18 @@ class FaultInjector {
 // Every point there is: "load_record.before", "AddLearner.after", …; for --fault-point and tests.
 std::vector<std::string> fault_points();
 
-// Reports NAME.before when made and NAME.after when it ends.
+// Reports NAME.before when made and NAME.after when it ends, unless by an exception.
 class FaultScope {
  public:
   FaultScope(FaultInjector* injector, std::string_view name);
   FaultScope(const FaultScope&) = delete;
   FaultScope& operator=(const FaultScope&) = delete;
-  ~FaultScope();
+  ~FaultScope() noexcept(false);
 
  private:
   FaultInjector* injector_;
   std::string name_;
+  int exceptions_ = 0;  // in flight when it was made
 };
 
 }  // namespace engine

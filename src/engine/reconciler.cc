@@ -51,60 +51,61 @@ void keep_transitions(const api::ClusterStatus& before, api::ClusterStatus& stat
   }
 }
 
-Reconciler::Reconciler(Parts parts, const ReconcilerOptions& options)
-    : parts_(std::move(parts)), options_(options) {}
+Reconciler::Reconciler(Parts parts, const ReconcilerOptions& options, Memory memory)
+    : parts_(std::move(parts)), options_(options), memory_(std::move(memory)) {}
+
+Memory Reconciler::memory() const {
+  const std::lock_guard lock(pass_mutex_);
+  return memory_;
+}
 
 base::Status Reconciler::load() {
-  if (loaded_) return {};
+  if (memory_.loaded) return {};
   const FaultScope scope(parts_.faults, "load_record");
   TRY_IN("read the record of " + parts_.key.text(), Loaded loaded, parts_.driver.load_record());
   if (loaded.state != plan::RecordState::kOk) loaded.record = {};
   loaded.record.key = parts_.key;
-  if (loaded.state == plan::RecordState::kOk) {
-    stored_ = encode_record(loaded.record);
-    stored_without_marks_ = without_marks(loaded.record);
-  }
-  loaded_ = std::move(loaded);
+  const bool ok = loaded.state == plan::RecordState::kOk;
+  memory_.stored = ok ? encode_record(loaded.record) : "";
+  memory_.stored_without_marks = ok ? without_marks(loaded.record) : "";
+  memory_.loaded = std::move(loaded);
   return {};
 }
 
 plan::Observation Reconciler::look(const plan::Intent& intent, const std::stop_token& stop) {
   const FaultScope scope(parts_.faults, "observe");
-  const Job job{intent, loaded_->record, options_.observe_deadline};
-  auto seen = parts_.driver.observe(job, want_hashes_, stop);
-  seen.record_state = loaded_->state;
-  seen.record_problem = loaded_->problem;
-  seen.last = last_act_;
+  const Job job{intent, memory_.loaded->record, options_.observe_deadline};
+  auto seen = parts_.driver.observe(job, memory_.want_hashes, stop);
+  seen.record_state = memory_.loaded->state;
+  seen.record_problem = memory_.loaded->problem;
+  seen.last = memory_.last_act;
   return seen;
-}
-
-plan::Plan Reconciler::think(const plan::Intent& intent, const plan::Observation& seen,
-                             base::Instant now) {
-  return parts_.planner(intent, loaded_->record, seen, now);
 }
 
 base::Status Reconciler::store(const plan::Plan& plan, base::Instant now) {
   // A torn record is evidence: only a person or a rebuild by the driver replaces it.
-  if (loaded_->state == plan::RecordState::kTorn) {
+  if (memory_.loaded->state == plan::RecordState::kTorn) {
     if (plan.steps.empty()) return {};
-    return base::fail(base::Code::kFailedPrecondition, "the record is torn: " + loaded_->problem);
+    return base::fail(base::Code::kFailedPrecondition,
+                      "the record is torn: " + memory_.loaded->problem);
   }
   const std::string text = encode_record(plan.record);
-  if (text != stored_) {
+  if (text != memory_.stored) {
     const std::string core = without_marks(plan.record);
-    const bool due = core != stored_without_marks_ || !plan.steps.empty() ||
-                     now - stored_at_ >= options_.store_marks_every || now < stored_at_;
+    const bool due = core != memory_.stored_without_marks || !plan.steps.empty() ||
+                     now - memory_.stored_at >= options_.store_marks_every ||
+                     now < memory_.stored_at;
     if (due) {
       const FaultScope scope(parts_.faults, "save_record");
       TRY_OK(parts_.driver.save_record(plan.record));
-      stored_ = text;
-      stored_without_marks_ = core;
-      stored_at_ = now;
-      loaded_->state = plan::RecordState::kOk;
-      loaded_->problem.clear();
+      memory_.stored = text;
+      memory_.stored_without_marks = core;
+      memory_.stored_at = now;
+      memory_.loaded->state = plan::RecordState::kOk;
+      memory_.loaded->problem.clear();
     }
   }
-  loaded_->record = plan.record;
+  memory_.loaded->record = plan.record;
   return {};
 }
 
@@ -112,8 +113,9 @@ void Reconciler::remember(const plan::Step& step, const ApplyResult& result) {
   const std::string name(plan::name_of(step.action));
   unsigned failures = 0;
   if (result.outcome != plan::Outcome::kDone)
-    failures = last_act_ && last_act_->action == name ? last_act_->failures + 1 : 1;
-  last_act_ = plan::LastAct{name, result.outcome, result.text, parts_.clock.now(), failures};
+    failures =
+        memory_.last_act && memory_.last_act->action == name ? memory_.last_act->failures + 1 : 1;
+  memory_.last_act = plan::LastAct{name, result.outcome, result.text, parts_.clock.now(), failures};
 }
 
 void Reconciler::act(Report& report, const std::stop_token& stop) {
@@ -127,7 +129,7 @@ void Reconciler::act(Report& report, const std::stop_token& stop) {
       result = parts_.driver.apply(step, job, stop);
     }
     remember(step, result);
-    report.act = last_act_;
+    report.act = memory_.last_act;
     const bool done = result.outcome == plan::Outcome::kDone;
     parts_.log.write(
         done ? base::Level::kInfo : base::Level::kWarning, "step",
@@ -144,33 +146,33 @@ void Reconciler::act(Report& report, const std::stop_token& stop) {
 
 base::Duration Reconciler::look_again(const Report& report) {
   if (report.plan.steps.empty()) {
-    last_steps_.clear();
+    memory_.last_steps.clear();
     return std::clamp(report.plan.requeue_after, kSoonest, kLatest);
   }
-  if (last_act_ && last_act_->failures > 0)
-    return options_.backoff.wait(last_act_->failures, parts_.random.next());
+  if (memory_.last_act && memory_.last_act->failures > 0)
+    return options_.backoff.wait(memory_.last_act->failures, parts_.random.next());
   // A done step is looked at once more at once; one that is planned again and again slows down.
   const std::string steps = text_of(report.plan.steps);
-  repeats_ = steps == last_steps_ ? repeats_ + 1 : 0;
-  last_steps_ = steps;
+  memory_.repeats = steps == memory_.last_steps ? memory_.repeats + 1 : 0;
+  memory_.last_steps = steps;
   const base::Backoff slow{kSoonest, kRepeatLimit};
-  return std::max(kSoonest, slow.wait(repeats_, parts_.random.next()));
+  return std::max(kSoonest, slow.wait(memory_.repeats, parts_.random.next()));
 }
 
 void Reconciler::tell(Report& report) {
   auto& status = report.plan.status;
-  if (published_) keep_transitions(*published_, status);
+  if (memory_.published) keep_transitions(*memory_.published, status);
   auto quiet = status;  // without what changes in every pass
   quiet.observed_at.reset();
   std::string events = text_of(report.plan.events);
-  const bool new_events = !events.empty() && events != last_events_;
-  last_events_ = std::move(events);
-  if (published_ && *published_ == quiet && !new_events) return;
+  const bool new_events = !events.empty() && events != memory_.last_events;
+  memory_.last_events = std::move(events);
+  if (memory_.published && *memory_.published == quiet && !new_events) return;
   const FaultScope scope(parts_.faults, "publish");
   const std::span<const plan::Event> none;
   const auto told = parts_.driver.publish(status, new_events ? report.plan.events : none);
   if (told)
-    published_ = std::move(quiet);
+    memory_.published = std::move(quiet);
   else
     parts_.log.warning("publish_failed",
                        {{"cluster", parts_.key.text()}, {"error", told.error().text()}});
@@ -182,30 +184,36 @@ void Reconciler::keep(const Report& report) {
   last_ = std::move(shared);
 }
 
-base::Result<base::Duration> Reconciler::pass(const plan::Intent& intent,
-                                              const std::stop_token& stop) {
-  const std::lock_guard lock(pass_mutex_);
-  Report report{intent, {}, {}, std::nullopt, {}, parts_.clock.now()};
-  base::Status ready = load();
-  if (ready) {
-    report.seen = look(intent, stop);
-    if (stop.stop_requested()) return base::fail(base::Code::kCancelled, "asked to stop");
-    report.at = parts_.clock.now();
-    report.plan = think(intent, report.seen, report.at);
-    ready = store(report.plan, report.at);
-    if (!ready) ready = std::unexpected(ready.error().in("store the record"));
-  }
-  if (!ready) {
-    report.problem = ready.error().text();
-    report.plan.steps.clear();
-    report.plan.events.clear();
-    report.plan.status = hindered(report.plan.status, report.problem, report.at);
-  } else {
-    want_hashes_ = report.plan.want_hashes;
-  }
+// The pass could not do its work: that is said, and kept.
+std::unexpected<base::Error> Reconciler::give_up(Report report, base::Error why) {
+  report.problem = why.text();
+  report.plan.steps.clear();
+  report.plan.events.clear();
+  report.plan.status = hindered(report.plan.status, report.problem, report.at);
   tell(report);
   keep(report);
-  if (!ready) return std::unexpected(ready.error());
+  return std::unexpected(std::move(why));
+}
+
+base::Result<Report> Reconciler::think(const plan::Intent& intent, const std::stop_token& stop) {
+  const std::lock_guard lock(pass_mutex_);
+  TRY_OK(load());
+  Report report{intent, look(intent, stop), {}, std::nullopt, {}, parts_.clock.now()};
+  if (stop.stop_requested()) return base::fail(base::Code::kCancelled, "asked to stop");
+  report.plan = parts_.planner(intent, memory_.loaded->record, report.seen, report.at);
+  return report;
+}
+
+base::Result<base::Duration> Reconciler::carry_out(Report report, const std::stop_token& stop) {
+  const std::lock_guard lock(pass_mutex_);
+  if (const auto stored = store(report.plan, report.at); !stored) {
+    // Somebody else has stored another one: everything is read and thought anew.
+    if (stored.error().code == base::Code::kAborted) memory_.loaded.reset();
+    return give_up(std::move(report), stored.error().in("store the record"));
+  }
+  memory_.want_hashes = report.plan.want_hashes;
+  tell(report);
+  keep(report);
   if (!report.plan.steps.empty()) {
     act(report, stop);
     keep(report);
@@ -213,12 +221,13 @@ base::Result<base::Duration> Reconciler::pass(const plan::Intent& intent,
   return look_again(report);
 }
 
-base::Result<Report> Reconciler::dry_run(const plan::Intent& intent, const std::stop_token& stop) {
+base::Result<base::Duration> Reconciler::pass(const plan::Intent& intent,
+                                              const std::stop_token& stop) {
+  auto thought = think(intent, stop);
+  if (thought) return carry_out(std::move(*thought), stop);
+  if (stop.stop_requested()) return std::unexpected(thought.error());
   const std::lock_guard lock(pass_mutex_);
-  TRY_OK(load());
-  Report report{intent, look(intent, stop), {}, std::nullopt, {}, parts_.clock.now()};
-  report.plan = think(intent, report.seen, report.at);
-  return report;
+  return give_up({intent, {}, {}, std::nullopt, {}, parts_.clock.now()}, thought.error());
 }
 
 std::shared_ptr<const Report> Reconciler::last() const {

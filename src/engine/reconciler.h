@@ -39,6 +39,19 @@ struct ReconcilerOptions {
   base::Duration store_marks_every{60'000};
 };
 
+// What a reconciler carries from one pass to the next: a value, so that it can be copied and
+// compared. To begin with an empty one is what a restart of the operator is.
+struct Memory {
+  std::optional<Loaded> loaded;              // the record as we know it; no value: to be read
+  std::string stored, stored_without_marks;  // its text as it is stored
+  base::Instant stored_at{};
+  bool want_hashes = false;
+  std::optional<plan::LastAct> last_act;
+  unsigned repeats = 0;  // of the same steps in a row, although each was done
+  std::string last_steps, last_events;
+  std::optional<api::ClusterStatus> published;
+};
+
 class Reconciler {
  public:
   // All references must outlive it; `faults` may be null.
@@ -51,39 +64,37 @@ class Reconciler {
     Planner planner;
     FaultInjector* faults = nullptr;
   };
-  explicit Reconciler(Parts parts, const ReconcilerOptions& options = {});
+  explicit Reconciler(Parts parts, const ReconcilerOptions& options = {}, Memory memory = {});
 
-  // Gives when to look again. An error: the record could not be read or stored; nothing was done.
-  // One thread at a time.
+  // Thinks, then carries out. Gives when to look again. An error: the record could not be read or
+  // stored; nothing was done. One thread at a time.
   base::Result<base::Duration> pass(const plan::Intent& intent, const std::stop_token& stop);
-  // Looks and plans, and changes nothing. Waits for a pass in hand.
-  base::Result<Report> dry_run(const plan::Intent& intent, const std::stop_token& stop);
 
+  // The two halves of a pass. Thinking reads the record, looks and plans, and changes nothing:
+  // alone it is a dry run. What was thought can be carried out late, or never. Each waits for the
+  // other.
+  base::Result<Report> think(const plan::Intent& intent, const std::stop_token& stop);
+  base::Result<base::Duration> carry_out(Report thought, const std::stop_token& stop);
+
+  [[nodiscard]] Memory memory() const;
   // Of the newest pass; null before the first. Thread-safe.
   [[nodiscard]] std::shared_ptr<const Report> last() const;
 
  private:
   base::Status load();
   plan::Observation look(const plan::Intent& intent, const std::stop_token& stop);
-  plan::Plan think(const plan::Intent& intent, const plan::Observation& seen, base::Instant now);
   base::Status store(const plan::Plan& plan, base::Instant now);
   void act(Report& report, const std::stop_token& stop);
   void remember(const plan::Step& step, const ApplyResult& result);
   base::Duration look_again(const Report& report);
   void tell(Report& report);
   void keep(const Report& report);
+  std::unexpected<base::Error> give_up(Report report, base::Error why);
 
   const Parts parts_;
   const ReconcilerOptions options_;
-  std::mutex pass_mutex_;                      // guards all but last_
-  std::optional<Loaded> loaded_;               // the record as we know it; no value: to be read
-  std::string stored_, stored_without_marks_;  // its text as it is stored
-  base::Instant stored_at_{};
-  bool want_hashes_ = false;
-  std::optional<plan::LastAct> last_act_;
-  unsigned repeats_ = 0;  // of the same steps in a row, although each was done
-  std::string last_steps_, last_events_;
-  std::optional<api::ClusterStatus> published_;
+  mutable std::mutex pass_mutex_;  // guards memory_
+  Memory memory_;
   mutable std::mutex mutex_;  // guards last_
   std::shared_ptr<const Report> last_;
 };

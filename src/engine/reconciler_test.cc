@@ -13,10 +13,16 @@ using testing::FakeRandom;
 using testing::NullLogger;
 using Calls = std::vector<std::string>;
 
+struct Crash {};
+
 class Faults final : public FaultInjector {
  public:
-  void at(std::string_view point) override { points.emplace_back(point); }
+  void at(std::string_view point) override {
+    points.emplace_back(point);
+    if (point == crash_at) throw Crash{};
+  }
   Calls points;
+  std::string crash_at;
 };
 
 class ReconcilerTest : public ::testing::Test {
@@ -26,7 +32,7 @@ class ReconcilerTest : public ::testing::Test {
     intent_.cluster.key = {"default", "c"};
     next_.record.key = intent_.cluster.key;
   }
-  Reconciler make() {
+  Reconciler make(Memory memory = {}) {
     return Reconciler({intent_.cluster.key, driver_, clock_, random_, log_,
                        [this](const plan::Intent&, const plan::Record& record,
                               const plan::Observation& seen, base::Instant) {
@@ -34,7 +40,8 @@ class ReconcilerTest : public ::testing::Test {
                          seen_.push_back(seen);
                          return next_;
                        },
-                       &faults_});
+                       &faults_},
+                      {}, std::move(memory));
   }
   static plan::Step start(const std::string& name) {
     return {plan::StartMember{name}, plan::Reason::kMemberStart};
@@ -221,11 +228,74 @@ TEST_F(ReconcilerTest, ADryRunChangesNothing) {
   next_.record.epoch = 1;
   next_.steps = {start("c-0")};
   auto r = make();
-  const auto report = r.dry_run(intent_, {});
+  const auto report = r.think(intent_, {});
   ASSERT_TRUE(report);
   EXPECT_EQ(report->plan.steps.size(), 1U);
   EXPECT_EQ(driver_.calls, (Calls{"load", "observe"}));
   EXPECT_EQ(r.last(), nullptr);
+}
+
+TEST_F(ReconcilerTest, AThoughtIsCarriedOutLater) {
+  next_.record.epoch = 1;
+  next_.steps = {start("c-0")};
+  auto r = make();
+  const auto thought = r.think(intent_, {});
+  ASSERT_TRUE(thought);
+  next_.steps.clear();
+  ASSERT_TRUE(r.carry_out(*thought, {}));
+  EXPECT_EQ(driver_.calls, (Calls{"load", "observe", "save", "publish", "StartMember c-0"}));
+  EXPECT_EQ(r.memory().loaded->record.epoch, 1);
+}
+
+TEST_F(ReconcilerTest, AnotherReconcilerGoesOnWithItsMemory) {
+  next_.record.epoch = 1;
+  next_.steps = {start("c-0")};
+  driver_.apply_answers = {{plan::Outcome::kRefused, "no"}};
+  Memory memory;
+  {
+    auto r = make();
+    ASSERT_TRUE(r.pass(intent_, {}));
+    memory = r.memory();
+  }
+  driver_.calls.clear();
+  auto r = make(memory);
+  ASSERT_TRUE(r.pass(intent_, {}));
+  EXPECT_EQ(driver_.calls, (Calls{"observe", "StartMember c-0"}))
+      << "nothing is read or told again";
+  ASSERT_TRUE(seen_.back().last);
+  EXPECT_EQ(seen_.back().last->text, "no");
+}
+
+TEST_F(ReconcilerTest, AfterAConflictTheRecordIsReadAnew) {
+  next_.record.epoch = 1;
+  next_.steps = {start("c-0")};
+  auto r = make();
+  driver_.save_answer = base::fail(base::Code::kAborted, "another operator stored one");
+  EXPECT_FALSE(r.pass(intent_, {}));
+  driver_.save_answer = {};
+  driver_.stored.state = plan::RecordState::kOk;
+  driver_.stored.record.epoch = 5;
+  driver_.calls.clear();
+  ASSERT_TRUE(r.pass(intent_, {}));
+  EXPECT_EQ(records_.back().epoch, 5);
+  EXPECT_EQ(driver_.calls.front(), "load");
+}
+
+TEST_F(ReconcilerTest, ACrashGoesThroughAndLeavesWhatWasDone) {
+  next_.record.epoch = 1;
+  next_.steps = {start("c-0"), start("c-1")};
+  faults_.crash_at = "save_record.after";
+  {
+    auto r = make();
+    EXPECT_THROW((void)r.pass(intent_, {}), Crash);
+  }
+  EXPECT_EQ(driver_.calls, (Calls{"load", "observe", "save"}));
+  driver_.calls.clear();
+  faults_.crash_at = "StartMember.before";
+  auto r = make();
+  EXPECT_THROW((void)r.pass(intent_, {}), Crash);
+  EXPECT_EQ(driver_.calls, (Calls{"load", "observe", "publish"}));
+  EXPECT_EQ(faults_.points.back(), "StartMember.before") << "a call that died has no end";
 }
 
 TEST_F(ReconcilerTest, AStopBeforeAStepAllowsNoStep) {

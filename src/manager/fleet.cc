@@ -66,7 +66,7 @@ base::Result<std::optional<base::Duration>> Fleet::work(const base::ClusterKey& 
 
 base::Result<engine::Report> Fleet::dry_run(const base::ClusterKey& key, const plan::Intent& intent,
                                             const std::stop_token& stop) {
-  return cell(key)->reconciler->dry_run(intent, stop);
+  return cell(key)->reconciler->think(intent, stop);
 }
 
 std::shared_ptr<const engine::Report> Fleet::last(const base::ClusterKey& key) const {
