@@ -114,6 +114,20 @@ Decision first(const Ticket& t, const Marker& marker, const Seen& seen) {
   return t.permit == Permit::kRestore ? restore(t, seen) : blank(t, marker, seen);
 }
 
+// The rename of what was built is the commit: a guard that died after it goes on from there, one
+// that died before it builds it again.
+Decision unfinished_restore(const Ticket& t, const Marker& marker, const Seen& seen) {
+  if (marker.restoring == t.restore_operation) {
+    Decision d = own(t, marker, seen.wal);
+    if (d.start == Start::kOwn) {
+      d.marker.restored = t.restore_operation;
+      d.marker.restoring.clear();
+      return d;
+    }
+  }
+  return first(t, fresh_marker(t), seen);
+}
+
 Decision without_marker(const Ticket& t, const Seen& seen) {
   if (t.permit == Permit::kData)
     return refuse(Class::kNoVolume,
@@ -130,7 +144,7 @@ Decision with_own_marker(const Ticket& t, const Marker& marker, const Seen& seen
                   "this data was given up before: etcd said it is not complete, "
                   "or that its member was removed");
   if (t.permit == Permit::kRestore && marker.restored != t.restore_operation)
-    return first(t, fresh_marker(t), seen);
+    return unfinished_restore(t, marker, seen);
   if (marker.started || t.permit == Permit::kData || t.permit == Permit::kRestore)
     return own(t, marker, seen.wal);
   // Never started here: only data that is provably this member's is not a leftover.

@@ -160,6 +160,25 @@ TEST(Decide, ARestoreRunsOncePerOperation) {
   EXPECT_EQ(decide(ticket(Permit::kRestore), seen(m, wal(Wal::kNone))).klass, Class::kDataLost);
 }
 
+TEST(Decide, ARestoreThatWasBegunGoesOnFromWhereItEnded) {
+  const auto t = ticket(Permit::kRestore);
+  Marker m = own_marker(false);
+  m.restoring = "op";
+  const auto built = decide(t, seen(m, wal(Wal::kSound)));
+  EXPECT_EQ(built.start, Start::kOwn) << built.why;
+  EXPECT_EQ(built.marker.restored, "op");
+  EXPECT_EQ(built.marker.restoring, "");
+  EXPECT_TRUE(built.marker.started);
+  EXPECT_EQ(decide(t, seen(m, wal(Wal::kNone))).start, Start::kRestore);
+  const auto other = decide(t, seen(m, wal(Wal::kSound, 0xb)));
+  EXPECT_EQ(other.start, Start::kRestore);
+  EXPECT_TRUE(other.move_aside);
+  m.restoring = "another";
+  EXPECT_EQ(decide(t, seen(m, wal(Wal::kSound))).start, Start::kRestore);
+  // Once it counts as data, what is not there is lost.
+  EXPECT_EQ(decide(ticket(Permit::kData), seen(m, wal(Wal::kNone))).klass, Class::kDataLost);
+}
+
 TEST(Decide, FlagsThatWouldLeadPastTheChecksAreRefused) {
   for (const char* arg : {"--data-dir=/x", "-data-dir", "--force-new-cluster", "--wal-dir=/x",
                           "--initial-cluster-state=new", "--config-file=/x", "--name=x"}) {
@@ -178,12 +197,13 @@ TEST(Decide, NoCombinationBringsAnIdBackWithLess) {
       {"absent", kAbsent}, {"torn", base::Fact<Marker>::unknown("torn")}};
   for (const bool started : {false, true})
     for (const char* incarnation : {"inc-1", "inc-2"})
-      for (const char* restored : {"", "op"})
+      for (const char* restored : {"", "op", "begun"})
         for (const std::uint64_t member : {0x0U, 0xaU, 0xbU})
           for (const Class condemned : {Class::kNone, Class::kDataLost, Class::kRemoved}) {
             Marker m = own_marker(started);
             m.incarnation = incarnation;
-            m.restored = restored;
+            (std::string_view(restored) == "begun" ? m.restoring : m.restored) =
+                std::string_view(restored) == "begun" ? "op" : restored;
             m.member_id.value = member;
             m.condemned = condemned;
             markers.emplace_back(started ? "started" : "fresh", m);

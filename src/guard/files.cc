@@ -394,6 +394,7 @@ std::string encode(const Marker& m) {
   w.number("hard_term", m.hard_term);
   w.number("commit", m.commit);
   w.text("restored", m.restored);
+  w.text("restoring", m.restoring);
   w.text("condemned", name_of(m.condemned));
   return w.finish();
 }
@@ -416,6 +417,7 @@ base::Result<Marker> decode_marker(std::string_view bytes) {
   r.number("hard_term", m.hard_term);
   r.number("commit", m.commit);
   r.text("restored", m.restored);
+  r.text("restoring", m.restoring);
   r.name("condemned", kClasses, m.condemned);
   return r.finish(std::move(m));
 }

@@ -103,6 +103,8 @@ struct Marker {
   std::uint64_t last_term = 0, last_index = 0;
   std::uint64_t hard_term = 0, commit = 0;  // of the newest state record; neither ever falls
   std::string restored;                     // the restore operation that was carried out
+  // One that was begun: from here on the data directory is absent or holds what it built, whole.
+  std::string restoring;
   // Not kNone: etcd's own words condemned this data, though it might start another time (a lost
   // tail, a removed member): it never runs again under this identity, whatever the ticket.
   Class condemned = Class::kNone;

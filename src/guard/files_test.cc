@@ -52,6 +52,7 @@ Marker marker() {
   m.hard_term = 4;
   m.commit = 98;
   m.restored = "op-1";
+  m.restoring = "op-2";
   m.condemned = Class::kRemoved;
   return m;
 }

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "guard/testing/harness.h"
+#include "guard/testing/kill_at.h"
 
 namespace guard::testing {
 namespace {
@@ -71,6 +72,44 @@ TEST_P(Rebuilt, RestoreOnceAndOnlyOnce) {
   restored.start();
   EXPECT_EQ(restored.wait_end(), 10);
   EXPECT_EQ(restored.verdict().klass, Class::kDataLost);
+}
+
+// Dies at each rename in its volume in turn: stale data moved away, the marker noted, the directory
+// put in place, the marker done.
+TEST_P(Rebuilt, ARestoreIsTakenUpAgainWhereverItsGuardDied) {
+  node.start();
+  ASSERT_TRUE(node.wait_healthy());
+  ASSERT_TRUE(node.put("k", "saved"));
+  const std::string snapshot = dir.path() + "/snapshot.db";
+  ASSERT_EQ(node.ctl({"snapshot", "save", snapshot}).code, 0);
+  node.stop();
+  Node restored(dir.path(), "m7", GetParam());
+  restored.ticket.permit = Permit::kRestore;
+  restored.ticket.incarnation = "inc-2";
+  restored.ticket.restore_operation = "op-1";
+  restored.ticket.restore_snapshot = snapshot;
+  restored.ticket.restore_token = "token-2";
+  int point = 0;  // 0: nothing dies, and tells the ids that a ticket of the operator holds
+  for (bool more = true; more && point < 20; ++point) {
+    SCOPED_TRACE(point);
+    fs::remove_all(restored.paths.member);
+    fs::create_directories(restored.paths.data() + "/member");
+    write(restored.paths.data() + "/member/leftover", "x");
+    restored.write_ticket();
+    if (point > 0)
+      more = run_killed_at({GUARD_PROGRAM, "run", "--member-dir", restored.paths.member},
+                           {restored.paths.volume(), point, [&] { return restored.healthy(); }});
+    restored.start();
+    ASSERT_TRUE(restored.wait_healthy()) << restored.verdict().signature << restored.etcd_log();
+    EXPECT_EQ(restored.get("k"), "saved");
+    EXPECT_EQ(restored.marker().restored, "op-1");
+    EXPECT_EQ(restored.marker().restoring, "");
+    EXPECT_FALSE(fs::exists(restored.paths.data() + "/member/leftover"));
+    restored.ticket.member_id = restored.marker().member_id;
+    restored.ticket.cluster_id = restored.marker().cluster_id;
+    restored.stop();
+  }
+  EXPECT_GE(point, 5) << "fewer steps than a restore has";
 }
 
 TEST_P(Rebuilt, RestoreOfADamagedSnapshot) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "base/backoff.h"
 #include "base/text.h"
@@ -115,8 +116,10 @@ std::optional<Verdict> Supervisor::prepare(const Ticket& ticket, const Decision&
   if (auto s = make_dir(options_.paths.volume()); !s) return verdict_of(s.error());
   if (decision.move_aside)
     if (auto s = move_aside(); !s) return verdict_of(s.error());
-  if (decision.start == Start::kRestore)
+  if (decision.start == Start::kRestore) {
+    if (auto s = note_restoring(decision); !s) return verdict_of(s.error());
     if (auto failed = build_restored(ticket)) return failed;
+  }
   const Marker* before = seen.marker.get();
   if (before != nullptr && *before == decision.marker) {
     marker_ = *before;
@@ -143,6 +146,16 @@ base::Status Supervisor::keep_marker(const Marker& marker) {
   TRY_OK(write_file(options_.paths.marker(), encode(marker), Last::kForGood));
   marker_ = marker;
   return {};
+}
+
+// Before anything is built: data that stands there afterwards is what was built.
+base::Status Supervisor::note_restoring(const Decision& decision) {
+  TRY_OK(remove_tree(options_.paths.data()));  // moved aside, or empty
+  TRY_OK(sync_dir(options_.paths.volume()));
+  Marker m = decision.marker;
+  m.started = false;
+  m.restoring = std::exchange(m.restored, {});
+  return keep_marker(m);
 }
 
 std::optional<Verdict> Supervisor::build_restored(const Ticket& ticket) {
@@ -176,7 +189,6 @@ std::optional<Verdict> Supervisor::build_restored(const Ticket& ticket) {
                     "of {} {}",
                     base::to_text(wal.member_id), base::to_text(wal.cluster_id),
                     base::to_text(ticket.member_id), base::to_text(ticket.cluster_id), wal.why));
-  if (auto s = remove_tree(paths.data()); !s) return verdict_of(s.error());
   if (auto s = sync_filesystem_of(paths.restoring()); !s) return verdict_of(s.error());
   if (auto s = rename_durably(paths.restoring(), paths.data()); !s) return verdict_of(s.error());
   return std::nullopt;

@@ -38,6 +38,7 @@ class Supervisor {
   Verdict round();
   // Brings the volume into the state that the decision wants; a verdict if that failed.
   std::optional<Verdict> prepare(const Ticket& ticket, const Decision& decision, const Seen& seen);
+  base::Status note_restoring(const Decision& decision);
   std::optional<Verdict> build_restored(const Ticket& ticket);
   base::Status move_aside();
   base::Status keep_marker(const Marker& marker);
