@@ -10,6 +10,7 @@
 #include "posix/files.h"
 #include "posix/logger.h"
 #include "posix/process.h"
+#include "posix/wakeup.h"
 #include "support/etcd_process.h"
 
 namespace conformance {
@@ -61,6 +62,7 @@ class HostBench {
       ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
     }
   }
+  static void let_pass(base::Duration d) { (void)posix::poll_until({}, posix::deadline_in(d), {}); }
   std::vector<std::string> left() {
     return posix::list_dir(files_.retained).value_or(std::vector<std::string>{});
   }

@@ -56,18 +56,15 @@ base::Status HostDriver::write_ticket(const plan::MemberRecord& member, const Ca
   TRY(const EtcdPrograms programs, shared_.binaries.find(member.version, call.stop));
   TicketInput input{call.job.intent.cluster.spec, record, member, files, programs, {}, {}};
   if (member.permit == plan::Permit::kJoin) {
-    if (const auto now = live(call))
+    if (const auto now = etcd_.live(call))
       for (const auto& m : now->list.members)
         if (!m.peer_urls.empty()) input.live.emplace_back(m.name, m.peer_urls.front());
   }
   if (member.permit == plan::Permit::kRestore && record.recovery)
     input.restore_snapshot = recovery_files(files_, record.recovery->operation).snapshot;
   TRY(guard::Ticket ticket, make_ticket(input));
-  // Flags change by a rollout only: a member that still runs the old template keeps its flags.
   const auto old = old_ticket(files);
-  if (old && member.template_hash != call.job.intent.template_hash &&
-      old->template_hash == member.template_hash && old->version == ticket.version)
-    ticket.args = old->args;
+  if (old) keep_flags(*old, call.job.intent.template_hash, ticket);
   if (old && *old == ticket) return {};
   return posix::write_atomic(files.ticket, guard::encode(ticket));
 }

@@ -1,6 +1,9 @@
 #include "drivers/host/driver.h"
 
+#include <thread>
+
 #include "drivers/host/members.h"
+#include "drivers/host/metrics_page.h"
 #include "drivers/host/rebuild.h"
 #include "engine/record_codec.h"
 #include "json/json.h"
@@ -14,12 +17,30 @@ constexpr size_t kRecordLimit = size_t{16} << 20;
 
 }  // namespace
 
+base::Result<etcd::Tls> Around::credentials(const api::Tls& tls) {
+  return certificates_.operator_tls(tls);
+}
+
+std::optional<api::Version> Around::cluster_version(const plan::MemberRecord& member,
+                                                    base::Duration deadline,
+                                                    const std::stop_token& stop) {
+  const auto page = get_page(member.addresses.metrics_url, "/metrics", deadline, stop);
+  return page ? cluster_version_in(*page) : std::nullopt;
+}
+
+void Around::together(std::span<const std::function<void()>> calls) {
+  std::vector<std::jthread> threads;
+  for (size_t i = 1; i < calls.size(); ++i) threads.emplace_back([&call = calls[i]] { call(); });
+  if (!calls.empty()) calls[0]();
+}
+
 HostDriver::HostDriver(Shared& shared, base::ClusterKey key)
     : shared_(shared),
       key_(std::move(key)),
       files_(shared.layout.cluster(key_)),
       certificates_(files_, shared.clock),
-      endpoints_(shared.connect) {}
+      around_(certificates_),
+      etcd_(shared.connect, around_, shared.clock) {}
 
 base::Result<engine::Loaded> HostDriver::load_record() {
   engine::Loaded loaded;
@@ -78,7 +99,14 @@ base::Status HostDriver::publish(const api::ClusterStatus& status,
 engine::ApplyResult HostDriver::apply(const plan::Step& step, const engine::Job& job,
                                       const std::stop_token& stop) {
   const Call call{job, stop};
-  return std::visit([&](const auto& action) { return act(action, call); }, step.action);
+  return std::visit(
+      [&](const auto& action) {
+        if constexpr (requires { etcd_.act(action, call); })
+          return etcd_.act(action, call);
+        else
+          return act(action, call);
+      },
+      step.action);
 }
 
 }  // namespace host

@@ -9,11 +9,25 @@
 #include <vector>
 
 #include "drivers/host/certificates.h"
-#include "drivers/host/endpoints.h"
 #include "drivers/host/shared.h"
+#include "drivers/live/cluster.h"
 #include "engine/driver.h"
 
 namespace host {
+
+// This machine, as the etcd half needs it. A thread for each call but one.
+class Around final : public live::Surroundings {
+ public:
+  explicit Around(Certificates& certificates) : certificates_(certificates) {}
+  base::Result<etcd::Tls> credentials(const api::Tls& tls) override;
+  std::optional<api::Version> cluster_version(const plan::MemberRecord& member,
+                                              base::Duration deadline,
+                                              const std::stop_token& stop) override;
+  void together(std::span<const std::function<void()>> calls) override;
+
+ private:
+  Certificates& certificates_;
+};
 
 class HostDriver final : public engine::Driver {
  public:
@@ -30,10 +44,7 @@ class HostDriver final : public engine::Driver {
                        std::span<const plan::Event> events) override;
 
  private:
-  struct Call {
-    const engine::Job& job;
-    const std::stop_token& stop;
-  };
+  using Call = live::Call;
   using Api = std::shared_ptr<etcd::EtcdApi>;
   using Done = engine::ApplyResult;
 
@@ -41,11 +52,6 @@ class HostDriver final : public engine::Driver {
   void see_files(const engine::Job& job, plan::Observation& seen);
   void see_offers(const engine::Job& job, plan::Observation& seen);
   void see_binaries(const Call& call, plan::Observation& seen);
-  void see_statuses(const engine::Job& job, plan::Observation& seen);
-  void see_cluster(const Call& call, plan::Observation& seen);
-  bool see_cluster_at(const std::string& url, bool old, plan::Observation& seen);
-  void see_version(const Call& call, plan::Observation& seen);
-  void see_hashes(const engine::Job& job, plan::Observation& seen);
   void see_survivor(const engine::Job& job, plan::Observation& seen);
   base::Fact<std::vector<std::string>> stray_data(const engine::Job& job);
 
@@ -63,15 +69,6 @@ class HostDriver final : public engine::Driver {
   Done act(const plan::NewPeerAuthority& a, const Call& call);
   base::Status write_ticket(const plan::MemberRecord& member, const Call& call);
   base::Status put_aside(const std::string& member, const std::string& why, bool remove);
-  // apply_etcd.cc
-  Done act(const plan::AddLearner& a, const Call& call);
-  Done act(const plan::PromoteMember& a, const Call& call);
-  Done act(const plan::RemoveMember& a, const Call& call);
-  Done act(const plan::MoveLeader& a, const Call& call);
-  Done act(const plan::Compact& a, const Call& call);
-  Done act(const plan::Defragment& a, const Call& call);
-  Done act(const plan::DisarmAlarm& a, const Call& call);
-  Done act(const plan::AdvanceLog& a, const Call& call);
   // survivor.cc
   Done act(const plan::SnapshotSurvivor& a, const Call& call);
   Done act(const plan::ExportSurvivor& a, const Call& call);
@@ -79,14 +76,6 @@ class HostDriver final : public engine::Driver {
                            const RecoveryFiles& to, const Call& call);
   base::Status take_snapshot(etcd::EtcdApi& from, const RecoveryFiles& to, const Call& call);
 
-  base::Status dial(const api::Tls& tls);  // certificates for the calls that follow
-  // A live membership and the voter that gave it.
-  struct Live {
-    etcd::MemberList list;
-    Api api;
-  };
-  base::Result<Live> live(const Call& call);
-  base::Result<Api> leader(const Live& live, const Call& call);
   [[nodiscard]] MemberFiles files_of(const std::string& member) const {
     return shared_.layout.member(key_, member);
   }
@@ -95,8 +84,8 @@ class HostDriver final : public engine::Driver {
   const base::ClusterKey key_;
   const ClusterFiles files_;
   Certificates certificates_;
-  Endpoints endpoints_;
-  std::optional<api::Version> cluster_version_;  // as last read from a member
+  Around around_;
+  live::Cluster etcd_;
 };
 
 }  // namespace host

@@ -3,7 +3,7 @@
 #include <csignal>
 #include <optional>
 
-#include "base/text.h"
+#include "drivers/live/member_facts.h"
 #include "posix/env.h"
 #include "posix/files.h"
 #include "posix/lock.h"
@@ -16,46 +16,6 @@ namespace {
 constexpr size_t kLimit = size_t{1} << 20;
 constexpr base::Duration kPoll{20};
 
-plan::End to_end(guard::Class klass) {
-  switch (klass) {
-    case guard::Class::kNone:
-      return plan::End::kNone;
-    case guard::Class::kStopped:
-      return plan::End::kStopped;
-    case guard::Class::kRetry:
-      return plan::End::kRetry;
-    case guard::Class::kDataLost:
-      return plan::End::kDataLost;
-    case guard::Class::kDataCorrupt:
-      return plan::End::kDataCorrupt;
-    case guard::Class::kForeign:
-      return plan::End::kForeign;
-    case guard::Class::kRemoved:
-      return plan::End::kRemoved;
-    case guard::Class::kConfig:
-      return plan::End::kConfig;
-    case guard::Class::kNode:
-      return plan::End::kNode;
-    case guard::Class::kNoVolume:
-      return plan::End::kNoVolume;
-  }
-  return plan::End::kNone;
-}
-
-plan::Permit to_plan(guard::Permit permit) {
-  switch (permit) {
-    case guard::Permit::kBootstrap:
-      return plan::Permit::kBootstrap;
-    case guard::Permit::kJoin:
-      return plan::Permit::kJoin;
-    case guard::Permit::kData:
-      return plan::Permit::kData;
-    case guard::Permit::kRestore:
-      return plan::Permit::kRestore;
-  }
-  return plan::Permit::kData;
-}
-
 template <class T, class Decode>
 base::Result<T> read_as(const std::string& file, Decode decode) {
   TRY(const std::string bytes, posix::read_file(file, kLimit));
@@ -66,55 +26,11 @@ base::Result<guard::State> read_state(const MemberFiles& files) {
   return read_as<guard::State>(files.state, guard::decode_state);
 }
 
-base::Fact<plan::Process> process_of(const MemberFiles& files, const std::string& boot_id,
-                                     plan::MemberFacts& facts) {
-  const auto alive = is_alive(files);
-  if (alive.is_unknown()) return base::Fact<plan::Process>::unknown(alive.why());
-  if (alive.is_absent() || !*alive) return plan::Process::kStopped;
-  const auto state = read_state(files);
-  // The lock is held but the file is of an earlier start, or not written yet.
-  if (!state || state->boot_id != boot_id) return plan::Process::kStarting;
-  switch (state->phase) {
-    case guard::Phase::kStarting:
-      return plan::Process::kStarting;
-    case guard::Phase::kBackoff:
-      return plan::Process::kBackoff;
-    case guard::Phase::kEnded:
-      return base::Fact<plan::Process>::unknown("its guard is ending");
-    case guard::Phase::kRunning:
-      break;
-  }
-  facts.version = state->version;
-  facts.template_hash = state->template_hash;
-  return plan::Process::kRunning;
-}
-
-// Of a member without a process: the marker says whose the volume is, the log whether there is
-// data; what is wrong with the data only a guard can tell.
-base::Fact<plan::Data> data_of(const MemberFiles& files, const plan::MemberRecord& member,
-                               const plan::MemberFacts& facts) {
-  using Data = plan::Data;
-  if (facts.process.known() && *facts.process == plan::Process::kRunning) return Data::kOwn;
-  if (posix::exists(files.dir) == base::Fact<bool>(false)) return base::Fact<Data>::absent();
-  const auto data = has_data(files);
-  if (!data.known()) return base::Fact<Data>::unknown(data.why());
-  const auto marker = read_as<guard::Marker>(files.marker, guard::decode_marker);
-  if (!marker && marker.error().code == base::Code::kNotFound) return Data::kNoMarker;
-  if (!marker) return base::Fact<Data>::unknown(marker.error().message);
-  if (marker->volume_id != member.volume || marker->member_name != member.name)
-    return Data::kForeign;
-  const auto end = facts.ended ? facts.ended->end : plan::End::kNone;
-  if (end == plan::End::kForeign) return Data::kForeign;
-  if (end == plan::End::kDataCorrupt) return Data::kCorrupt;
-  if (!*data) return marker->started ? base::Fact<Data>(Data::kBlank) : Data::kNoMarker;
-  if (end == plan::End::kDataLost) return Data::kOlder;
-  return Data::kOwn;
-}
-
-std::optional<plan::Ending> ending_of(const MemberFiles& files) {
-  const auto verdict = read_as<guard::Verdict>(files.verdict, guard::decode_verdict);
-  if (!verdict || verdict->klass == guard::Class::kNone) return std::nullopt;
-  return plan::Ending{to_end(verdict->klass), verdict->signature, verdict->at, verdict->failures};
+template <class T>
+base::Fact<T> fact_of(base::Result<T> read) {
+  if (read) return std::move(*read);
+  if (read.error().code == base::Code::kNotFound) return base::Fact<T>::absent();
+  return base::Fact<T>::unknown(read.error().message);
 }
 
 // The guard of this very directory, by its state and its command line; a pid alone proves nothing.
@@ -150,23 +66,19 @@ base::Fact<bool> has_data(const MemberFiles& files) {
 
 plan::MemberFacts look_at_member(const MemberFiles& files, const plan::MemberRecord& member,
                                  const std::string& boot_id) {
-  plan::MemberFacts facts;
-  facts.process = process_of(files, boot_id, facts);
-  facts.ended = ending_of(files);
-  facts.data = data_of(files, member, facts);
-  if (const auto marker = read_as<guard::Marker>(files.marker, guard::decode_marker);
-      marker && marker->volume_id == member.volume) {
-    facts.log_term = marker->last_term;
-    facts.log_index = marker->last_index;
-  }
-  const auto ticket = read_as<guard::Ticket>(files.ticket, guard::decode_ticket);
-  if (ticket)
-    facts.ticket = to_plan(ticket->permit);
-  else if (ticket.error().code == base::Code::kNotFound)
-    facts.ticket = base::Fact<plan::Permit>::absent();
-  else
-    facts.ticket = base::Fact<plan::Permit>::unknown(ticket.error().message);
-  return facts;
+  live::Found found;
+  found.alive = is_alive(files);
+  found.directory = posix::exists(files.dir);
+  found.data = has_data(files);
+  found.state = fact_of(read_state(files));
+  found.verdict = fact_of(read_as<guard::Verdict>(files.verdict, guard::decode_verdict));
+  found.marker = fact_of(read_as<guard::Marker>(files.marker, guard::decode_marker));
+  found.ticket = fact_of(read_as<guard::Permit>(
+      files.ticket, [](std::string_view bytes) -> base::Result<guard::Permit> {
+        TRY(const auto ticket, guard::decode_ticket(bytes));
+        return ticket.permit;
+      }));
+  return live::judge(found, member, boot_id);
 }
 
 base::Status make_member_dirs(const MemberFiles& files) {

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "drivers/host/port_book.h"
+#include "drivers/live/endpoints.h"
 #include "posix/net.h"
 #include "posix/socket.h"
 
@@ -13,7 +14,7 @@ base::Result<std::string> get_page(const std::string& url, const std::string& pa
   TRY(auto fd, posix::connect_loopback(port_of(url), deadline, stop));
   posix::UnixStream stream(std::move(fd));
   // HTTP/1.0: the answer is not chunked and ends with the connection.
-  TRY_OK(stream.write_all("GET " + path + " HTTP/1.0\r\nHost: " + host_port(url) + "\r\n\r\n",
+  TRY_OK(stream.write_all("GET " + path + " HTTP/1.0\r\nHost: " + live::host_port(url) + "\r\n\r\n",
                           deadline, stop));
   TRY(std::string answer, stream.read_all(kLimit, deadline, stop));
   const auto head = answer.find("\r\n\r\n");

@@ -1,29 +1,20 @@
-// A look at one cluster. Cheap when all is well: files of the members, one Status each, one
-// linearizable list, the alarms.
+// A look at one cluster: the files of its members, then what etcd answers.
 #include <algorithm>
 #include <set>
-#include <thread>
 
 #include "base/text.h"
 #include "drivers/host/driver.h"
 #include "drivers/host/members.h"
-#include "drivers/host/metrics_page.h"
 #include "pki/random.h"
 #include "posix/files.h"
 
 namespace host {
 namespace {
 
-constexpr base::Duration kStatus{1'000}, kRead{3'000}, kHash{10'000};
-
 // Ordered by time, so that a listing shows the newest last.
 std::string fresh_incarnation(base::Instant now, base::Random& random) {
   const auto ms = static_cast<std::uint64_t>(now.time_since_epoch().count());
   return base::to_hex(ms) + "-" + base::to_hex(random.next() & 0xffffffffULL);
-}
-
-api::Version version_of(const std::string& text) {
-  return api::parse_version(text).value_or(api::Version{});
 }
 
 }  // namespace
@@ -36,22 +27,13 @@ plan::Observation HostDriver::observe(const engine::Job& job, bool want_hashes,
   see_offers(job, seen);
   see_binaries(call, seen);
   see_survivor(job, seen);
-  if (const auto ready = dial(job.intent.cluster.spec.tls); !ready) {
+  if (const auto ready = etcd_.dial(job.intent.cluster.spec.tls); !ready) {
     seen.membership = base::Fact<plan::Membership>::unknown(ready.error().message);
     seen.quorum_read = base::Fact<base::Instant>::unknown(ready.error().message);
     return seen;
   }
-  see_statuses(job, seen);
-  see_cluster(call, seen);
-  see_version(call, seen);
-  if (want_hashes && !stop.stop_requested()) see_hashes(job, seen);
+  etcd_.observe(call, want_hashes, seen);
   return seen;
-}
-
-base::Status HostDriver::dial(const api::Tls& tls) {
-  TRY(const etcd::Tls own, certificates_.operator_tls(tls));
-  endpoints_.use(own);
-  return {};
 }
 
 void HostDriver::see_files(const engine::Job& job, plan::Observation& seen) {
@@ -135,143 +117,6 @@ void HostDriver::see_binaries(const Call& call, plan::Observation& seen) {
       fact = plan::Binary::kFetching;
     else
       fact = plan::Binary::kMissing;
-  }
-}
-
-void HostDriver::see_statuses(const engine::Job& job, plan::Observation& seen) {
-  struct Ask {
-    const plan::MemberRecord* member;
-    Api api;
-    base::Result<etcd::MemberStatus> answer = base::fail(base::Code::kUnavailable, "not asked");
-  };
-  std::vector<Ask> asks;
-  std::map<std::string, std::string> urls;
-  for (const auto& [name, member] : job.record.members) {
-    urls[name] = member.addresses.client_url;
-    const auto& process = seen.members.at(name).process;
-    if (member.addresses.client_url.empty() || member.phase == plan::Phase::kSurvivor) continue;
-    if (process.known() && *process == plan::Process::kStopped) {
-      if (member.id)
-        seen.statuses[member.id] = base::Fact<plan::EtcdStatus>::unknown("its process is stopped");
-      continue;
-    }
-    asks.push_back({&member, endpoints_.at(member.addresses.client_url)});
-  }
-  endpoints_.keep_only(urls);
-  {
-    // Together, so that a member that hangs costs one deadline and not one each.
-    std::vector<std::jthread> threads;
-    for (size_t i = 1; i < asks.size(); ++i)
-      threads.emplace_back([&ask = asks[i]] { ask.answer = ask.api->status(kStatus); });
-    if (!asks.empty()) asks[0].answer = asks[0].api->status(kStatus);
-  }
-  for (const auto& ask : asks) {
-    if (ask.answer)
-      seen.statuses[ask.answer->id] = to_plan(*ask.answer);
-    else if (ask.member->id)
-      seen.statuses[ask.member->id] =
-          base::Fact<plan::EtcdStatus>::unknown(ask.answer.error().message);
-  }
-}
-
-bool HostDriver::see_cluster_at(const std::string& url, bool old, plan::Observation& seen) {
-  const Api api = endpoints_.at(url);
-  // Before 3.5 a list is never linearizable; read after a quorum read it is as new as that.
-  if (old) {
-    if (const auto read = api->quorum_read(kRead); !read) {
-      seen.quorum_read = base::Fact<base::Instant>::unknown(read.error().message);
-      return false;
-    }
-  }
-  const auto list = api->member_list(true, kRead);
-  if (!list) {
-    seen.membership = base::Fact<plan::Membership>::unknown(list.error().message);
-    seen.quorum_read = base::Fact<base::Instant>::unknown(list.error().message);
-    return false;
-  }
-  seen.membership = to_plan(*list);
-  seen.quorum_read = shared_.clock.now();
-  const auto alarms = api->alarms(kRead);
-  if (!alarms) {
-    seen.alarms = base::Fact<std::vector<plan::Alarm>>::unknown(alarms.error().message);
-    return true;
-  }
-  std::vector<plan::Alarm> found;
-  for (const auto& a : *alarms)
-    if (a.kind != etcd::AlarmKind::kNone)
-      found.push_back({a.member, a.kind == etcd::AlarmKind::kNoSpace ? plan::AlarmKind::kNoSpace
-                                                                     : plan::AlarmKind::kCorrupt});
-  seen.alarms = std::move(found);
-  return true;
-}
-
-// Asks who sees a leader and votes, the leader first; who sees none cannot answer.
-void HostDriver::see_cluster(const Call& call, plan::Observation& seen) {
-  const std::string none = "no member answers that sees a leader";
-  seen.membership = base::Fact<plan::Membership>::unknown(none);
-  seen.quorum_read = base::Fact<base::Instant>::unknown(none);
-  seen.alarms = base::Fact<std::vector<plan::Alarm>>::unknown(none);
-  struct Candidate {
-    int rank;
-    std::string url;
-    bool old;
-  };
-  std::vector<Candidate> candidates;
-  for (const auto& [id, status] : seen.statuses) {
-    if (!status.known() || !status->leader || status->learner) continue;
-    for (const auto& [name, member] : call.job.record.members) {
-      const bool is_it = member.id == id;
-      const bool may_be = !member.id && member.phase == plan::Phase::kForming;
-      if (!is_it && !may_be) continue;
-      const bool old = version_of(status->version) < api::Version{3, 5, 0, ""};
-      candidates.push_back({status->leader == id ? 0 : 1, member.addresses.client_url, old});
-    }
-  }
-  std::ranges::sort(candidates, {}, [](const Candidate& c) { return std::pair(c.rank, c.url); });
-  const auto same = std::ranges::unique(candidates, {}, &Candidate::url);
-  candidates.erase(same.begin(), same.end());
-  for (size_t i = 0; i < candidates.size() && i < 3 && !call.stop.stop_requested(); ++i)
-    if (see_cluster_at(candidates[i].url, candidates[i].old, seen)) return;
-}
-
-// It only rises when every member runs the newer version: read again only while it may.
-void HostDriver::see_version(const Call& call, plan::Observation& seen) {
-  seen.cluster_version = base::Fact<api::Version>::unknown("no member tells it");
-  std::optional<api::Version> lowest;
-  for (const auto& [id, status] : seen.statuses) {
-    if (!status.known()) continue;
-    const auto version = version_of(status->version);
-    if (!lowest || version < *lowest) lowest = version;
-  }
-  if (!lowest || !seen.membership.known()) return;
-  if (cluster_version_ && cluster_version_->same_minor(*lowest)) {
-    seen.cluster_version = *cluster_version_;
-    return;
-  }
-  for (const auto& [name, member] : call.job.record.members) {
-    const auto& process = seen.members.at(name).process;
-    if (!process.known() || *process != plan::Process::kRunning) continue;
-    const auto page = get_page(member.addresses.metrics_url, "/metrics", kRead, call.stop);
-    if (!page) continue;
-    cluster_version_ = cluster_version_in(*page);
-    if (!cluster_version_) continue;
-    seen.cluster_version = *cluster_version_;
-    return;
-  }
-}
-
-// HashKV of every member that answers, at one revision that all of them have.
-void HostDriver::see_hashes(const engine::Job& job, plan::Observation& seen) {
-  std::int64_t revision = 0;
-  for (const auto& [id, status] : seen.statuses)
-    if (status.known() && (revision == 0 || status->revision < revision))
-      revision = status->revision;
-  if (revision == 0) return;
-  for (const auto& [name, member] : job.record.members) {
-    const auto found = seen.statuses.find(member.id);
-    if (!member.id || found == seen.statuses.end() || !found->second.known()) continue;
-    const auto hash = endpoints_.at(member.addresses.client_url)->hash_kv(revision, kHash);
-    if (hash) seen.hashes[member.id] = {hash->hash, hash->revision, hash->compact_revision};
   }
 }
 

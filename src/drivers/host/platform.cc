@@ -48,7 +48,7 @@ struct Trace {
 class HostPlatform final : public Platform {
  public:
   HostPlatform(const PlatformOptions& options, const base::Clock& clock, base::Random& random,
-               base::Logger& log, Connect connect, std::string boot_id, posix::FileLock lock)
+               base::Logger& log, live::Connect connect, std::string boot_id, posix::FileLock lock)
       : lock_(std::move(lock)),
         shared_{options,
                 clock,

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "drivers/live/endpoints.h"
 
 namespace host {
 namespace {
@@ -22,14 +23,8 @@ bool all_free(const std::array<posix::Port, 3>& ports) {
 
 }  // namespace
 
-std::string host_port(const std::string& url) {
-  const auto scheme = url.find("://");
-  const auto from = scheme == std::string::npos ? 0 : scheme + 3;
-  return url.substr(from, url.find('/', from) - from);
-}
-
 posix::Port port_of(const std::string& url) {
-  const std::string address = host_port(url);
+  const std::string address = live::host_port(url);
   const auto colon = address.rfind(':');
   if (colon == std::string::npos) return 0;
   const auto number = base::parse_int(std::string_view(address).substr(colon + 1)).value_or(0);

@@ -42,7 +42,5 @@ class PortBook {
 
 // 0: the URL has no port.
 posix::Port port_of(const std::string& url);
-// "host:port" of a URL.
-std::string host_port(const std::string& url);
 
 }  // namespace host

@@ -1,9 +1,6 @@
 #include "drivers/host/rebuild.h"
 
-#include <algorithm>
-
-#include "base/text.h"
-#include "guard/files.h"
+#include "drivers/live/rebuild.h"
 #include "posix/files.h"
 
 namespace host {
@@ -11,83 +8,24 @@ namespace {
 
 constexpr size_t kLimit = size_t{1} << 20;
 
-std::unexpected<base::Error> cannot(std::string why) {
-  return base::fail(base::Code::kFailedPrecondition, std::move(why));
-}
-
-std::string flag(const guard::Ticket& ticket, const std::string& name) {
-  const std::string head = "--" + name + "=";
-  for (const auto& arg : ticket.args)
-    if (arg.starts_with(head)) return arg.substr(head.size());
-  return "";
-}
-
-base::Result<plan::MemberRecord> rebuild_member(const MemberFiles& files, const std::string& name,
-                                                const base::ClusterKey& key, plan::Record& record) {
-  TRY(const std::string ticket_bytes, posix::read_file(files.ticket, kLimit));
-  TRY(const guard::Ticket ticket, guard::decode_ticket(ticket_bytes));
-  TRY(const std::string marker_bytes, posix::read_file(files.marker, kLimit));
-  TRY(const guard::Marker marker, guard::decode_marker(marker_bytes));
-  if (ticket.cluster_ns != key.ns || ticket.cluster_name != key.name || ticket.member_name != name)
-    return cannot("its ticket is another member's");
-  if (ticket.permit != guard::Permit::kData) return cannot("it had not joined for good");
-  if (marker.volume_id != ticket.volume_id || marker.incarnation != ticket.incarnation ||
-      marker.member_id != ticket.member_id || marker.cluster_id != ticket.cluster_id ||
-      marker.member_name != name || !ticket.member_id || !ticket.cluster_id)
-    return cannot("its ticket and its volume's marker do not agree");
-  if (!record.members.empty() &&
-      (record.incarnation != ticket.incarnation || record.cluster_id != ticket.cluster_id))
-    return cannot("the members are of different incarnations");
-  const auto dash = name.rfind('-');
-  const auto ordinal = base::parse_int(std::string_view(name).substr(dash + 1));
-  if (dash == std::string::npos || !ordinal || *ordinal < 0) return cannot("it has no ordinal");
-  record.incarnation = ticket.incarnation;
-  record.cluster_id = ticket.cluster_id;
-  record.token = ticket.token;
-  plan::MemberRecord m;
-  m.name = name;
-  m.ordinal = static_cast<int>(*ordinal);
-  m.addresses = {flag(ticket, "listen-peer-urls"), flag(ticket, "listen-client-urls"),
-                 flag(ticket, "listen-metrics-urls")};
-  if (m.addresses.peer_url.empty() || m.addresses.client_url.empty() ||
-      m.addresses.metrics_url.empty())
-    return cannot("its ticket lacks its addresses");
-  m.volume = ticket.volume_id;
-  m.incarnation = ticket.incarnation;
-  m.id = ticket.member_id;
-  m.phase = plan::Phase::kVoter;
-  m.permit = plan::Permit::kData;
-  m.may_start = m.ran = true;
-  TRY(m.version, api::parse_version(ticket.version));
-  m.template_hash = ticket.template_hash;
-  m.audited_term = ticket.audited_term;
-  m.audited_index = ticket.audited_index;
-  return m;
+base::Result<live::Kept> read_kept(const MemberFiles& files) {
+  live::Kept kept;
+  TRY(const std::string ticket, posix::read_file(files.ticket, kLimit));
+  TRY(kept.ticket, guard::decode_ticket(ticket));
+  TRY(const std::string marker, posix::read_file(files.marker, kLimit));
+  TRY(kept.marker, guard::decode_marker(marker));
+  return kept;
 }
 
 }  // namespace
 
 base::Result<plan::Record> rebuild_record(const Layout& layout, const base::ClusterKey& key) {
-  plan::Record record;
-  record.key = key;
-  TRY(const auto names, posix::list_dir(layout.cluster(key).members));
-  if (names.empty()) return cannot("no member is there");
-  for (const auto& name : names) {
-    auto member = rebuild_member(layout.member(key, name), name, key, record);
-    if (!member) return cannot(name + ": " + member.error().message);
-    record.next_ordinal = std::max(record.next_ordinal, member->ordinal + 1);
-    record.version = std::max(record.version, member->version);
-    record.template_hash = member->template_hash;
-    record.members.emplace(name, std::move(*member));
-  }
-  record.formation = plan::Formation::kLatched;
-  record.size = static_cast<int>(record.members.size());
-  record.epoch = 1;
-  record.old_tokens = {record.token};
-  record.bootstrap_source = "data";
-  record.open_to_clients =
-      posix::exists(pki_files(layout.cluster(key)).published) == base::Fact<bool>(true);
-  return record;
+  const ClusterFiles files = layout.cluster(key);
+  TRY(const auto names, posix::list_dir(files.members));
+  std::map<std::string, base::Result<live::Kept>> members;
+  for (const auto& name : names) members.emplace(name, read_kept(layout.member(key, name)));
+  return live::rebuild_record(key, members,
+                              posix::exists(pki_files(files).published) == base::Fact<bool>(true));
 }
 
 }  // namespace host

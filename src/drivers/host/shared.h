@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "drivers/host/binaries.h"
-#include "drivers/host/endpoints.h"
 #include "drivers/host/layout.h"
 #include "drivers/host/platform.h"
 #include "drivers/host/port_book.h"
+#include "drivers/live/endpoints.h"
 #include "posix/lock.h"
 
 namespace host {
@@ -68,7 +68,7 @@ struct Shared {
   base::Random& random;
   base::Logger& log;
   Layout layout;
-  Connect connect;
+  live::Connect connect;
   std::string boot_id;
   Binaries binaries;
   PortBook ports;

@@ -85,8 +85,8 @@ HostDriver::Done HostDriver::act(const plan::SnapshotSurvivor& a, const Call& ca
   const RecoveryFiles to = recovery_files(files_, operation);
   if (is_there(to.snapshot)) return {plan::Outcome::kDone, "it is there already"};
   if (auto made = posix::make_dirs(to.dir); !made) return result_of(made);
-  if (auto ready = dial(call.job.intent.cluster.spec.tls); !ready) return result_of(ready);
-  return result_of(take_snapshot(*endpoints_.at(found->second.addresses.client_url), to, call));
+  if (auto ready = etcd_.dial(call.job.intent.cluster.spec.tls); !ready) return result_of(ready);
+  return result_of(take_snapshot(*etcd_.at(found->second.addresses.client_url), to, call));
 }
 
 // A copy of the directory is brought up alone on ports of its own, so that what is only in the log
@@ -137,14 +137,14 @@ base::Status HostDriver::export_copy(const plan::MemberRecord& member, const Mem
   for (auto& arg : args)
     if (!arg.starts_with("--feature-gates") && arg.find("corrupt-check") == std::string::npos)
       launch.argv.push_back(std::move(arg));
-  TRY_OK(dial(spec.tls));
+  TRY_OK(etcd_.dial(spec.tls));
   base::Result<posix::RunResult> ended = base::fail(base::Code::kInternal, "it still runs");
   base::Status taken = base::fail(base::Code::kDeadlineExceeded, "the copy did not come up");
   {
     const std::jthread etcd([&](const std::stop_token& stop) {
       ended = posix::run(launch, {call.job.deadline + kReady}, stop);
     });
-    const Api api = endpoints_.at(alone.addresses.client_url);
+    const Api api = etcd_.at(alone.addresses.client_url);
     const auto until = posix::deadline_in(kReady);
     while (posix::deadline_in({}) < until && !call.stop.stop_requested()) {
       const auto status = api->status(kStatus);

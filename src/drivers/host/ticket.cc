@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "drivers/host/port_book.h"
+#include "drivers/live/endpoints.h"
 #include "etcd/identity.h"
 #include "render/etcd_args.h"
 
@@ -45,15 +45,15 @@ Names joined(const TicketInput& in) {
         out.emplace_back(name, m.addresses.peer_url);
   }
   const bool has_own = std::ranges::any_of(out, [&](const auto& n) {
-    return host_port(n.second) == host_port(in.member.addresses.peer_url);
+    return live::host_port(n.second) == live::host_port(in.member.addresses.peer_url);
   });
   if (!has_own) out.emplace_back(in.member.name, in.member.addresses.peer_url);
   // A member that never started has no name in the list: ours are known by their address, others
   // get one that nobody has.
   for (auto& [name, url] : out) {
     for (const auto& [own, m] : in.record.members)
-      if (host_port(m.addresses.peer_url) == host_port(url)) name = own;
-    if (name.empty()) name = "unnamed-" + host_port(url);
+      if (live::host_port(m.addresses.peer_url) == live::host_port(url)) name = own;
+    if (name.empty()) name = "unnamed-" + live::host_port(url);
   }
   return out;
 }
@@ -88,7 +88,7 @@ base::Result<guard::Ticket> make_ticket(const TicketInput& in) {
   t.permit = to_guard(m.permit);
   t.cluster_id = in.record.cluster_id;
   t.member_id = m.id;
-  t.peer_address = host_port(m.addresses.peer_url);
+  t.peer_address = live::host_port(m.addresses.peer_url);
   t.audited_term = m.audited_term;
   t.audited_index = m.audited_index;
   t.token = in.record.token;
@@ -107,6 +107,12 @@ base::Result<guard::Ticket> make_ticket(const TicketInput& in) {
   }
   TRY(t.args, args_of(in.spec, m, in.files));
   return t;
+}
+
+void keep_flags(const guard::Ticket& old, const std::string& wanted_hash, guard::Ticket& ticket) {
+  if (ticket.template_hash != wanted_hash && old.template_hash == ticket.template_hash &&
+      old.version == ticket.version)
+    ticket.args = old.args;
 }
 
 base::Result<std::vector<std::string>> args_of(const api::ClusterSpec& spec,

@@ -27,6 +27,10 @@ struct TicketInput {
 
 base::Result<guard::Ticket> make_ticket(const TicketInput& input);
 
+// Flags change by a rollout only: a member that still runs an older template than the wanted one
+// keeps the flags of its old ticket.
+void keep_flags(const guard::Ticket& old, const std::string& wanted_hash, guard::Ticket& ticket);
+
 // The flags of etcd without those that the guard sets: data directory, name, initial cluster.
 base::Result<std::vector<std::string>> args_of(const api::ClusterSpec& spec,
                                                const plan::MemberRecord& member,

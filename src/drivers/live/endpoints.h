@@ -1,6 +1,7 @@
 // Talks to the members of one cluster: a connection each, kept as long as it is right.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,7 +12,7 @@
 #include "etcd/api.h"
 #include "plan/observation.h"
 
-namespace host {
+namespace live {
 
 // The product's is etcd::connect.
 using Connect =
@@ -33,8 +34,11 @@ class Endpoints {
   std::map<std::string, std::shared_ptr<etcd::EtcdApi>> open_;
 };
 
+// "host:port" of a URL, whatever its scheme.
+std::string host_port(const std::string& url);
+
 plan::EtcdStatus to_plan(const etcd::MemberStatus& status);
 plan::Membership to_plan(const etcd::MemberList& list);
 plan::Outcome to_plan(etcd::Outcome outcome);
 
-}  // namespace host
+}  // namespace live

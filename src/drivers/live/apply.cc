@@ -1,11 +1,9 @@
 // Actions on the live cluster. Each reads the membership again right before its call.
 #include <algorithm>
 
-#include "drivers/host/driver.h"
-#include "drivers/host/port_book.h"
-#include "posix/wakeup.h"
+#include "drivers/live/cluster.h"
 
-namespace host {
+namespace live {
 namespace {
 
 constexpr base::Duration kStatus{1'000}, kRead{3'000}, kChange{10'000};
@@ -29,7 +27,7 @@ const etcd::Member* find(const etcd::MemberList& list, base::MemberId id) {
 
 }  // namespace
 
-base::Result<HostDriver::Live> HostDriver::live(const Call& call) {
+base::Result<Cluster::Live> Cluster::live(const Call& call) {
   TRY_OK(dial(call.job.intent.cluster.spec.tls));
   std::string problems;
   const auto& cluster = call.job.record.cluster_id;
@@ -50,7 +48,7 @@ base::Result<HostDriver::Live> HostDriver::live(const Call& call) {
                     problems.empty() ? "no voter answers that sees a leader" : problems);
 }
 
-base::Result<HostDriver::Api> HostDriver::leader(const Live& now, const Call& call) {
+base::Result<Cluster::Api> Cluster::leader(const Live& now, const Call& call) {
   TRY(const auto status, now.api->status(kStatus));
   for (const auto& [name, member] : call.job.record.members)
     if (member.id && member.id == status.leader) return endpoints_.at(member.addresses.client_url);
@@ -58,7 +56,7 @@ base::Result<HostDriver::Api> HostDriver::leader(const Live& now, const Call& ca
                     "the leader " + base::to_text(status.leader) + " is not a member of ours");
 }
 
-HostDriver::Done HostDriver::act(const plan::AddLearner& a, const Call& call) {
+engine::ApplyResult Cluster::act(const plan::AddLearner& a, const Call& call) {
   const auto now = live(call);
   if (!now) return refused(now.error().message);
   for (const auto& m : now->list.members)
@@ -68,7 +66,7 @@ HostDriver::Done HostDriver::act(const plan::AddLearner& a, const Call& call) {
   return result_of(now->api->member_add(a.peer_url, true, kChange));
 }
 
-HostDriver::Done HostDriver::act(const plan::PromoteMember& a, const Call& call) {
+engine::ApplyResult Cluster::act(const plan::PromoteMember& a, const Call& call) {
   const auto now = live(call);
   if (!now) return refused(now.error().message);
   const auto* m = find(now->list, a.id);
@@ -77,7 +75,7 @@ HostDriver::Done HostDriver::act(const plan::PromoteMember& a, const Call& call)
   return result_of(now->api->member_promote(a.id, kChange));
 }
 
-HostDriver::Done HostDriver::act(const plan::RemoveMember& a, const Call& call) {
+engine::ApplyResult Cluster::act(const plan::RemoveMember& a, const Call& call) {
   const auto now = live(call);
   if (!now) return refused(now.error().message);
   if (find(now->list, a.id) == nullptr) return done("it is not in the membership");
@@ -94,7 +92,7 @@ HostDriver::Done HostDriver::act(const plan::RemoveMember& a, const Call& call) 
   return result_of(through->member_remove(a.id, kChange));
 }
 
-HostDriver::Done HostDriver::act(const plan::MoveLeader& a, const Call& call) {
+engine::ApplyResult Cluster::act(const plan::MoveLeader& a, const Call& call) {
   const auto now = live(call);
   if (!now) return refused(now.error().message);
   const auto* to = find(now->list, a.to);
@@ -107,7 +105,7 @@ HostDriver::Done HostDriver::act(const plan::MoveLeader& a, const Call& call) {
   return result_of((*from)->move_leader(a.to, kChange));
 }
 
-HostDriver::Done HostDriver::act(const plan::Compact& a, const Call& call) {
+engine::ApplyResult Cluster::act(const plan::Compact& a, const Call& call) {
   const auto now = live(call);
   if (!now) return refused(now.error().message);
   auto result = result_of(now->api->compact(a.revision, true, call.job.deadline));
@@ -117,7 +115,7 @@ HostDriver::Done HostDriver::act(const plan::Compact& a, const Call& call) {
   return result;
 }
 
-HostDriver::Done HostDriver::act(const plan::Defragment& a, const Call& call) {
+engine::ApplyResult Cluster::act(const plan::Defragment& a, const Call& call) {
   if (auto ready = dial(call.job.intent.cluster.spec.tls); !ready)
     return refused(ready.error().message);
   for (const auto& [name, member] : call.job.record.members)
@@ -126,7 +124,7 @@ HostDriver::Done HostDriver::act(const plan::Defragment& a, const Call& call) {
   return refused("the record does not know " + a.member);
 }
 
-HostDriver::Done HostDriver::act(const plan::DisarmAlarm& a, const Call& call) {
+engine::ApplyResult Cluster::act(const plan::DisarmAlarm& a, const Call& call) {
   const auto now = live(call);
   if (!now) return refused(now.error().message);
   const auto kind =
@@ -135,17 +133,17 @@ HostDriver::Done HostDriver::act(const plan::DisarmAlarm& a, const Call& call) {
 }
 
 // To disarm the alarm of no member changes nothing and is an entry of the log.
-HostDriver::Done HostDriver::act(const plan::AdvanceLog& a, const Call& call) {
+engine::ApplyResult Cluster::act(const plan::AdvanceLog& a, const Call& call) {
   constexpr int kAtMost = 2'000, kLook = 100;  // the planner asks again for what is left
   const auto now = live(call);
   if (!now) return refused(now.error().message);
-  const auto until = posix::deadline_in(call.job.deadline / 2);
+  const auto until = clock_.tick() + call.job.deadline / 2;
   for (int i = 0; i < kAtMost && !call.stop.stop_requested(); ++i) {
     if (i % kLook == 0) {
       const auto status = now->api->status(kStatus);
       if (!status) return refused(status.error().message);
       if (status->raft_applied >= a.index) break;
-      if (posix::deadline_in({}) >= until) break;
+      if (clock_.tick() >= until) break;
     }
     const auto entry = now->api->disarm(base::MemberId{}, etcd::AlarmKind::kNoSpace, kChange);
     if (!entry) return result_of(entry);
@@ -153,4 +151,4 @@ HostDriver::Done HostDriver::act(const plan::AdvanceLog& a, const Call& call) {
   return done();
 }
 
-}  // namespace host
+}  // namespace live

@@ -1,8 +1,8 @@
-#include "drivers/host/endpoints.h"
+#include "drivers/live/endpoints.h"
 
 #include <algorithm>
 
-namespace host {
+namespace live {
 
 void Endpoints::use(const etcd::Tls& tls) {
   if (tls.ca == tls_.ca && tls.cert == tls_.cert && tls.key == tls_.key) return;
@@ -20,6 +20,12 @@ void Endpoints::keep_only(const std::map<std::string, std::string>& urls) {
   std::erase_if(open_, [&](const auto& open) {
     return std::ranges::none_of(urls, [&](const auto& u) { return u.second == open.first; });
   });
+}
+
+std::string host_port(const std::string& url) {
+  const auto scheme = url.find("://");
+  const auto from = scheme == std::string::npos ? 0 : scheme + 3;
+  return url.substr(from, url.find('/', from) - from);
 }
 
 plan::EtcdStatus to_plan(const etcd::MemberStatus& s) {
@@ -60,4 +66,4 @@ plan::Outcome to_plan(etcd::Outcome outcome) {
   return plan::Outcome::kMayHaveHappened;
 }
 
-}  // namespace host
+}  // namespace live
