@@ -72,8 +72,11 @@ void record_member(Situation& s, Words& w, const std::string& name) {
   if (w.take("version", text)) m.version = version_of(text);
   w.set("template", m.template_hash);
   w.set("incarnation", m.incarnation);
+  w.set("volume", m.volume);
   w.set("term", m.audited_term);
   w.set("index", m.audited_index);
+  w.set("seenTerm", m.seen_term);
+  w.set("seenIndex", m.seen_index);
   w.set("started", m.started_at, s.now, -1);
   if (w.take("unreachable", text)) {
     m.unreachable_since.reset();
@@ -101,6 +104,9 @@ void record(Situation& s, Words& w) {
   w.set("open", r.open_to_clients);
   w.set("nextOrdinal", r.next_ordinal);
   w.set("highestMinor", r.highest_minor_seen);
+  w.set("minorSince", r.minor_since_index);
+  w.set("compacted", r.compacted_revision);
+  w.set("source", r.bootstrap_source);
   w.set("quorumRead", r.last_quorum_read, s.now, -1);
   if (w.take("quorumLost", text)) {
     r.quorum_lost_since.reset();
@@ -159,6 +165,7 @@ void recovery(Situation& s, Words& w) {
   w.set("bound", s.record.recovery->bound);
   w.set("old", s.record.recovery->old_incarnation);
   w.set("chosen", s.record.recovery->chosen_at, s.now, -1);
+  w.set("approved", s.record.recovery->approved);
 }
 
 void approve(Situation& s, Words& w) {
