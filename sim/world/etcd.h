@@ -19,7 +19,10 @@ struct Timing {
   struct Span {
     base::Duration low, high;
   };
-  Span start{100, 1000}, election{1000, 2000}, version{100, 4000}, exit{100, 1200};
+  Span start{base::Duration{100}, base::Duration{1000}},
+      election{base::Duration{1000}, base::Duration{2000}},
+      version{base::Duration{100}, base::Duration{4000}},
+      exit{base::Duration{100}, base::Duration{1200}};
   base::Duration step_down{1000}, connected{5000}, timeout{7000};
   bool constant = false;
   static Timing instant();  // for the model: all of the first row due at once, `low` = 0

@@ -1,0 +1,291 @@
+// Actions on the machines of a world: what drivers/host does on a real one.
+#include <algorithm>
+
+#include "drivers/host/ticket.h"
+#include "sim/world/driver.h"
+
+namespace sim {
+namespace {
+
+constexpr base::Duration kStop{15'000}, kStatus{1'000}, kStep{20};
+constexpr std::int64_t kSnapshotBytesASecond = 150'000'000;
+constexpr const char* kOperatorName = "root";  // etcd takes it for its user of all rights
+
+engine::ApplyResult done(std::string text = {}) {
+  return {plan::Outcome::kDone, std::move(text)};
+}
+engine::ApplyResult refused(std::string text) {
+  return {plan::Outcome::kRefused, std::move(text)};
+}
+engine::ApplyResult result_of(const base::Status& status) {
+  if (status) return done();
+  const auto code = status.error().code;
+  const bool open = code == base::Code::kDeadlineExceeded || code == base::Code::kCancelled;
+  return {open ? plan::Outcome::kMayHaveHappened : plan::Outcome::kRefused, status.error().message};
+}
+
+const plan::MemberRecord* find(const plan::Record& record, const std::string& name) {
+  const auto found = record.members.find(name);
+  return found == record.members.end() ? nullptr : &found->second;
+}
+
+std::string operation_of(const plan::Record& record) {
+  if (record.recovery) return record.recovery->operation;
+  return record.operation ? record.operation->id : "";
+}
+
+// Paths mean nothing here but that they are absolute.
+host::MemberFiles files_of(const std::string& member) {
+  static const host::Layout kLayout("/sim");
+  return kLayout.member({"default", "c"}, member);
+}
+
+std::string bound_of(const Snapshot& snapshot) {
+  return "revision " + std::to_string(snapshot.state->revision) + " at least, by raft index " +
+         std::to_string(snapshot.index) + " of term " + std::to_string(snapshot.term);
+}
+
+}  // namespace
+
+base::Status SimDriver::reach(const std::string& member) const {
+  const auto found = world_.places.find(member);
+  if (found == world_.places.end() || world_.reaches(found->second.machine)) return {};
+  return base::fail(base::Code::kUnavailable, "the machine of " + member + " does not answer");
+}
+
+void SimDriver::issue_operator(const api::Tls& tls) {
+  world_.operator_leaf = {1, world_.now(), world_.now() + tls.validity, kOperatorName};
+}
+
+void SimDriver::issue(const std::string& member, const std::string& incarnation,
+                      const api::Tls& tls) {
+  if (world_.operator_leaf.until == base::Instant{}) issue_operator(tls);
+  const base::Instant from = world_.now(), until = from + tls.validity;
+  world_.set_leaves(member, {1, from, until, member},
+                    {world_.peer_authority(incarnation), from, until, member});
+}
+
+base::Status SimDriver::prepare(const std::string& member, const Call& call) {
+  TRY_OK(reach(member));
+  const Place& p = world_.place(member);
+  if (p.volume.disk != Disk::kFine)
+    return base::fail(base::Code::kResourceExhausted, "no space left on device");
+  const auto& incarnation = call.job.record.members.at(member).incarnation;
+  const bool good = p.has_leaves() && p.peer.ca == world_.peer_authority(incarnation) &&
+                    p.peer.until > world_.now() && world_.operator_leaf.until != base::Instant{};
+  if (!good) issue(member, incarnation, call.job.intent.cluster.spec.tls);
+  return {};
+}
+
+SimDriver::Done SimDriver::act(const plan::PrepareMember& a, const Call& call) {
+  if (find(call.job.record, a.member) == nullptr)
+    return refused("the record does not know " + a.member);
+  return result_of(prepare(a.member, call));
+}
+
+base::Status SimDriver::write_ticket(const plan::MemberRecord& member, const Call& call) {
+  const auto& record = call.job.record;
+  TRY_OK(reach(member.name));
+  if (!world_.binaries.contains(member.version.text()))
+    return base::fail(base::Code::kNotFound, "etcd " + member.version.text() + " is not there");
+  const std::string program = "/etcd/" + member.version.text();
+  host::TicketInput input{call.job.intent.cluster.spec,
+                          record,
+                          member,
+                          files_of(member.name),
+                          {program, program + "ctl", program + "utl"},
+                          {},
+                          {}};
+  if (member.permit == plan::Permit::kJoin) {
+    if (const auto now = etcd_.live(call))
+      for (const auto& m : now->list.members)
+        if (!m.peer_urls.empty()) input.live.emplace_back(m.name, m.peer_urls.front());
+  }
+  if (member.permit == plan::Permit::kRestore && record.recovery)
+    input.restore_snapshot = "/sim/recovery/" + record.recovery->operation;
+  TRY(guard::Ticket ticket, host::make_ticket(input));
+  Place& p = world_.place(member.name);
+  if (p.ticket) host::keep_flags(*p.ticket, call.job.intent.template_hash, ticket);
+  if (p.ticket && *p.ticket == ticket) return {};
+  if (p.volume.disk != Disk::kFine)
+    return base::fail(base::Code::kResourceExhausted, "no space left on device");
+  p.ticket = file(std::move(ticket));
+  return {};
+}
+
+SimDriver::Done SimDriver::act(const plan::StartMember& a, const Call& call) {
+  const auto* member = find(call.job.record, a.member);
+  if (member == nullptr || !member->may_start)
+    return refused("the record does not allow to start " + a.member);
+  if (member->phase == plan::Phase::kRetired || member->phase == plan::Phase::kSurvivor)
+    return refused(a.member + " is out of the cluster");
+  // A full disk does not stop what is prepared already.
+  const auto ready = prepare(a.member, call);
+  if (!ready && (ready.error().code != base::Code::kResourceExhausted ||
+                 !world_.place(a.member).has_leaves()))
+    return result_of(ready);
+  if (const auto wrote = write_ticket(*member, call); !wrote) return result_of(wrote);
+  between("StartMember.ticket");
+  if (world_.is_alive(a.member)) {
+    world_.nudge_guard(a.member);
+    return done("it runs already");
+  }
+  world_.start_guard(a.member);
+  return done();
+}
+
+SimDriver::Done SimDriver::act(const plan::WriteTicket& a, const Call& call) {
+  const auto* member = find(call.job.record, a.member);
+  if (member == nullptr) return refused("the record does not know " + a.member);
+  const auto wrote = write_ticket(*member, call);
+  if (wrote) {
+    between("WriteTicket.ticket");
+    world_.nudge_guard(a.member);
+  }
+  return result_of(wrote);
+}
+
+base::Status SimDriver::stop(const std::string& member, base::Duration deadline) {
+  TRY_OK(reach(member));
+  world_.stop_guard(member);
+  if (!world_.waits()) {
+    world_.settle();
+  } else {
+    const base::Instant until = world_.now() + deadline;
+    while (world_.is_alive(member) && world_.now() < until) world_.advance(kStep);
+  }
+  if (!world_.is_alive(member)) return {};
+  return base::fail(base::Code::kDeadlineExceeded, "the member has not stopped yet");
+}
+
+SimDriver::Done SimDriver::act(const plan::StopMember& a, const Call& call) {
+  return result_of(stop(a.member, std::min(kStop, call.job.deadline)));
+}
+
+SimDriver::Done SimDriver::act(const plan::IssueCertificates& a, const Call& call) {
+  const auto& tls = call.job.intent.cluster.spec.tls;
+  for (const auto& name : a.members) {
+    const auto* member = find(call.job.record, name);
+    if (member == nullptr) return refused("the record does not know " + name);
+    if (const auto there = reach(name); !there) return result_of(there);
+    if (world_.place(name).volume.disk != Disk::kFine) return refused("no space left on device");
+    issue(name, member->incarnation, tls);
+    between("IssueCertificates.member");
+  }
+  if (!a.client) return done();
+  issue_operator(tls);
+  between("IssueCertificates.operator");
+  if (world_.published) world_.user_leaf = {1, world_.now(), world_.now() + tls.validity, "client"};
+  return done();
+}
+
+SimDriver::Done SimDriver::act(const plan::OpenToClients& /*a*/, const Call& call) {
+  if (world_.published) return done("it is open already");
+  const auto& tls = call.job.intent.cluster.spec.tls;
+  if (world_.operator_leaf.until == base::Instant{}) issue_operator(tls);
+  if (tls.mode != api::TlsMode::kDisabled)
+    world_.user_leaf = {1, world_.now(), world_.now() + tls.validity, "client"};
+  world_.published = true;
+  return done();
+}
+
+SimDriver::Done SimDriver::act(const plan::FetchBinary& a, const Call& /*call*/) {
+  if (world_.binaries.contains(a.version)) return done();
+  if (!world_.binaries_to_fetch.contains(a.version))
+    return refused("etcd " + a.version + " cannot be fetched");
+  world_.binaries.insert(a.version);
+  return done();
+}
+
+SimDriver::Done SimDriver::act(const plan::NewPeerAuthority& /*a*/, const Call& call) {
+  (void)world_.peer_authority(call.job.record.incarnation);
+  return done();
+}
+
+base::Status SimDriver::put_aside(const std::string& member) {
+  TRY_OK(reach(member));
+  if (world_.is_alive(member))
+    return base::fail(base::Code::kFailedPrecondition, member + " still runs");
+  world_.destroy(member);
+  return {};
+}
+
+SimDriver::Done SimDriver::act(const plan::PutAside& a, const Call& call) {
+  const auto* member = find(call.job.record, a.member);
+  if (member != nullptr && member->phase != plan::Phase::kRetired &&
+      member->phase != plan::Phase::kSurvivor)
+    return refused(a.member + " is not retired");
+  const bool there = world_.places.contains(a.member);
+  const auto put = put_aside(a.member);
+  if (put && there && !a.delete_data) world_.retained.push_back(a.member + "-retired");
+  return result_of(put);
+}
+
+SimDriver::Done SimDriver::act(const plan::DeleteCluster& a, const Call& /*call*/) {
+  for (const auto& [name, p] : world_.places) {
+    if (const auto there = reach(name); !there) return refused(there.error().message);
+    if (world_.is_alive(name)) return refused(name + " still runs");
+  }
+  if (!a.delete_data) return done("its data is kept");
+  world_.forget_cluster();
+  memory_.record_version = world_.record.version;
+  return done();
+}
+
+SimDriver::Done SimDriver::act(const plan::DiscardFormation& /*a*/, const Call& call) {
+  if (call.job.record.formation == plan::Formation::kLatched)
+    return refused("the cluster was formed: its data is kept");
+  std::vector<std::string> names;
+  for (const auto& [name, p] : world_.places) names.push_back(name);
+  for (const auto& name : names) {
+    if (const auto there = reach(name); !there) return result_of(there);
+    const Place& p = world_.places.at(name);
+    const bool blank = world_.volume_of(name).data.blank();
+    if (p.ticket ? p.ticket->permit != guard::Permit::kBootstrap : !blank)
+      return refused(name + " may hold data of a cluster that was formed");
+    if (const auto stopped = stop(name, kStop); !stopped) return result_of(stopped);
+    if (const auto put = put_aside(name); !put) return result_of(put);
+    world_.retained.push_back(name + "-unformed");
+    between("DiscardFormation.member");
+  }
+  return done();
+}
+
+SimDriver::Done SimDriver::act(const plan::SnapshotSurvivor& a, const Call& call) {
+  const auto* member = find(call.job.record, a.member);
+  const std::string operation = operation_of(call.job.record);
+  if (member == nullptr || operation.empty())
+    return refused("the record knows no recovery from " + a.member);
+  if (world_.saved[operation].snapshot) return done("it is there already");
+  if (const auto ready = etcd_.dial(call.job.intent.cluster.spec.tls); !ready)
+    return refused(ready.error().message);
+  const auto status = etcd_.at(member->addresses.client_url)->status(kStatus);
+  if (!status) return refused(status.error().message);
+  const Process* etcd = world_.etcd().at_client_url(member->addresses.client_url);
+  if (etcd == nullptr) return refused("it does not run");
+  const Snapshot taken = snapshot_of(*etcd);
+  world_.advance(base::Duration(etcd->dir.db_size * 1'000 / kSnapshotBytesASecond));
+  world_.saved[operation].snapshot = file(taken);
+  world_.saved[operation].bound = bound_of(taken);
+  return done();
+}
+
+SimDriver::Done SimDriver::act(const plan::ExportSurvivor& a, const Call& call) {
+  const std::string operation = operation_of(call.job.record);
+  if (find(call.job.record, a.member) == nullptr || operation.empty())
+    return refused("the record knows no recovery from " + a.member);
+  // A snapshot of the running process may lack the end of the log: it does not count here.
+  if (world_.saved[operation].exported) return done("it is there already");
+  if (const auto there = reach(a.member); !there) return refused(there.error().message);
+  if (world_.is_alive(a.member)) return refused(a.member + " is not proven to be stopped");
+  const auto exported = export_of(world_.volume_of(a.member).data, true);
+  if (!exported) return refused("the copy did not come up");
+  Saved& to = world_.saved[operation];
+  to.snapshot = file(*exported);
+  to.bound = bound_of(*exported);
+  between("ExportSurvivor.snapshot");
+  to.exported = true;
+  return done();
+}
+
+}  // namespace sim
