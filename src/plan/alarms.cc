@@ -288,6 +288,16 @@ Answer beside_others(Context& c, OperationKind kind, Answer (*concern)(Context&)
   return answer;
 }
 
+// A join that is under way goes on while the alarm can only wait: a learner that catches up, or
+// that does not answer, may be all that is waited for.
+Answer no_space_beside_a_join(Context& c) {
+  Answer answer = beside_others(c, OperationKind::kNoSpace, no_space);
+  const bool joins = std::ranges::any_of(
+      c.view.seats, [](const Seat& seat) { return seat.etcd != nullptr && seat.etcd->learner; });
+  if (joins && answer.kind == Answer::Kind::kWait) answer.kind = Answer::Kind::kNoted;
+  return answer;
+}
+
 }  // namespace
 
 std::int64_t quota_of(const api::ClusterSpec& spec, const EtcdStatus& status) {
@@ -305,7 +315,7 @@ std::int64_t quota_of(const api::ClusterSpec& spec, const EtcdStatus& status) {
 Answer alarms(Context& c) {
   if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
   if (is_set(c, AlarmKind::kCorrupt)) return beside_others(c, OperationKind::kCorrupt, corrupt);
-  if (is_set(c, AlarmKind::kNoSpace)) return beside_others(c, OperationKind::kNoSpace, no_space);
+  if (is_set(c, AlarmKind::kNoSpace)) return no_space_beside_a_join(c);
   const bool known = c.seen.alarms.known();
   if (known &&
       (running(c.record, OperationKind::kCorrupt) || running(c.record, OperationKind::kNoSpace))) {
