@@ -6,6 +6,7 @@
 #include "drivers/host/driver.h"
 #include "drivers/host/members.h"
 #include "drivers/host/ticket.h"
+#include "drivers/host/tombs.h"
 #include "posix/files.h"
 
 namespace host {
@@ -164,7 +165,8 @@ HostDriver::Done HostDriver::act(const plan::DeleteCluster& a, const Call& call)
   }
   if (!a.delete_data) return done("its data is kept in " + files_.dir);
   shared_.ports.forget(call.job.record.key);
-  return result_of(posix::remove_tree(files_.dir));
+  if (auto buried = bury(shared_.layout, key_); !buried) return result_of(buried);
+  return result_of(remove_buried(shared_.layout, key_.ns, shared_.log));
 }
 
 HostDriver::Done HostDriver::act(const plan::DiscardFormation& /*a*/, const Call& call) {

@@ -2,6 +2,10 @@
 
 namespace host {
 
+std::string Layout::tomb(const base::ClusterKey& key, int number) const {
+  return clusters() + "/" + key.ns + "/.deleted-" + key.name + "-" + std::to_string(number);
+}
+
 ClusterFiles Layout::cluster(const base::ClusterKey& key) const {
   const std::string dir = clusters() + "/" + key.ns + "/" + key.name;
   return {dir,

@@ -19,6 +19,9 @@ class Layout {
   [[nodiscard]] const std::string& root() const { return root_; }
   [[nodiscard]] std::string lock() const { return root_ + "/lock"; }
   [[nodiscard]] std::string clusters() const { return root_ + "/clusters"; }
+  // What a deletion leaves of a cluster until it is removed; no name of a cluster begins with a
+  // dot.
+  [[nodiscard]] std::string tomb(const base::ClusterKey& key, int number) const;
   [[nodiscard]] ClusterFiles cluster(const base::ClusterKey& key) const;
   [[nodiscard]] MemberFiles member(const base::ClusterKey& key, const std::string& name) const;
 

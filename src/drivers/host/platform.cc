@@ -7,6 +7,7 @@
 #include "drivers/host/driver.h"
 #include "drivers/host/members.h"
 #include "drivers/host/shared.h"
+#include "drivers/host/tombs.h"
 #include "engine/record_codec.h"
 #include "posix/files.h"
 #include "posix/process.h"
@@ -63,11 +64,12 @@ class HostPlatform final : public Platform {
                 Fetcher(options, clock, log)} {}
 
   base::Status learn_all() {
+    remove_all_buried(shared_.layout, shared_.log);
     TRY(const auto keys, clusters());
     for (const auto& key : keys) {
       const auto bytes = posix::read_file(files(key).record, kRecordLimit);
-      if (!bytes) continue;
-      if (const auto record = engine::decode_record(*bytes)) {
+      const auto record = bytes ? engine::decode_record(*bytes) : std::unexpected(bytes.error());
+      if (record && record->key == key) {
         shared_.ports.learn(*record);
         shared_.watch_list.learn(*record);
       }
@@ -76,16 +78,7 @@ class HostPlatform final : public Platform {
   }
 
   [[nodiscard]] base::Result<std::vector<base::ClusterKey>> clusters() const override {
-    std::vector<base::ClusterKey> keys;
-    const std::string root = shared_.layout.clusters();
-    const auto spaces = posix::list_dir(root);
-    if (!spaces && spaces.error().code == base::Code::kNotFound) return keys;
-    if (!spaces) return std::unexpected(spaces.error());
-    for (const auto& ns : *spaces) {
-      TRY(const auto names, posix::list_dir(root + "/" + ns));
-      for (const auto& name : names) keys.push_back({ns, name});
-    }
-    return keys;
+    return list_clusters(shared_.layout);
   }
 
   [[nodiscard]] ClusterFiles files(const base::ClusterKey& key) const override {

@@ -1,0 +1,103 @@
+// A cluster that is deleted with its data: what a state directory looks like after a crash, and what
+// an operator that starts then makes of it.
+#include <gtest/gtest.h>
+
+#include "drivers/host/layout.h"
+#include "drivers/host/platform.h"
+#include "drivers/host/tombs.h"
+#include "engine/record_codec.h"
+#include "posix/clock.h"
+#include "posix/files.h"
+#include "posix/logger.h"
+#include "posix/process.h"
+
+namespace host {
+namespace {
+
+class StateDirTest : public ::testing::Test {
+ protected:
+  StateDirTest() {
+    record_.key = key_;
+    record_.token = "token";
+    record_.operation = plan::Operation{};
+    record_.operation->kind = plan::OperationKind::kDelete;
+    record_.operation->step = "put away";
+  }
+  ~StateDirTest() override { (void)posix::remove_tree(layout_.root()); }
+
+  void make_cluster() {
+    const auto files = layout_.cluster(key_);
+    const auto member = layout_.member(key_, "c-0");
+    ASSERT_TRUE(posix::make_dirs(member.data + "/member/wal"));
+    ASSERT_TRUE(posix::write_atomic(member.data + "/member/wal/0.wal", "x"));
+    ASSERT_TRUE(posix::make_dirs(files.retained));
+    ASSERT_TRUE(posix::write_atomic(files.record, engine::encode_record(record_)));
+  }
+  std::unique_ptr<Platform> open(posix::PortRange ports = {24000, 24099}) {
+    PlatformOptions options;
+    options.state_dir = layout_.root();
+    options.guard = "/nowhere/etcd-guard";
+    options.fetch = false;
+    options.ports = ports;
+    auto opened = Platform::open(options, clock_, random_, *log_);
+    EXPECT_TRUE(opened) << opened.error().text();
+    return opened ? std::move(*opened) : nullptr;
+  }
+  // What is left beside the clusters' folders.
+  std::vector<std::string> buried() {
+    std::vector<std::string> out;
+    for (auto& name : posix::list_dir(layout_.clusters() + "/default").value())
+      if (name.starts_with('.')) out.push_back(std::move(name));
+    return out;
+  }
+
+  const base::ClusterKey key_{"default", "c"};
+  const Layout layout_{::testing::TempDir() + "host-state-" + std::to_string(posix::own_pid())};
+  posix::SystemClock clock_;
+  posix::SystemRandom random_;
+  const std::unique_ptr<base::Logger> log_ = posix::make_null_logger();
+  plan::Record record_;
+};
+
+TEST_F(StateDirTest, ADeletionLeavesNothing) {
+  make_cluster();
+  const auto platform = open();
+  plan::Intent intent;
+  intent.cluster.key = key_;
+  const auto done = platform->driver(key_)->apply(
+      {plan::DeleteCluster{true}, plan::Reason::kDeleteDone}, {intent, record_}, {});
+  EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
+  EXPECT_EQ(posix::list_dir(layout_.clusters() + "/default").value(), std::vector<std::string>{});
+}
+
+TEST_F(StateDirTest, ADeletionThatTheMachineInterruptedIsDoneAndNoPartOfItIsEverSeen) {
+  // However far the removing got: nothing of it, some of the data, all of the data.
+  for (const char* removed : {"", "/members/c-0/volume", "/members"}) {
+    make_cluster();
+    ASSERT_TRUE(bury(layout_, key_));
+    ASSERT_EQ(buried().size(), 1U);
+    if (*removed != 0)
+      ASSERT_TRUE(posix::remove_tree(layout_.clusters() + "/default/" + buried()[0] + removed));
+    EXPECT_EQ(list_clusters(layout_).value(), std::vector<base::ClusterKey>{}) << removed;
+    const auto platform = open();
+    EXPECT_EQ(platform->clusters().value(), std::vector<base::ClusterKey>{}) << removed;
+    EXPECT_EQ(buried(), std::vector<std::string>{}) << removed;
+  }
+}
+
+TEST_F(StateDirTest, ABuriedFolderThatDoesNotProveItsDeletionStays) {
+  record_.operation->kind = plan::OperationKind::kScaleUp;
+  make_cluster();
+  ASSERT_TRUE(bury(layout_, key_));
+  // A cluster that came after it under the same name is another folder.
+  record_.operation->kind = plan::OperationKind::kDelete;
+  make_cluster();
+  ASSERT_TRUE(bury(layout_, key_));
+  EXPECT_EQ(buried().size(), 2U);
+  const auto platform = open();
+  EXPECT_EQ(platform->clusters().value(), std::vector<base::ClusterKey>{});
+  EXPECT_EQ(buried(), std::vector<std::string>{".deleted-c-1"});
+}
+
+}  // namespace
+}  // namespace host
