@@ -6,6 +6,7 @@
 
 #include "drivers/host/driver.h"
 #include "drivers/host/members.h"
+#include "drivers/host/rebuild.h"
 #include "drivers/host/shared.h"
 #include "drivers/host/tombs.h"
 #include "engine/record_codec.h"
@@ -72,6 +73,9 @@ class HostPlatform final : public Platform {
       if (record && record->key == key) {
         shared_.ports.learn(*record);
         shared_.watch_list.learn(*record);
+      } else {
+        // Its members may be put back, and then need the ports that they had.
+        shared_.ports.hold(key, ports_on_disk(shared_.layout, key));
       }
     }
     return {};

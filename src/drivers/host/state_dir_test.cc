@@ -1,11 +1,13 @@
-// A cluster that is deleted with its data: what a state directory looks like after a crash, and what
-// an operator that starts then makes of it.
+// A cluster that is deleted with its data, and one whose record is torn: what a state directory
+// looks like after a crash, and what an operator that starts then makes of it.
 #include <gtest/gtest.h>
 
 #include "drivers/host/layout.h"
 #include "drivers/host/platform.h"
+#include "drivers/host/rebuild.h"
 #include "drivers/host/tombs.h"
 #include "engine/record_codec.h"
+#include "guard/files.h"
 #include "posix/clock.h"
 #include "posix/files.h"
 #include "posix/logger.h"
@@ -97,6 +99,27 @@ TEST_F(StateDirTest, ABuriedFolderThatDoesNotProveItsDeletionStays) {
   const auto platform = open();
   EXPECT_EQ(platform->clusters().value(), std::vector<base::ClusterKey>{});
   EXPECT_EQ(buried(), std::vector<std::string>{".deleted-c-1"});
+}
+
+TEST_F(StateDirTest, PortsOfAMemberWhoseRecordIsTornAreGivenToNobody) {
+  make_cluster();
+  ASSERT_TRUE(posix::write_atomic(layout_.cluster(key_).record, "lost"));
+  guard::Ticket ticket;
+  ticket.args = {"--listen-peer-urls=https://127.0.0.1:24101",
+                 "--listen-client-urls=https://127.0.0.1:24102",
+                 "--listen-metrics-urls=http://127.0.0.1:24103", "--other=x"};
+  ASSERT_TRUE(posix::write_atomic(layout_.member(key_, "c-0").ticket, guard::encode(ticket)));
+  EXPECT_EQ(ports_on_disk(layout_, key_), (std::set<posix::Port>{24101, 24102, 24103}));
+  const base::ClusterKey other{"default", "other"};
+  plan::Intent intent;
+  intent.cluster.key = other;
+  intent.cluster.spec.size = 0;  // then the ports of one member are looked for
+  plan::Record none;
+  none.key = other;
+  // There is no fourth port.
+  const auto platform = open({24101, 24103});
+  const auto seen = platform->driver(other)->observe({intent, none}, false, {});
+  EXPECT_TRUE(seen.addresses.empty()) << seen.addresses.begin()->second.client_url;
 }
 
 }  // namespace
