@@ -68,7 +68,12 @@ class HostDriver final : public engine::Driver {
   Done act(const plan::DiscardFormation& a, const Call& call);
   Done act(const plan::NewPeerAuthority& a, const Call& call);
   base::Status write_ticket(const plan::MemberRecord& member, const Call& call);
-  base::Status put_aside(const std::string& member, const std::string& why, bool remove);
+  // Gives the name under retained/; empty: nothing is there.
+  base::Result<std::string> put_aside(const std::string& member, const std::string& why,
+                                      bool remove);
+  base::Status keep_only(const std::string& newest,
+                         const std::function<bool(const std::string&)>& may_go);
+  [[nodiscard]] bool is_superseded(const std::string& folder, const plan::Record& record) const;
   // survivor.cc
   Done act(const plan::SnapshotSurvivor& a, const Call& call);
   Done act(const plan::ExportSurvivor& a, const Call& call);

@@ -1,5 +1,4 @@
-// A cluster that is deleted with its data, and one whose record is torn: what a state directory
-// looks like after a crash, and what an operator that starts then makes of it.
+// What a state directory looks like after a crash or a long life, and what is made of it.
 #include <gtest/gtest.h>
 
 #include "drivers/host/layout.h"
@@ -99,6 +98,62 @@ TEST_F(StateDirTest, ABuriedFolderThatDoesNotProveItsDeletionStays) {
   const auto platform = open();
   EXPECT_EQ(platform->clusters().value(), std::vector<base::ClusterKey>{});
   EXPECT_EQ(buried(), std::vector<std::string>{".deleted-c-1"});
+}
+
+// With the policy Delete: of data that is not in order one copy stays; what is not this
+// incarnation's, or not known, is never touched.
+TEST_F(StateDirTest, OfStaleDataOneCopyStays) {
+  record_.operation.reset();
+  record_.incarnation = "new";
+  record_.formation = plan::Formation::kLatched;
+  make_cluster();
+  const auto keep = [&](const std::string& folder, const std::string& incarnation) {
+    guard::Marker marker;
+    marker.incarnation = incarnation;
+    const std::string volume = layout_.cluster(key_).retained + "/" + folder + "/volume";
+    ASSERT_TRUE(posix::make_dirs(volume));
+    if (!incarnation.empty())
+      ASSERT_TRUE(posix::write_atomic(volume + "/marker", guard::encode(marker)));
+  };
+  keep("c-7-retired", "new");
+  keep("c-8-retired", "old");
+  keep("c-9-retired", "");
+  keep("c-5-unformed", "new");
+  keep("c-unformed-0-retired-2", "old");
+  const auto platform = open();
+  plan::Intent intent;
+  intent.cluster.key = key_;
+  const auto put_aside = [&] {
+    record_.members["c-0"].name = "c-0";
+    record_.members["c-0"].phase = plan::Phase::kRetired;
+    make_cluster();
+    const auto done = platform->driver(key_)->apply(
+        {plan::PutAside{"c-0", false}, plan::Reason::kPutAside}, {intent, record_}, {});
+    EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
+    return posix::list_dir(layout_.cluster(key_).retained).value();
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(put_aside(), (Names{"c-0-retired", "c-5-unformed", "c-7-retired", "c-8-retired",
+                                "c-9-retired", "c-unformed-0-retired-2"}))
+      << "the policy is Retain";
+  intent.cluster.spec.when_scaled = api::ClaimPolicy::kDelete;
+  record_.recovery.emplace();
+  EXPECT_EQ(put_aside().size(), 7U) << "a recovery keeps all";
+  record_.recovery.reset();
+  // The first two hold no marker and prove nothing.
+  EXPECT_EQ(put_aside(), (Names{"c-0-retired", "c-0-retired-2", "c-0-retired-3", "c-5-unformed",
+                                "c-8-retired", "c-9-retired", "c-unformed-0-retired-2"}));
+  record_.formation = plan::Formation::kForming;
+  make_cluster();
+  guard::Ticket ticket;
+  ticket.permit = guard::Permit::kBootstrap;
+  ASSERT_TRUE(posix::write_atomic(layout_.member(key_, "c-0").ticket, guard::encode(ticket)));
+  const auto done = platform->driver(key_)->apply(
+      {plan::DiscardFormation{}, plan::Reason::kPutAside}, {intent, record_}, {});
+  EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
+  EXPECT_EQ(posix::list_dir(layout_.cluster(key_).retained).value(),
+            (Names{"c-0-retired", "c-0-retired-2", "c-0-retired-3", "c-0-unformed", "c-8-retired",
+                   "c-9-retired", "c-unformed-0-retired-2"}));
 }
 
 TEST_F(StateDirTest, PortsOfAMemberWhoseRecordIsTornAreGivenToNobody) {
