@@ -48,7 +48,11 @@ struct LeafFiles {
 LeafFiles leaf_files(const MemberFiles& member);
 
 struct RecoveryFiles {
-  std::string dir, snapshot, bound, copy, exported;
+  std::string dir, snapshot, bound, copy;
+  std::string exported;  // exists: the snapshot is of the whole log
+  // Of a snapshot that was taken while the survivor ran: of what it is; what a person was told that
+  // it lacks; exists: it may be used without the volume.
+  std::string running, told, usable;
 };
 RecoveryFiles recovery_files(const ClusterFiles& cluster, const std::string& operation);
 

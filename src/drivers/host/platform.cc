@@ -28,6 +28,22 @@ void WatchList::forget(const base::ClusterKey& key) {
   members_.erase(key);
 }
 
+void LongWork::tell(const base::ClusterKey& key, std::string words) {
+  const std::lock_guard lock(mutex_);
+  words_[key] = std::move(words);
+}
+
+void LongWork::end(const base::ClusterKey& key) {
+  const std::lock_guard lock(mutex_);
+  words_.erase(key);
+}
+
+std::string LongWork::of(const base::ClusterKey& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = words_.find(key);
+  return found == words_.end() ? std::string() : found->second;
+}
+
 std::map<base::ClusterKey, std::vector<std::string>> WatchList::members() const {
   const std::lock_guard lock(mutex_);
   return members_;
@@ -111,6 +127,10 @@ class HostPlatform final : public Platform {
       out.key = pki.user_key;
     }
     return out;
+  }
+
+  [[nodiscard]] std::string long_work(const base::ClusterKey& key) const override {
+    return shared_.long_work.of(key);
   }
 
   void watch(const std::function<void(const base::ClusterKey&)>& changed,
