@@ -28,7 +28,8 @@ struct Job {
 
 struct ApplyResult {
   plan::Outcome outcome = plan::Outcome::kDone;
-  std::string text;  // why not kDone; etcd's own words where it has some
+  std::string text;      // why not kDone; etcd's own words where it has some
+  bool damaged = false;  // bytes that were to be read fail their own check
   bool operator==(const ApplyResult&) const = default;
 };
 

@@ -60,15 +60,9 @@ Memory Reconciler::memory() const {
 }
 
 base::Status Reconciler::load() {
-  const bool torn = memory_.loaded && memory_.loaded->state == plan::RecordState::kTorn;
-  if (memory_.loaded && !torn) return {};
+  if (memory_.loaded) return {};
   const FaultScope scope(parts_.faults, "load_record");
   TRY_IN("read the record of " + parts_.key.text(), Loaded loaded, parts_.driver.load_record());
-  // A person may be about to put it back: that it is gone does not yet mean that there is none.
-  if (torn && loaded.state == plan::RecordState::kNone) {
-    memory_.loaded->problem = "its file was moved away; without one a new operator begins anew";
-    return {};
-  }
   if (loaded.state != plan::RecordState::kOk) loaded.record = {};
   loaded.record.key = parts_.key;
   const bool ok = loaded.state == plan::RecordState::kOk;
@@ -121,7 +115,8 @@ void Reconciler::remember(const plan::Step& step, const ApplyResult& result) {
   if (result.outcome != plan::Outcome::kDone)
     failures =
         memory_.last_act && memory_.last_act->action == name ? memory_.last_act->failures + 1 : 1;
-  memory_.last_act = plan::LastAct{name, result.outcome, result.text, parts_.clock.now(), failures};
+  memory_.last_act = plan::LastAct{name,     result.outcome, result.text, parts_.clock.now(),
+                                   failures, result.damaged};
 }
 
 void Reconciler::act(Report& report, const std::stop_token& stop) {

@@ -112,6 +112,9 @@ void fields(A& a, auto& x)
   a("oldIncarnation", x.old_incarnation);
   a("chosenAt", x.chosen_at);
   a("approved", x.approved);
+  a("vouched", x.vouched);
+  a("failed", x.failed);
+  a("failure", x.failure);
 }
 template <class A>
 void fields(A& a, auto& x)
@@ -132,6 +135,7 @@ void fields(A& a, auto& x)
   a("formation", x.formation);
   a("clusterID", x.cluster_id);
   a("members", x.members);
+  a("strangers", x.strangers);
   a("nextOrdinal", x.next_ordinal);
   a("size", x.size);
   a("version", x.version);

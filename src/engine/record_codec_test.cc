@@ -53,7 +53,10 @@ plan::Record full() {
                                 plan::Reason::kScaleUp,
                                 true,
                                 "a \"note\"\n"};
-  r.recovery = plan::Recovery{"op", "c-1", "bound", "old", base::Instant(base::Duration(3))};
+  r.recovery =
+      plan::Recovery{"op", "c-1",   "bound",      "old",      base::Instant(base::Duration(3)),
+                     true, {"c-7"}, {{"c-8", 2}}, "it failed"};
+  r.strangers = {"f00 at https://192.0.2.9:2380"};
   r.hibernated = r.open_to_clients = true;
   r.old_tokens = {"a", "b"};
   r.quorum_lost_since = base::Instant(base::Duration(4));
@@ -74,6 +77,7 @@ TEST(RecordCodec, AFullRecordComesBackAsItWas) {
   EXPECT_EQ(back->members.at("c-1").phase, plan::Phase::kRemoving);
   EXPECT_EQ(back->operation->reason, plan::Reason::kScaleUp);
   EXPECT_EQ(back->recovery->survivor, "c-1");
+  EXPECT_EQ(back->recovery->failed.at("c-8"), 2);
   EXPECT_EQ(back->old_tokens, (std::set<std::string>{"a", "b"}));
 }
 
@@ -83,7 +87,8 @@ TEST(RecordCodec, EveryFieldIsInTheText) {
   for (const char* part :
        {"fedcba9876543210", "18446744073709551615", "\"ran\":true", "\"seenTerm\":8",
         "\"seenIndex\":9", "Restore", "rc.1", "\"note\"", "oldIncarnation", "quorumLostSince",
-        "lastDefragmented", "\"highestMinorSeen\":6", "\"hibernated\":true"})
+        "lastDefragmented", "\"highestMinorSeen\":6", "\"hibernated\":true",
+        "\"vouched\":[\"c-7\"]", "it failed", "f00 at"})
     EXPECT_NE(text.find(part), std::string::npos) << part;
 }
 

@@ -3,8 +3,8 @@
 // 0 or wrong. NOSPACE: compact, defragment one by one, disarm by listed ids when every member is
 // below 90 % of its quota.
 //
-// Operation steps: kCorrupt "vote", "replace", "no majority"; kNoSpace "look", "compact",
-// "defragment", "disarm", "stuck".
+// Operation steps: kCorrupt "vote", "replace", "no majority", "not ours"; kNoSpace "look",
+// "compact", "defragment", "disarm", "stuck".
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -100,6 +100,19 @@ Answer ask(Reason why, std::string message) {
   return answer;
 }
 
+// A member that is not ours is left alone, also when it is the wrong one.
+Answer leave_corrupt(Context& c, const Seat& bad) {
+  const std::string text = fmt::format(
+      "{} ({}) disagrees with the majority and is not ours: it is left alone, and etcd refuses all "
+      "writes until it is removed with etcdctl",
+      bad.name(), base::to_text(bad.etcd->id));
+  enter(c, "not ours", Reason::kUnknownMember, true, text);
+  c.record.operation->halted = true;
+  Answer answer = ask(Reason::kUnknownMember, text);
+  answer.look_again = 10s;
+  return answer;
+}
+
 Answer replace_corrupt(Context& c, const Seat& bad) {
   Operation& op = *c.record.operation;
   op.member = bad.name();
@@ -125,13 +138,10 @@ Answer replace_corrupt(Context& c, const Seat& bad) {
         Reason::kQuorumUnsafe,
         fmt::format("{} disagrees but cannot be removed: too few would be left", bad.name()));
   }
-  if (bad.record != nullptr) {
-    MemberRecord& member = c.record.members.at(bad.record->name);
-    member.phase = Phase::kRemoving;
-    member.may_start = false;
-  }
-  return Answer::act(Reason::kCorruptReplace,
-                     RemoveMember{bad.record == nullptr ? "" : bad.record->name, bad.etcd->id},
+  MemberRecord& member = c.record.members.at(bad.record->name);
+  member.phase = Phase::kRemoving;
+  member.may_start = false;
+  return Answer::act(Reason::kCorruptReplace, RemoveMember{bad.record->name, bad.etcd->id},
                      fmt::format("{} disagrees with the majority and is removed", bad.name()));
 }
 
@@ -158,7 +168,10 @@ Answer corrupt(Context& c) {
     answer.look_again = 10s;
     return answer;
   }
-  if (!vote.minority.empty()) return replace_corrupt(c, *vote.minority.front());
+  const auto ours =
+      std::ranges::find_if(vote.minority, [](const Seat* seat) { return seat->record != nullptr; });
+  if (ours != vote.minority.end()) return replace_corrupt(c, **ours);
+  if (!vote.minority.empty()) return leave_corrupt(c, *vote.minority.front());
   end(c, OperationKind::kCorrupt);
   tell(c, Reason::kCorruptDisarm, "all members agree again: the alarm is disarmed");
   return disarm(c, AlarmKind::kCorrupt, Reason::kCorruptDisarm, "all members agree again");
@@ -202,12 +215,10 @@ Answer compact(Context& c, std::int64_t revision) {
   return Answer::act(Reason::kNoSpaceCompact, Compact{revision}, text);
 }
 
-// The compaction in the record may not have happened: it is asked for until an answer is seen. A
-// refusal means that it had. After a restart nothing was seen, and to ask again changes nothing.
+// The compaction in the record may not have happened. A refusal means that it had.
 bool compaction_is_open(const Context& c) {
-  if (c.record.operation->step != "compact" || just_done(c, "Compact")) return false;
   const std::uint32_t failures = failures_of(c.seen, "Compact");
-  return failures == 0 || (failures < kTries && c.seen.last->outcome != Outcome::kRefused);
+  return failures > 0 && failures < kTries && c.seen.last->outcome != Outcome::kRefused;
 }
 
 Answer stuck(Context& c, const Space& space) {
@@ -223,13 +234,6 @@ Answer stuck(Context& c, const Space& space) {
   return Answer::wait(Reason::kNoSpaceStuck, text, 10s);
 }
 
-// It was to be defragmented and no answer was seen: the operator was restarted in between.
-bool defragmentation_is_open(const Context& c, const Seat& seat) {
-  const Operation& op = *c.record.operation;
-  return op.step == "defragment" && op.member == seat.record->name && !just_done(c, "Defragment") &&
-         failures_of(c.seen, "Defragment") == 0;
-}
-
 std::optional<Answer> make_room(Context& c) {
   if (const DefragmentHazard hazard = defragment_hazard(c.view); !hazard.why.empty()) {
     return Answer::wait(hazard.for_good ? Reason::kNoSpaceStuck : Reason::kNoSpace,
@@ -238,8 +242,7 @@ std::optional<Answer> make_room(Context& c) {
   std::string unsafe;
   const auto need = [&](const Seat& seat) {
     const auto last = c.record.last_defragmented.find(seat.record->name);
-    const bool rested = last == c.record.last_defragmented.end() ||
-                        last->second + kAgain <= c.now || defragmentation_is_open(c, seat);
+    const bool rested = last == c.record.last_defragmented.end() || last->second + kAgain <= c.now;
     if (!rested || (!is_full(c, *seat.status) && !much_is_free(*seat.status))) return false;
     // One or two members stand still meanwhile; they refuse writes anyway.
     if (c.view.voters <= 2 || c.view.may_stop(seat)) return true;
@@ -247,10 +250,7 @@ std::optional<Answer> make_room(Context& c) {
     return false;
   };
   if (auto answer = defragment_next(c, Reason::kNoSpaceDefragment, need)) {
-    if (const auto* now = std::get_if<Defragment>(&answer->steps.front().action)) {
-      c.record.operation->step = "defragment";
-      c.record.operation->member = now->member;
-    }
+    c.record.operation->step = "defragment";
     return answer;
   }
   if (unsafe.empty()) return std::nullopt;
@@ -284,7 +284,6 @@ Answer no_space(Context& c) {
   if (space.full)
     return Answer::wait(Reason::kNoSpace, "a member is still at 90 % of its quota", 5s);
   op.step = "disarm";
-  op.member.clear();
   const std::string text = "every member is below 90 % of its quota: the alarm is disarmed";
   tell(c, Reason::kNoSpaceDisarm, text);
   return disarm(c, AlarmKind::kNoSpace, Reason::kNoSpaceDisarm, text);

@@ -36,13 +36,13 @@ void forbid_starts(Record& record) {
   for (auto& [name, member] : record.members) member.may_start = false;
 }
 
-// The members whose start had been allowed before everything was stopped. One that is still being
-// added is allowed by the concern that adds it.
+// The members whose start had been allowed before everything was stopped. One that was never
+// started may not even be prepared: it is allowed by the concern that forms or adds it.
 void allow_starts(Record& record) {
   for (auto& [name, member] : record.members) {
-    if (member.phase == Phase::kForming || member.phase == Phase::kLearner ||
-        member.phase == Phase::kVoter)
-      member.may_start = true;
+    const bool joins = member.phase == Phase::kForming || member.phase == Phase::kLearner;
+    const bool began = member.started_at != base::Instant{};
+    if (member.phase == Phase::kVoter || (joins && began)) member.may_start = true;
   }
 }
 

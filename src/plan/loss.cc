@@ -5,17 +5,23 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "plan/quorum.h"
 
 namespace plan {
 namespace {
 
+// So long after its start a member whose removal is in doubt has met the others, if they run: it
+// serves with them, or was told that it is removed.
+constexpr base::Duration kSettles{60'000};
+
+using LogEnd = std::pair<std::uint64_t, std::uint64_t>;
+
 // A status tells the committed index, and committed logs are prefixes of each other: the index
 // orders the data, the term only breaks ties.
-std::pair<std::uint64_t, std::uint64_t> log_of(const Seat& seat) {
+LogEnd log_of(const Seat& seat) {
   const MemberRecord& m = *seat.record;
-  std::pair<std::uint64_t, std::uint64_t> best{std::max(m.audited_index, m.seen_index),
-                                               std::max(m.audited_term, m.seen_term)};
+  LogEnd best{std::max(m.audited_index, m.seen_index), std::max(m.audited_term, m.seen_term)};
   if (seat.status != nullptr)
     best = std::max(best, std::pair(seat.status->raft_index, seat.status->raft_term));
   return best;
@@ -23,41 +29,76 @@ std::pair<std::uint64_t, std::uint64_t> log_of(const Seat& seat) {
 
 // The end of a member's own log, by its guard: it holds also what was acknowledged while nobody
 // looked. Raft's own order of logs: the later term first, then the longer one.
-std::pair<std::uint64_t, std::uint64_t> noted_end(const Seat& seat) {
+LogEnd noted_end(const Seat& seat) {
   if (seat.facts == nullptr) return {};
   return {seat.facts->log_term, seat.facts->log_index};
 }
 
+bool both_noted(const Seat& a, const Seat& b) {
+  return noted_end(a) != LogEnd{} && noted_end(b) != LogEnd{};
+}
+
+bool is_longer(const Seat& a, const Seat& b) {
+  if (both_noted(a, b) && noted_end(a) != noted_end(b)) return noted_end(a) > noted_end(b);
+  return log_of(a) > log_of(b);
+}
+
+// etcd said so, which it does only after the removal was applied somewhere. Its data is older.
+bool is_removed(const Seat& seat) {
+  return seat.status == nullptr && seat.ended_by(End::kRemoved);
+}
+
+// Whose data counts before whose: one that votes; one that voted, or was in sync and about to; a
+// learner, whose copy may be incomplete; one that was removed.
+int rank_of(const Seat& seat) {
+  if (is_removed(seat)) return 0;
+  if (seat.record->phase == Phase::kVoter) return 3;
+  return seat.record->permit == Permit::kData ? 2 : 1;
+}
+
 bool is_better(const Seat& a, const Seat& b) {
-  const bool votes = a.record->phase == Phase::kVoter;
-  if (votes != (b.record->phase == Phase::kVoter)) return votes;
-  const auto none = std::pair<std::uint64_t, std::uint64_t>{};
-  const bool noted = noted_end(a) != none && noted_end(b) != none;
-  if (noted && noted_end(a) != noted_end(b)) return noted_end(a) > noted_end(b);
-  if (log_of(a) != log_of(b)) return log_of(a) > log_of(b);
+  if (rank_of(a) != rank_of(b)) return rank_of(a) > rank_of(b);
+  if (is_longer(a, b) || is_longer(b, a)) return is_longer(a, b);
   return a.status != nullptr && b.status == nullptr;  // it can give a snapshot
 }
 
-// `certain` have a vote; each of `maybe` has one in some membership that is possible.
-bool may_be_quorum(const std::vector<const Seat*>& certain, const std::vector<const Seat*>& maybe) {
-  std::size_t left = 0;
-  for (const Seat* seat : certain) left += is_proven_lost(*seat) ? 0U : 1U;
-  std::size_t alive = 0;
-  for (const Seat* seat : maybe) alive += is_proven_lost(*seat) ? 0U : 1U;
-  // The most favourable memberships: with `a` of the maybe that live and none that is lost.
-  for (std::size_t a = 0; a <= alive; ++a) {
-    const std::size_t voters = certain.size() + a;
-    if (voters > 0 && left + a >= quorum_of(voters)) return true;
-  }
-  return false;
+bool in_membership(const Seat& seat) {
+  const Phase phase = seat.record->phase;
+  return phase == Phase::kVoter || phase == Phase::kRemoving || phase == Phase::kLearner;
+}
+
+// Its process is seen, or seen not to be there.
+bool is_seen(const Seat& seat) {
+  return seat.facts != nullptr && !seat.facts->process.is_unknown();
+}
+
+std::string names_of(const std::vector<const Seat*>& seats) {
+  std::vector<std::string> names;
+  for (const Seat* seat : seats) names.push_back(seat->record->name);
+  return base::join(names, ", ");
+}
+
+std::string ended_text(const Seat& seat) {
+  const bool runs = seat.process_is(Process::kRunning) || seat.process_is(Process::kStarting);
+  if (seat.facts == nullptr || !seat.facts->ended || runs || seat.facts->ended->text.empty())
+    return {};
+  return ", and ended: " + seat.facts->ended->text;
+}
+
+std::string role_of(const Seat& seat) {
+  if (is_removed(seat)) return " (etcd said that it was removed)";
+  if (seat.record->phase == Phase::kRemoving) return " (its removal was decided)";
+  return seat.record->phase == Phase::kLearner ? " (a learner)" : "";
 }
 
 std::string word_of(const Record& record, const Seat& seat) {
-  if (is_proven_lost(seat)) return "data lost, proven";
-  if (seat.status != nullptr) return "runs with its data";
-  if (has_data(record, seat)) return "has its data";
-  if (seat.facts == nullptr || seat.facts->data.is_unknown())
-    return seat.facts == nullptr ? "nothing is known" : "not known: " + seat.facts->data.why();
+  if (is_proven_lost(seat))
+    return is_seen(seat) ? "data lost, proven"
+                         : "data lost, proven, but its process is out of sight";
+  if (seat.status != nullptr) return "runs with its data" + role_of(seat);
+  if (has_data(record, seat)) return "has its data" + role_of(seat) + ended_text(seat);
+  if (seat.facts == nullptr) return "nothing is known";
+  if (seat.facts->data.is_unknown()) return "not known: " + seat.facts->data.why();
   if (seat.facts->data.is_absent()) return "its volume is not there";
   switch (*seat.facts->data) {
     case Data::kForeign:
@@ -69,10 +110,98 @@ std::string word_of(const Record& record, const Seat& seat) {
     case Data::kOlder:
       return "its data is older than acknowledged";
     case Data::kOwn:
+      return "has data that its guard or etcd refused before";
     case Data::kBlank:
       break;
   }
   return "contradictory";
+}
+
+// The voters of every membership that is possible, in numbers.
+struct Votes {
+  std::vector<const Seat*> certain, maybe;  // each of `maybe` votes in some of them
+  std::size_t strangers = 0;                // not ours; nothing is known of them
+  std::size_t whole = 0;                    // of `certain`, with data
+  std::size_t gone = 0;                     // of `maybe`, without data
+  std::size_t settling = 0;                 // of `maybe`, with data, and about to tell
+
+  // Whatever the membership is, a quorum of it has data.
+  [[nodiscard]] bool may_return() const {
+    const std::size_t least = certain.size() + gone + strangers;
+    return whole >= quorum_of(least) || whole + settling >= quorum_of(least + settling);
+  }
+  // In the most favourable membership, with `a` of the maybe that live and none that is lost.
+  [[nodiscard]] bool may_be_quorum() const {
+    const auto lives = [](const Seat* seat) { return !is_proven_lost(*seat); };
+    const auto left = static_cast<std::size_t>(std::ranges::count_if(certain, lives));
+    const auto alive = static_cast<std::size_t>(std::ranges::count_if(maybe, lives));
+    for (std::size_t a = 0; a <= alive; ++a) {
+      const std::size_t voters = certain.size() + strangers + a;
+      if (voters > 0 && left + strangers + a >= quorum_of(voters)) return true;
+    }
+    return false;
+  }
+};
+
+Votes count_votes(const View& view, const Record& record) {
+  Votes v;
+  v.strangers = record.strangers.size();
+  for (const Seat& seat : view.seats) {
+    if (seat.record == nullptr || !in_membership(seat) || is_removed(seat)) continue;
+    const bool data = has_data(record, seat);
+    if (seat.record->phase == Phase::kVoter) {
+      v.certain.push_back(&seat);
+      v.whole += data ? 1U : 0U;
+      continue;
+    }
+    v.maybe.push_back(&seat);
+    v.gone += data ? 0U : 1U;
+    const bool started = is_seen(seat) && !seat.process_is(Process::kStopped) &&
+                         view.now - seat.record->started_at < kSettles;
+    if (data && started && seat.record->phase == Phase::kRemoving) v.settling += 1;
+  }
+  return v;
+}
+
+// Whose data is it, if it is not a voter's?
+std::string doubt_of_best(const Loss& loss) {
+  if (loss.best == nullptr) return {};
+  const std::string& name = loss.best->record->name;
+  if (is_removed(*loss.best)) return name + " was removed: it lacks what was written since";
+  switch (rank_of(*loss.best)) {
+    case 1:
+      return name + " is a learner: its copy may be incomplete";
+    case 2:
+      return name + " may not have voted: it may lack what was acknowledged";
+    default:
+      break;
+  }
+  for (const Seat* seat : loss.with_data)
+    if (rank_of(*seat) > 0 && rank_of(*seat) < 3 && is_longer(*seat, *loss.best))
+      return fmt::format("the log of {}{} is longer than that of {}", seat->record->name,
+                         role_of(*seat), name);
+  return {};
+}
+
+std::vector<std::string> doubts_of(const View& view, const Record& record, const Loss& loss,
+                                   const Votes& votes) {
+  std::vector<std::string> out;
+  if (!loss.unknown.empty())
+    out.push_back(fmt::format("that {} can never come back is not proven", names_of(loss.unknown)));
+  else if (votes.may_be_quorum() && votes.strangers == 0)
+    out.push_back(fmt::format("whether {} votes is not known, and so whether there is a quorum",
+                              names_of(votes.maybe)));
+  for (const std::string& stranger : record.strangers)
+    out.push_back(fmt::format("{} votes and is not ours: make sure that it is stopped", stranger));
+  if (const auto hidden = unseen(view, record.incarnation); !hidden.empty()) {
+    const MemberFacts* facts = view.by_name(hidden.front())->facts;
+    out.push_back(fmt::format("it cannot be seen whether {} still run{}{}: make sure that {}",
+                              base::join(hidden, ", "), hidden.size() == 1 ? "s" : "",
+                              facts == nullptr ? "" : " (" + facts->process.why() + ")",
+                              hidden.size() == 1 ? "it does not" : "none does"));
+  }
+  if (std::string doubt = doubt_of_best(loss); !doubt.empty()) out.push_back(std::move(doubt));
+  return out;
 }
 
 }  // namespace
@@ -86,40 +215,35 @@ bool is_proven_lost(const Seat& seat) {
 
 bool has_data(const Record& record, const Seat& seat) {
   if (seat.status != nullptr && seat.status->cluster_id == record.cluster_id) return true;
-  return seat.data_is(Data::kOwn);
+  return seat.data_is(Data::kOwn) && (is_removed(seat) || !never_again(seat));
+}
+
+std::vector<std::string> unseen(const View& view, const std::string& incarnation) {
+  std::vector<std::string> out;
+  for (const Seat& seat : view.seats)
+    if (seat.record != nullptr && seat.record->incarnation == incarnation && !is_seen(seat))
+      out.push_back(seat.record->name);
+  return out;
 }
 
 Loss assess_loss(const View& view, const Record& record) {
   Loss loss;
-  std::vector<const Seat*> certain, maybe;
   for (const Seat& seat : view.seats) {
-    if (seat.record == nullptr) continue;
-    const Phase phase = seat.record->phase;
-    if (phase == Phase::kVoter)
-      certain.push_back(&seat);
-    else if (phase == Phase::kRemoving || phase == Phase::kLearner)
-      maybe.push_back(&seat);
-    else
-      continue;
-    if (phase == Phase::kVoter) loss.up += seat.status != nullptr ? 1U : 0U;
-    if (has_data(record, seat))
+    if (seat.record == nullptr || !in_membership(seat)) continue;
+    if (has_data(record, seat)) {
       loss.with_data.push_back(&seat);
-    else if (is_proven_lost(seat))
-      loss.lost.push_back(&seat);
-    else
-      loss.unknown.push_back(&seat);
+      if (loss.best == nullptr || is_better(seat, *loss.best)) loss.best = &seat;
+    } else if (!is_removed(seat)) {
+      (is_proven_lost(seat) ? loss.lost : loss.unknown).push_back(&seat);
+    }
   }
-  loss.voters = certain.size();
-  for (const Seat* seat : loss.with_data)
-    if (loss.best == nullptr || is_better(*seat, *loss.best)) loss.best = seat;
-  const auto whole =
-      std::ranges::count_if(certain, [&](const Seat* seat) { return has_data(record, *seat); });
-  // Each of the maybe that has no data may have made the quorum larger.
-  const auto gone =
-      std::ranges::count_if(maybe, [&](const Seat* seat) { return !has_data(record, *seat); });
-  if (static_cast<std::size_t>(whole) >= quorum_of(certain.size() + static_cast<std::size_t>(gone)))
+  const Votes votes = count_votes(view, record);
+  if (votes.may_return()) {
     loss.kind = Loss::Kind::kMayReturn;
-  else if (may_be_quorum(certain, maybe) || !loss.unknown.empty())
+    return loss;
+  }
+  loss.doubts = doubts_of(view, record, loss, votes);
+  if (!loss.doubts.empty())
     loss.kind = Loss::Kind::kUnproven;
   else
     loss.kind = loss.with_data.empty() ? Loss::Kind::kTotal : Loss::Kind::kSurvivor;
@@ -137,6 +261,24 @@ std::string facts_in_words(const Record& record, const Loss& loss) {
     out += fmt::format("{}: {}", seat->record->name, word_of(record, *seat));
   }
   return out;
+}
+
+const Seat* choose_survivor(const View& view, const Record& record, const std::string& incarnation,
+                            const std::map<std::string, int>& failed) {
+  const Seat* best = nullptr;
+  for (const Seat& seat : view.seats) {
+    if (seat.record == nullptr || seat.record->incarnation != incarnation) continue;
+    if (!in_membership(seat) && seat.record->phase != Phase::kSurvivor) continue;
+    const auto tries = failed.find(seat.record->name);
+    if (tries != failed.end() && tries->second >= kTriesEach) continue;
+    if (has_data(record, seat) && (best == nullptr || is_better(seat, *best))) best = &seat;
+  }
+  return best;
+}
+
+bool is_noted_longer(const Seat& seat, const Seat& than) {
+  return rank_of(seat) == rank_of(than) && both_noted(seat, than) &&
+         noted_end(seat) > noted_end(than);
 }
 
 }  // namespace plan

@@ -5,12 +5,14 @@
 #include <algorithm>
 
 #include "plan/concern.h"
+#include "plan/members.h"
 
 namespace plan {
 namespace {
 
 constexpr base::Duration kSoon{200}, kPause{1'000}, kJoinLimit{600'000}, kScaleLimit{900'000};
-constexpr std::uint64_t kInSync = 1'000;  // log entries behind the leader
+constexpr base::Duration kInFlight{10'000};  // a call without an answer is settled after that
+constexpr std::uint64_t kInSync = 1'000;     // log entries behind the leader
 
 bool joins(const Record& record) {
   return running(record, OperationKind::kScaleUp) || running(record, OperationKind::kReplace);
@@ -58,11 +60,42 @@ Answer move_leader(const Seat& from, const Seat& to) {
                           fmt::format("leadership moves from {} to {}", from.name(), to.name())));
 }
 
+// The removal may still be carried out, though the list does not show it yet.
+bool is_removal_open(const Context& c) {
+  return failures_of(c.seen, "RemoveMember") > 0 &&
+         c.seen.last->outcome == Outcome::kMayHaveHappened && c.now - c.seen.last->at < kInFlight;
+}
+
+// It stays: what was decided is not carried out.
+Answer take_back_removal(Context& c, const Seat& seat, Reason why, const std::string& text) {
+  if (is_removal_open(c))
+    return Answer::wait(why, seat.name() + " may be removed at any moment: it was asked for",
+                        kPause);
+  MemberRecord& member = c.record.members.at(seat.record->name);
+  member.phase = Phase::kVoter;
+  member.may_start = true;
+  end(c, OperationKind::kScaleDown);
+  end(c, OperationKind::kReplace);
+  warn(c, why, member.name + " stays: " + text);
+  return Answer::wait(why, member.name + " is not removed now", kPause);
+}
+
+Reason why_removed(const Context& c, const Seat& seat) {
+  if (!seat.voter) return Reason::kOrphanRemoved;
+  const bool told =
+      running(c.record, OperationKind::kScaleDown) || running(c.record, OperationKind::kReplace) ||
+      running(c.record, OperationKind::kCorrupt) || running(c.record, OperationKind::kBootstrap);
+  return told ? c.record.operation->reason : Reason::kReplaceMember;
+}
+
 // Its removal was recorded; it is still in the list.
 Answer finish_removal(Context& c, const Seat& seat) {
-  const Reason why = !seat.voter          ? Reason::kOrphanRemoved
-                     : c.record.operation ? c.record.operation->reason
-                                          : Reason::kReplaceMember;
+  const Reason why = why_removed(c, seat);
+  const bool well = seat.healthy && seat.voter && seat.record->phase == Phase::kRemoving;
+  // It was given up because it was down: started since, perhaps to bring a lost quorum back.
+  if (well && running(c.record, OperationKind::kReplace) &&
+      c.record.operation->member == seat.record->name)
+    return take_back_removal(c, seat, Reason::kReplaceMember, "it is well again");
   // A founder that never ran must not begin to, now that the cluster is latched.
   if (!seat.etcd->started && seat.facts != nullptr && seat.facts->process.known() &&
       !seat.process_is(Process::kStopped) && c.view.may_stop(seat) && !too_soon(c, "StopMember"))
@@ -74,14 +107,9 @@ Answer finish_removal(Context& c, const Seat& seat) {
     return remove(c, seat, why);
   }
   // A removal by size is taken back when another member fails meanwhile: that one goes first.
-  if (seat.healthy && seat.voter && seat.record->phase == Phase::kRemoving) {
-    MemberRecord& member = c.record.members.at(seat.record->name);
-    member.phase = Phase::kVoter;
-    member.may_start = true;
-    end(c, OperationKind::kScaleDown);
-    warn(c, Reason::kQuorumUnsafe, member.name + " stays: without it no quorum would be healthy");
-    return Answer::wait(Reason::kQuorumUnsafe, member.name + " is not removed now", kPause);
-  }
+  if (well)
+    return take_back_removal(c, seat, Reason::kQuorumUnsafe,
+                             "without it no quorum would be healthy");
   return Answer::wait(Reason::kQuorumUnsafe,
                       seat.name() + " is to be removed, but the healthy voters are no quorum yet",
                       kPause);
@@ -106,6 +134,8 @@ Answer give_up_join(Context& c, const Seat& seat, const std::string& why) {
 Answer add_again(Context& c, const Seat& seat) {
   if (!joins(c.record)) return give_up_join(c, seat, "no operation wants it");
   if (our_voters(c.view) >= wanted(c)) return give_up_join(c, seat, "no more members are wanted");
+  if (c.now > c.record.operation->deadline)
+    return give_up_join(c, seat, "it could not be added for long");
   // All removals come before the first add: 3.5.12 refuses adds while any listed voter is dead.
   if (std::ranges::any_of(c.view.seats, [](const Seat& s) { return s.voter && never_again(s); }))
     return Answer::wait(Reason::kAddRefused,

@@ -93,6 +93,8 @@ struct LastAct {
   std::string text;
   base::Instant at{};
   std::uint32_t failures = 0;  // of this action in a row
+  // It read bytes that fail their own check: tried again it would end the same way.
+  bool damaged = false;
 };
 
 enum class RecordState { kOk, kNone, kTorn };

@@ -179,8 +179,14 @@ RC_GTEST_PROP(Properties, S3OnlyMembersWithTheirDataStart, ()) {
   for (const auto& step : steps_of<StartMember>(p)) {
     const MemberRecord& m = p.record.members.at(step.member);
     RC_ASSERT(m.may_start);
-    RC_ASSERT(m.phase == Phase::kVoter || m.phase == Phase::kLearner || m.phase == Phase::kForming);
     const auto at = w.seen.members.find(step.member);
+    if (m.phase == Phase::kRemoving) {  // only while nobody can say whether it was removed
+      RC_ASSERT(!count(w).known && m.permit == Permit::kData);
+      RC_ASSERT(at != w.seen.members.end() && at->second.data == base::Fact<Data>(Data::kOwn));
+    } else {
+      RC_ASSERT(m.phase == Phase::kVoter || m.phase == Phase::kLearner ||
+                m.phase == Phase::kForming);
+    }
     if (at == w.seen.members.end()) continue;
     const auto& process = at->second.process;
     if (process.known() && *process != Process::kStopped) continue;  // it runs: nothing is started

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/text.h"
 #include "plan/concern.h"
 #include "plan/loss.h"
 #include "plan/members.h"
+#include "plan/question.h"
 #include "plan/recovery.h"
 
 namespace plan {
@@ -23,30 +25,13 @@ constexpr std::string_view kEmptyWords =
     "Approval begins a NEW EMPTY cluster under a new incarnation: every key that the old one held "
     "is given up, and what is left of its volumes is put aside";
 
-// The same question keeps its id; another one asks anew, so that no approval is taken for what it
-// was not given for.
-void ask(Context& c, std::string_view step, const std::string& member, Reason why,
-         const std::string& text) {
-  if (running(c.record, OperationKind::kRecovery) && c.record.operation->step == step &&
-      c.record.operation->member == member)
-    return;
-  c.record.operation.reset();
-  Operation& op = begin(c, OperationKind::kRecovery, why, member, base::Duration(0));
-  op.step = step;
-  op.halted = true;
-  op.note = text;
-  warn(c, why, fmt::format("{}. Approve by {}", text, approve_command(c.record, op.id)));
+// Nothing is asked any longer.
+void take_back_question(Context& c) {
+  if (running(c.record, OperationKind::kRecovery) && !c.record.recovery) c.record.operation.reset();
 }
 
-bool answered(const Context& c) {
-  return is_approved(c.intent, c.record.operation->id, c.now);
-}
-
-Answer waits_for_approval(const Context& c, Reason why, const std::string& text) {
-  return Answer::wait(
-      why,
-      fmt::format("{}. Approve by {}", text, approve_command(c.record, c.record.operation->id)),
-      kQuestionLook);
+Answer wait_for_approval(const Context& c, Reason why, const std::string& text) {
+  return Answer::wait(why, with_command(c, text), kQuestionLook);
 }
 
 Answer recover_from(Context& c, const Loss& loss) {
@@ -55,6 +40,7 @@ Answer recover_from(Context& c, const Loss& loss) {
   const bool proven = loss.kind == Loss::Kind::kSurvivor;
   const auto policy = c.intent.cluster.spec.recovery.on_quorum_loss;
   if (policy == api::OnQuorumLoss::kNever) {
+    take_back_question(c);
     return Answer::wait(Reason::kRecoveryForbidden,
                         fmt::format("fewer than a quorum of voters still have data ({}), and "
                                     "recovery.onQuorumLoss is Never. Bring their data back, or "
@@ -63,19 +49,21 @@ Answer recover_from(Context& c, const Loss& loss) {
                         kQuestionLook);
   }
   const bool automatic = proven && policy == api::OnQuorumLoss::kAutomatic;
+  const std::vector<std::string> hidden = unseen(c.view, c.record.incarnation);
   if (!automatic) {
     const std::string text = fmt::format(
-        "{} ({}). Approval recovers the cluster from {} under a new incarnation; what only the "
+        "{} ({}){}. Approval recovers the cluster from {} under a new incarnation; what only the "
         "others hold is given up",
         proven ? "fewer than a quorum of voters still have data"
-               : "fewer than a quorum of voters are seen to have data, and that the others can "
-                 "never come back is not proven",
-        facts, survivor);
-    ask(c, "approve survivor", survivor, Reason::kApprovalNeeded, text);
-    if (!answered(c)) return waits_for_approval(c, Reason::kApprovalNeeded, text);
+               : "fewer than a quorum of voters are seen to have data",
+        facts, proven ? "" : "; " + base::join(loss.doubts, "; "), survivor);
+    const std::string step =
+        step_of(proven ? "approve survivor" : "approve survivor without proof", hidden);
+    if (!ask(c, {step, survivor, Reason::kApprovalNeeded, text}))
+      return wait_for_approval(c, Reason::kApprovalNeeded, text);
   }
   warn(c, Reason::kQuorumLostForGood, facts);
-  return begin_recovery(c, survivor, !automatic);
+  return begin_recovery(c, survivor, automatic ? Basis{} : Basis{true, hidden});
 }
 
 Answer start_empty(Context& c, const Loss& loss) {
@@ -83,11 +71,13 @@ Answer start_empty(Context& c, const Loss& loss) {
   const bool proven = loss.kind == Loss::Kind::kTotal;
   const std::string lost =
       proven ? fmt::format("no member has data ({})", facts)
-             : fmt::format("no member is seen to have data, and that it is lost is not proven ({})",
-                           facts);
+             : fmt::format(
+                   "no member is seen to have data, and that it is lost is not proven ({}); {}",
+                   facts, base::join(loss.doubts, "; "));
   const Reason why = proven ? Reason::kDataLossTotal : Reason::kApprovalNeeded;
   switch (c.intent.cluster.spec.recovery.on_data_loss) {
     case api::OnDataLoss::kNever:
+      take_back_question(c);
       return Answer::wait(Reason::kRecoveryForbidden,
                           fmt::format("{}, and recovery.onDataLoss is Never. Bring a volume back, "
                                       "or change the policy",
@@ -95,6 +85,7 @@ Answer start_empty(Context& c, const Loss& loss) {
                           kQuestionLook);
     case api::OnDataLoss::kRestore:
       if (!proven) break;
+      take_back_question(c);
       return Answer::wait(why,
                           fmt::format("{}. recovery.onDataLoss is Restore, and this version cannot "
                                       "look into a backup store: it waits. Restore by hand, or set "
@@ -105,14 +96,9 @@ Answer start_empty(Context& c, const Loss& loss) {
       break;
   }
   const std::string text = fmt::format("{}. {}", lost, kEmptyWords);
-  ask(c, "approve empty", "", why, text);
-  if (!answered(c)) return waits_for_approval(c, why, text);
-  return begin_recovery(c, "", true);
-}
-
-// Nothing is asked any longer.
-void take_back_question(Context& c) {
-  if (running(c.record, OperationKind::kRecovery) && !c.record.recovery) c.record.operation.reset();
+  const std::string step = proven ? "approve empty" : "approve empty without proof";
+  if (!ask(c, {step, "", why, text})) return wait_for_approval(c, why, text);
+  return begin_recovery(c, "", Basis{true, {}});
 }
 
 }  // namespace
@@ -122,7 +108,8 @@ Answer quorum_lost(Context& c) {
   if (c.view.quorum) {
     if (!running(c.record, OperationKind::kRecovery)) return Answer::nothing();
     take_back_question(c);
-    return Answer::note(Reason::kQuorumLost, "the quorum is back");
+    tell(c, Reason::kQuorumLost, "the quorum is back: nothing is asked any longer");
+    return Answer::noted();
   }
   const Loss loss = assess_loss(c.view, c.record);
   const std::string facts = facts_in_words(c.record, loss);

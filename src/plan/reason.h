@@ -20,7 +20,8 @@
   X(MemberStart, "a member that shall run does not")                                     \
   X(MemberRestarting, "its guard restarts it; we wait")                                  \
   X(MemberUnreachable, "it runs or should, and cannot be reached")                       \
-  X(MemberDataLost, "its guard proved that its data is gone or older than acknowledged") \
+  X(MemberDataLost, "its guard proved its data gone, damaged or less than acknowledged") \
+  X(MemberVolumeGone, "its volume is not there, or another one is in its place")         \
   X(MemberDataForeign, "its volume holds data of another member or cluster")             \
   X(MemberRemovedElsewhere, "someone else removed it from the membership")               \
   X(MemberTimedOut, "it stayed unreachable for repair.timeoutSeconds")                   \

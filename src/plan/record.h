@@ -83,11 +83,14 @@ struct Operation {
   std::string note;     // what a person should know
 };
 
-struct Recovery {  // chosen once, stored, then carried out
+struct Recovery {  // a stored choice that is then carried out; another try may choose anew
   std::string operation, survivor, bound;
   std::string old_incarnation;
   base::Instant chosen_at{};
-  bool approved = false;  // a person vouches for what is not proven
+  bool approved = false;              // by a person, who was told what is not proven
+  std::set<std::string> vouched;      // out of sight when they approved: do not run any more
+  std::map<std::string, int> failed;  // how often a try from this member's data came to nothing
+  std::string failure;  // why the last try ended; not empty: it waits for a person's approval
 };
 
 struct Record {
@@ -97,6 +100,7 @@ struct Record {
   Formation formation = Formation::kNone;
   base::ClusterId cluster_id;
   std::map<std::string, MemberRecord> members;  // by name
+  std::set<std::string> strangers;              // voters that are not ours, in the last list
   int next_ordinal = 0;                         // ordinals are never used twice
   // The latched target; a spec edit replaces it while the operation waits or is halted.
   int size = 0;

@@ -3,8 +3,9 @@
 // restores it. The old incarnation's members never start again.
 //
 // Operation steps of kRecovery: "save" (snapshot of the running survivor), "stop", "export" (from
-// its volume), "fence" (new authority), "restore", "put aside" (only when beginning empty),
-// "approve again" (past its deadline).
+// its volume), "fence" (new authority), "restore", "put aside" (only when beginning empty). A try
+// that came to nothing leaves its words in Recovery::failure and asks ("approve again") for
+// another, from the next member with data if this one's is of no use.
 #include "plan/recovery.h"
 
 #include <fmt/format.h>
@@ -14,16 +15,17 @@
 
 #include "plan/loss.h"
 #include "plan/members.h"
+#include "plan/tries.h"
 
 namespace plan {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr base::Duration kDeadline = 30min;
 constexpr base::Duration kSaveLimit = 5min;
 constexpr std::uint32_t kSaveTries = 3;
 constexpr base::Duration kSoon = 250ms;
+constexpr std::string_view kPutAside = "put aside";
 
 Answer gate(std::string message) {
   return Answer::stop(Reason::kRecovering, std::move(message), kSoon);
@@ -35,18 +37,21 @@ Answer attempt(const Context& c, Reason why, Action action, std::string message)
   return Answer::act(why, std::move(action), std::move(message));
 }
 
-bool saved(const Context& c) {
-  return c.seen.survivor_snapshot.known() && *c.seen.survivor_snapshot;
+// The first fence of this recovery is not made: the old cluster is all there is.
+bool is_old_in_force(const Context& c) {
+  return !is_fenced(c.record) && c.record.formation == Formation::kLatched;
 }
 
-// Before the fence the quorum may still come back, if what was lost was not lost.
-Answer give_up(Context& c) {
+// Before the fence nothing was changed: what was stopped starts again.
+Answer give_up(Context& c, const std::string& why) {
   for (auto& [name, member] : c.record.members) {
-    if (member.phase == Phase::kVoter || member.phase == Phase::kLearner) member.may_start = true;
+    const bool ran = member.started_at != base::Instant{};
+    if (member.phase == Phase::kVoter || (member.phase == Phase::kLearner && ran))
+      member.may_start = true;
   }
   c.record.recovery.reset();
   c.record.operation.reset();
-  const std::string text = "a quorum is back: the recovery is given up, nothing was changed";
+  const std::string text = why + ": the recovery is given up, nothing was changed";
   tell(c, Reason::kRecovering, text);
   return Answer::note(Reason::kRecovering, text);
 }
@@ -56,17 +61,16 @@ std::optional<Answer> stop_old(Context& c) {
   Answer answer;
   answer.kind = Answer::Kind::kAct;
   answer.reason = Reason::kRecovering;
-  std::string names, unknown;
+  std::string names;
   for (const Seat& seat : c.view.seats) {
     if (seat.record == nullptr || seat.record->incarnation != c.record.recovery->old_incarnation ||
         is_stopped(seat))
       continue;
     const std::string& name = seat.record->name;
     const bool known = seat.facts != nullptr && seat.facts->process.known();
-    // Without data it cannot vote; for one that is out of sight a person may vouch.
-    const bool harmless = is_proven_lost(seat) || c.record.recovery->approved;
-    if (!known && harmless && name != c.record.recovery->survivor) continue;
-    if (!known) unknown = name;
+    // What lost its data may still run on it. For one that is out of sight a person may vouch.
+    const bool vouched = c.record.recovery->vouched.contains(name);
+    if (!known && vouched && name != c.record.recovery->survivor) continue;
     names += (names.empty() ? "" : ", ") + name;
     answer.steps.push_back({StopMember{name}, Reason::kRecovering});
   }
@@ -110,6 +114,7 @@ void leave_incarnation(Context& c) {
   r.cluster_id = {};
   r.epoch += 1;
   r.open_to_clients = false;
+  r.strangers.clear();
   r.last_defragmented.clear();
   r.compacted_revision = 0;
 }
@@ -151,29 +156,25 @@ Answer fence(Context& c) {
 
 // Beginning again empty: nothing old is in the record's or the new members' way.
 Answer begin_empty(Context& c) {
+  std::string unknown;
+  for (const Seat& seat : c.view.seats)
+    if (seat.record != nullptr && !is_stopped(seat)) unknown = seat.record->name;
+  if (!unknown.empty())
+    return gate(
+        fmt::format("{} is not seen to have stopped; it must not meet the new cluster", unknown));
   Answer answer;
   answer.kind = Answer::Kind::kAct;
   answer.reason = Reason::kDataLossTotal;
   answer.message = "what is left of the old incarnation is put aside";
-  std::string unknown;
   for (const Seat& seat : c.view.seats) {
-    if (seat.record == nullptr) continue;
-    const bool gone = is_stopped(seat) && seat.facts->data.is_absent();
-    if (gone) continue;
-    if (!is_stopped(seat)) {
-      unknown = seat.record->name;
-      continue;
-    }
+    if (seat.record == nullptr || seat.facts->data.is_absent()) continue;
     answer.steps.push_back({PutAside{seat.record->name, false}, Reason::kDataLossTotal});
   }
   for (auto& [name, member] : c.record.members)
     if (is_current(member)) member.phase = Phase::kRetired;
-  c.record.operation->step = "put aside";
+  c.record.operation->step = kPutAside;
   if (!answer.steps.empty() && !too_soon(c, "PutAside")) return answer;
   if (!answer.steps.empty()) return gate(fmt::format("{}: {}", answer.message, c.seen.last->text));
-  if (!unknown.empty())
-    return gate(
-        fmt::format("{} is not seen to have stopped; it must not meet the new cluster", unknown));
   leave_incarnation(c);
   c.record.members.clear();
   c.record.formation = Formation::kNone;
@@ -187,18 +188,52 @@ Answer begin_empty(Context& c) {
   return Answer::stop(Reason::kDataLossTotal, text, kSoon);
 }
 
+// Why the decision does not hold any more; empty: it does.
+std::string why_moot(const Context& c) {
+  if (!is_old_in_force(c) || (c.record.operation && c.record.operation->step == kPutAside))
+    return {};
+  if (c.view.quorum) return "a quorum is back";
+  if (assess_loss(c.view, c.record).kind == Loss::Kind::kMayReturn)
+    return "enough voters have their data again";
+  // What failed before is not to be chosen again by itself.
+  if (c.record.recovery->failed.empty() && is_survivor_gone(c))
+    return "the data of " + c.record.recovery->survivor + " is gone too, or was refused";
+  return {};
+}
+
+// What the decision rested on is looked at once more when everything is seen to have stopped.
+// Empty: it holds.
+std::string why_outdated(const Context& c) {
+  if (!is_old_in_force(c)) return {};
+  const Recovery& recovery = *c.record.recovery;
+  const Loss loss = assess_loss(c.view, c.record);
+  if (!recovery.approved && loss.kind != Loss::Kind::kSurvivor)
+    return fmt::format("what was proven is not proven any more ({})",
+                       facts_in_words(c.record, loss));
+  if (!recovery.failed.empty()) return {};  // everything had stopped when it was chosen
+  const Seat* best = choose_survivor(c.view, c.record, recovery.old_incarnation, {});
+  const Seat* chosen = c.view.by_name(recovery.survivor);
+  if (best != nullptr && chosen != nullptr && is_noted_longer(*best, *chosen))
+    return fmt::format("{} stopped with a longer log than {}", best->record->name,
+                       recovery.survivor);
+  return {};
+}
+
 Answer before_fence(Context& c) {
-  if (c.view.quorum && c.record.formation == Formation::kLatched) return give_up(c);
   if (auto answer = save_running(c)) return *std::move(answer);
   if (auto answer = stop_old(c)) return *std::move(answer);
-  if (c.record.recovery->survivor.empty()) return begin_empty(c);
+  const std::string& survivor = c.record.recovery->survivor;
+  if (survivor.empty()) return begin_empty(c);
+  if (const std::string why = why_outdated(c); !why.empty()) return give_up(c, why);
   // The volume may hold what the survivor had not yet applied: it is read even after a snapshot.
-  const bool enough = saved(c) && failures_of(c.seen, "ExportSurvivor") >= kSaveTries;
-  if (!just_done(c, "ExportSurvivor") && !enough) {
-    c.record.operation->step = "export";
-    return attempt(
-        c, Reason::kRecovering, ExportSurvivor{c.record.recovery->survivor},
-        fmt::format("the data of {} is read from its volume", c.record.recovery->survivor));
+  const bool in_vain = is_export_damaged(c) ||
+                       (is_exporting(c) && failures_of(c.seen, "ExportSurvivor") >= kSaveTries);
+  const bool exported = is_exporting(c) && just_done(c, "ExportSurvivor");
+  if (!exported && !(saved(c) && in_vain)) {
+    Answer answer = attempt(c, Reason::kRecovering, ExportSurvivor{survivor},
+                            fmt::format("the data of {} is read from its volume", survivor));
+    if (answer.kind == Answer::Kind::kAct) c.record.operation->step = "export";
+    return answer;
   }
   return fence(c);
 }
@@ -236,10 +271,9 @@ Answer build(Context& c) {
     op.step = "restore";
   }
   if (is_formed(c, *seat)) return latch(c, *seat);
-  const bool runs = seat->facts != nullptr && seat->facts->process.known() && !is_stopped(*seat);
   MemberRecord& member = c.record.members.at(op.member);
-  if (runs && member.may_start) {
-    return gate(seat->facts->ended
+  if (member.may_start && !is_stopped(*seat)) {
+    return gate(seat->facts != nullptr && seat->facts->ended
                     ? fmt::format("{} restores: {}", member.name, seat->facts->ended->text)
                     : fmt::format("{} restores the data and starts", member.name));
   }
@@ -263,77 +297,34 @@ void resume(Context& c, bool fenced) {
   std::string member = c.record.recovery->survivor;
   for (const auto& [name, record] : c.record.members)
     if (fenced && record.phase == Phase::kForming) member = name;
-  Operation& op = begin(c, OperationKind::kRecovery, Reason::kQuorumLostForGood, member, kDeadline);
+  Operation& op =
+      begin(c, OperationKind::kRecovery, Reason::kQuorumLostForGood, member, kTryDeadline);
   op.id = c.record.recovery->operation;
   op.step = fenced ? "fence" : "stop";
 }
 
-// A new try under a new id: the present incarnation, if it was begun, is left as the old one was.
-void try_again(Context& c) {
-  Recovery& recovery = *c.record.recovery;
-  recovery.operation = c.record.operation->id;
-  recovery.chosen_at = c.now;
-  recovery.old_incarnation = c.record.incarnation;
-  Operation& op = *c.record.operation;
-  op.step = "save";
-  op.member = recovery.survivor;
-  op.halted = false;
-  op.reason = Reason::kRecovering;
-  op.note.clear();
-  op.started_at = c.now;
-  op.deadline = c.now + kDeadline;
-}
-
-// What was restored can never run: waiting for the deadline would change nothing.
-bool is_hopeless(const Context& c) {
-  if (c.record.incarnation == c.record.recovery->old_incarnation) return false;
-  const Seat* seat = c.view.by_name(c.record.operation->member);
-  return seat != nullptr && (seat->ended_by(End::kDataLost) || seat->ended_by(End::kDataCorrupt) ||
-                             seat->ended_by(End::kForeign));
-}
-
-// Past its deadline it waits for a person; no value: it goes on.
-std::optional<Answer> hold_if_late(Context& c) {
-  const bool asking = c.record.operation->step == "approve again";
-  if (!asking && c.now < c.record.operation->deadline && !is_hopeless(c)) return std::nullopt;
-  if (!asking) {
-    const std::string step = c.record.operation->step;
-    c.record.operation.reset();
-    Operation& op =
-        begin(c, OperationKind::kRecovery, Reason::kApprovalNeeded, "", base::Duration(0));
-    op.step = "approve again";
-    op.halted = true;
-    const std::string& survivor = c.record.recovery->survivor;
-    op.note = fmt::format(
-        "{} failed or is not done by its deadline (step '{}')",
-        survivor.empty() ? "beginning again empty" : "the recovery from " + survivor, step);
-    warn(c, Reason::kOperationTimedOut, op.note);
-  }
-  const Operation& op = *c.record.operation;
-  if (is_approved(c.intent, op.id, c.now)) {
-    try_again(c);
-    return std::nullopt;
-  }
-  return Answer::stop(
-      Reason::kApprovalNeeded,
-      fmt::format("{}. Approval tries again: {}", op.note, approve_command(c.record, op.id)), 2s);
-}
-
 }  // namespace
 
-Answer begin_recovery(Context& c, const std::string& survivor, bool approved) {
+Answer begin_recovery(Context& c, const std::string& survivor, const Basis& basis) {
   const std::string id =
       running(c.record, OperationKind::kRecovery) ? c.record.operation->id : c.seen.fresh_operation;
   c.record.operation.reset();
   const Reason why = survivor.empty() ? Reason::kDataLossTotal : Reason::kQuorumLostForGood;
-  Operation& op = begin(c, OperationKind::kRecovery, why, survivor, kDeadline);
+  Operation& op = begin(c, OperationKind::kRecovery, why, survivor, kTryDeadline);
   op.id = id;
   op.step = "save";
-  c.record.recovery = Recovery{id, survivor, "", c.record.incarnation, c.now, approved};
+  Recovery& recovery = c.record.recovery.emplace();
+  recovery.operation = id;
+  recovery.survivor = survivor;
+  recovery.old_incarnation = c.record.incarnation;
+  recovery.chosen_at = c.now;
+  recovery.approved = basis.approved;
+  recovery.vouched = {basis.vouched.begin(), basis.vouched.end()};
   for (auto& [name, member] : c.record.members) member.may_start = false;
   if (!survivor.empty()) {
     tell(c, Reason::kSurvivorChosen,
-         fmt::format("{} has the longest log that was seen: the cluster is recovered from it",
+         fmt::format("of what may be used {} has the longest log that was seen: the cluster is "
+                     "recovered from it",
                      survivor));
   }
   return Answer::stop(Reason::kRecovering, "the recovery is decided on and begins",
@@ -342,15 +333,16 @@ Answer begin_recovery(Context& c, const std::string& survivor, bool approved) {
 
 Answer continue_recovery(Context& c) {
   if (!c.record.recovery) return Answer::nothing();
-  const bool fenced = c.record.incarnation != c.record.recovery->old_incarnation;
+  if (const std::string why = why_moot(c); !why.empty()) return give_up(c, why);
+  const bool fenced = is_fenced(c.record);
   if (!running(c.record, OperationKind::kRecovery)) resume(c, fenced);
   // Late or not: what has formed is latched.
   for (const Seat& seat : c.view.seats)
     if (fenced && seat.record != nullptr && seat.record->phase == Phase::kForming &&
         is_formed(c, seat))
       return latch(c, seat);
-  if (auto answer = hold_if_late(c)) return *std::move(answer);
-  return c.record.incarnation == c.record.recovery->old_incarnation ? before_fence(c) : build(c);
+  if (auto answer = hold_if_failed(c)) return *std::move(answer);
+  return fenced ? build(c) : before_fence(c);
 }
 
 }  // namespace plan

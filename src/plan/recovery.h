@@ -2,13 +2,20 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "plan/concern.h"
 
 namespace plan {
 
+// What a decision rests on: proof, or a person who was told what is not proven.
+struct Basis {
+  bool approved = false;
+  std::vector<std::string> vouched;  // out of sight: a person vouches that they do not run any more
+};
+
 // Stores the decision and takes the first step. `survivor` empty: every member's data is gone and a
-// person approved to begin again empty. `approved`: a person vouches for what is not proven.
-Answer begin_recovery(Context& c, const std::string& survivor, bool approved);
+// person approved to begin again empty.
+Answer begin_recovery(Context& c, const std::string& survivor, const Basis& basis);
 
 }  // namespace plan

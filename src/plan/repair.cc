@@ -12,11 +12,24 @@ namespace {
 constexpr base::Duration kSoon{200}, kPause{1'000}, kReplaceLimit{900'000};
 // A volume that is not there may be a late mount.
 constexpr base::Duration kLateMount{30'000};
+// So long without a quorum: the voters that were merely stopped are not back by themselves.
+constexpr base::Duration kMissed{10'000};
 
-bool shall_run(const Seat& seat, const View& view) {
-  if (seat.record == nullptr || !seat.record->may_start) return false;
+// Its removal was decided, and without a quorum nobody can say whether it was carried out. If it
+// was, etcd itself tells the member so; if not, it may be what the quorum lacks. Its guard starts
+// it with its own data only, so whatever it does the others' logs decide.
+bool may_be_missed(const Context& c, const Seat& seat) {
+  const auto& since = c.record.quorum_lost_since;
+  return seat.record->phase == Phase::kRemoving && seat.record->permit == Permit::kData &&
+         !c.view.list_known && since && c.now - *since >= kMissed && seat.data_is(Data::kOwn);
+}
+
+bool shall_run(const Context& c, const Seat& seat) {
+  if (seat.record == nullptr) return false;
+  if (may_be_missed(c, seat)) return true;
+  if (!seat.record->may_start) return false;
   if (seat.record->phase != Phase::kVoter && seat.record->phase != Phase::kLearner) return false;
-  return !view.list_known || seat.etcd != nullptr;  // else it was removed: never again
+  return !c.view.list_known || seat.etcd != nullptr;  // else it was removed: never again
 }
 
 // The guard of it is gone. Its own tries are counted by the guard; ours are spaced by the start.
@@ -59,9 +72,10 @@ std::string shared_cause(const Context& c, const Seat& seat) {
 std::optional<Reason> why_replace(const Context& c, const Seat& seat) {
   if (seat.healthy) return std::nullopt;
   if (const auto why = never_again(seat)) return why;
-  if (seat.ended_by(End::kNoVolume) && !seat.data_is(Data::kOwn) &&
-      seat.process_is(Process::kStopped) && c.now - seat.facts->ended->at >= kLateMount)
-    return Reason::kMemberDataLost;
+  if (seat.ended_by(End::kNoVolume) && seat.process_is(Process::kStopped) &&
+      !seat.data_is(Data::kOwn) && !seat.facts->data.is_unknown() &&
+      c.now - seat.facts->ended->at >= kLateMount)
+    return Reason::kMemberVolumeGone;
   if (&seat == c.view.leader || !seat.record->unreachable_since) return std::nullopt;
   if (c.now - *seat.record->unreachable_since < c.intent.cluster.spec.repair_timeout)
     return std::nullopt;
@@ -117,20 +131,29 @@ Answer start_members(Context& c) {
   answer.reason = Reason::kMemberStart;
   answer.look_again = kSoon;
   std::vector<std::string> names;
+  std::string missed;
   for (const Seat& seat : c.view.seats) {
-    if (!shall_run(seat, c.view) || !to_be_started(seat, c.now)) continue;
+    if (!shall_run(c, seat) || !to_be_started(seat, c.now)) continue;
     if (auto missing = binary_missing(c, *seat.record)) return *std::move(missing);
     names.push_back(seat.record->name);
+    if (seat.record->phase == Phase::kRemoving) missed = seat.record->name;
   }
   if (names.empty()) return Answer::nothing();
   if (too_soon(c, "StartMember"))
     return Answer::wait(Reason::kMemberStart, "a member cannot be started: " + c.seen.last->text,
                         kPause);
   for (const std::string& name : names) {
-    c.record.members.at(name).started_at = c.now;
+    MemberRecord& member = c.record.members.at(name);
+    member.may_start = true;
+    member.started_at = c.now;
     answer.steps.push_back({StartMember{name}, Reason::kMemberStart});
   }
   answer.message = base::join(names, ", ") + " shall run and did not: started";
+  if (!missed.empty())
+    answer.message += fmt::format(
+        "; the removal of {} was decided, and without a quorum it cannot be seen whether it "
+        "happened",
+        missed);
   tell(c, Reason::kMemberStart, answer.message);
   return answer;
 }

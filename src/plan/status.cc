@@ -123,6 +123,7 @@ constexpr std::array kGates{Reason::kPaused,
                             Reason::kRolloutHalted,
                             Reason::kNoSpaceStuck,
                             Reason::kCorruptNoMajority,
+                            Reason::kUnknownMember,
                             Reason::kOperationTimedOut};
 
 void say_progressing(const Story& s) {
@@ -160,16 +161,16 @@ void say_degraded(const Story& s) {
   // What a person can change comes before what follows from it.
   if (const Answer* halted = s.answer_of(Reason::kRolloutHalted))
     return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(halted->reason), halted->message);
-  const Answer* first =
-      s.answer_of(Reason::kRecordTorn, Reason::kStrayData, Reason::kQuorumLost,
-                  Reason::kQuorumLostForGood, Reason::kWaitWindow, Reason::kApprovalNeeded,
-                  Reason::kRecoveryForbidden, Reason::kDataLossTotal, Reason::kRecovering,
-                  Reason::kCorrupt, Reason::kCorruptReplace, Reason::kCorruptNoMajority,
-                  Reason::kNoSpace, Reason::kNoSpaceCompact, Reason::kNoSpaceDefragment,
-                  Reason::kNoSpaceStuck, Reason::kMemberStart, Reason::kMemberRestarting,
-                  Reason::kMemberUnreachable, Reason::kMemberDataLost, Reason::kMemberDataForeign,
-                  Reason::kMemberTimedOut, Reason::kMemberRemovedElsewhere, Reason::kReplaceMember,
-                  Reason::kQuorumUnsafe, Reason::kRolloutHalted, Reason::kOperationTimedOut);
+  const Answer* first = s.answer_of(
+      Reason::kRecordTorn, Reason::kStrayData, Reason::kQuorumLost, Reason::kQuorumLostForGood,
+      Reason::kWaitWindow, Reason::kApprovalNeeded, Reason::kRecoveryForbidden,
+      Reason::kDataLossTotal, Reason::kRecovering, Reason::kCorrupt, Reason::kCorruptReplace,
+      Reason::kCorruptNoMajority, Reason::kUnknownMember, Reason::kNoSpace, Reason::kNoSpaceCompact,
+      Reason::kNoSpaceDefragment, Reason::kNoSpaceStuck, Reason::kMemberStart,
+      Reason::kMemberRestarting, Reason::kMemberUnreachable, Reason::kMemberDataLost,
+      Reason::kMemberVolumeGone, Reason::kMemberDataForeign, Reason::kMemberTimedOut,
+      Reason::kMemberRemovedElsewhere, Reason::kReplaceMember, Reason::kQuorumUnsafe,
+      Reason::kRolloutHalted, Reason::kOperationTimedOut);
   if (first != nullptr)
     return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(first->reason), first->message);
   if (s.record.formation != Formation::kLatched || s.rests())

@@ -108,10 +108,20 @@ void remember_reach(const View& view, const Observation& seen, Record& out) {
       member.unreachable_since = view.now;
     }
   }
-  if (view.quorum) {
+  // During a recovery it is the old incarnation's: what is lost is told by it.
+  if (view.quorum && !out.recovery) {
     const base::Instant* read = seen.quorum_read.get();
     out.last_quorum_read = std::max(out.last_quorum_read, read == nullptr ? view.now : *read);
   }
+}
+
+// Who votes and is not ours, for a time when no list can be read.
+void remember_strangers(const View& view, Record& out) {
+  if (!view.list_known || out.formation != Formation::kLatched) return;
+  out.strangers.clear();
+  for (const Seat& seat : view.seats)
+    if (seat.record == nullptr && seat.voter)
+      out.strangers.insert(seat.name() + " at " + seat.etcd->peer_url);
 }
 
 // What is in the log up to here may be in the form of the minor version before.
@@ -255,6 +265,7 @@ Record remember(const Record& record, const Intent& intent, const Observation& s
   }
   const View view = look(intent, out, seen, now);
   remember_reach(view, seen, out);
+  remember_strangers(view, out);
   const bool expected = out.hibernated || intent.stop || out.formation != Formation::kLatched;
   if (view.quorum || expected) {
     out.quorum_lost_since.reset();

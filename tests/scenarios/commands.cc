@@ -77,6 +77,7 @@ void record_member(Situation& s, Words& w, const std::string& name) {
   w.set("index", m.audited_index);
   w.set("seenTerm", m.seen_term);
   w.set("seenIndex", m.seen_index);
+  if (w.flag("neverStarted")) m.started_at = {};
   w.set("started", m.started_at, s.now, -1);
   if (w.take("unreachable", text)) {
     m.unreachable_since.reset();

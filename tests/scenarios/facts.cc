@@ -151,6 +151,7 @@ void last(Situation& s, Words& w) {
   act.failures = act.outcome == plan::Outcome::kDone ? 0 : 1;
   w.set("text", act.text);
   w.set("failures", act.failures);
+  w.set("damaged", act.damaged);
   w.set("ago", act.at, s.now, -1);
   s.seen.last = act;
 }

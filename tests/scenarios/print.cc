@@ -61,13 +61,16 @@ std::string describe(const std::optional<plan::Operation>& o) {
 
 std::string describe(const std::optional<plan::Recovery>& r) {
   if (!r) return {};
-  return fmt::format("{} from {} of {}, {}", r->operation, r->survivor, r->old_incarnation,
-                     r->bound);
+  std::string out =
+      fmt::format("{} from {} of {}, {}", r->operation, r->survivor, r->old_incarnation, r->bound);
+  for (const auto& name : r->vouched) out += "; vouched for " + name;
+  for (const auto& [name, times] : r->failed) out += fmt::format("; {} failed {}", name, times);
+  return r->failure.empty() ? out : out + "; waits";
 }
 
-std::string tokens(const Record& r) {
+std::string listed(const std::set<std::string>& all) {
   std::string out;
-  for (const auto& token : r.old_tokens) out += (out.empty() ? "" : " ") + token;
+  for (const auto& one : all) out += (out.empty() ? "" : " ") + one;
   return out;
 }
 
@@ -77,7 +80,8 @@ void record(std::string& out, const Record& a, const Record& b) {
           std::string(plan::name_of(b.formation)));
   d.field("incarnation", a.incarnation, b.incarnation);
   d.field("token", a.token, b.token);
-  d.field("old tokens", tokens(a), tokens(b));
+  d.field("old tokens", listed(a.old_tokens), listed(b.old_tokens));
+  d.field("strangers", listed(a.strangers), listed(b.strangers));
   d.field("epoch", std::to_string(a.epoch), std::to_string(b.epoch));
   d.field("cluster id", a.cluster_id ? base::to_text(a.cluster_id) : "",
           b.cluster_id ? base::to_text(b.cluster_id) : "");

@@ -2,10 +2,6 @@
 
 namespace host {
 
-std::string Layout::tomb(const base::ClusterKey& key, int number) const {
-  return clusters() + "/" + key.ns + "/.deleted-" + key.name + "-" + std::to_string(number);
-}
-
 ClusterFiles Layout::cluster(const base::ClusterKey& key) const {
   const std::string dir = clusters() + "/" + key.ns + "/" + key.name;
   return {dir,
@@ -48,9 +44,7 @@ LeafFiles leaf_files(const MemberFiles& member) {
 
 RecoveryFiles recovery_files(const ClusterFiles& cluster, const std::string& operation) {
   const std::string dir = cluster.recovery + "/" + operation;
-  return {dir,           dir + "/snapshot.db", dir + "/bound",
-          dir + "/copy", dir + "/exported",    dir + "/running",
-          dir + "/told", dir + "/usable"};
+  return {dir, dir + "/snapshot.db", dir + "/bound", dir + "/copy", dir + "/exported"};
 }
 
 }  // namespace host

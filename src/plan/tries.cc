@@ -1,0 +1,163 @@
+#include "plan/tries.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/text.h"
+#include "plan/loss.h"
+#include "plan/members.h"
+#include "plan/question.h"
+
+namespace plan {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A new try under a new id: the present incarnation, if it was begun, is left as the old one was.
+void try_again(Context& c, const std::string& survivor, const std::vector<std::string>& hidden) {
+  Recovery& recovery = *c.record.recovery;
+  Operation& op = *c.record.operation;
+  if (survivor != recovery.survivor)
+    tell(c, Reason::kSurvivorChosen, fmt::format("the next try is made from {}", survivor));
+  recovery.operation = op.id;
+  recovery.survivor = survivor;
+  recovery.bound.clear();
+  recovery.failure.clear();
+  recovery.chosen_at = c.now;
+  recovery.old_incarnation = c.record.incarnation;
+  recovery.approved = true;
+  recovery.vouched = {hidden.begin(), hidden.end()};
+  op.step = "save";
+  op.member = survivor;
+  op.halted = false;
+  op.reason = Reason::kRecovering;
+  op.note.clear();
+  op.started_at = c.now;
+  op.deadline = c.now + kTryDeadline;
+}
+
+struct Failure {
+  std::string why;        // empty: this try may still succeed
+  bool by_data = false;   // the survivor's data may be to blame
+  bool for_good = false;  // it surely is: waiting for the deadline would change nothing
+};
+
+Failure failure_of(const Context& c) {
+  const Operation& op = *c.record.operation;
+  const Recovery& recovery = *c.record.recovery;
+  const auto words = [](const Seat& seat) {
+    const bool said =
+        seat.facts != nullptr && seat.facts->ended && !seat.facts->ended->text.empty();
+    return said ? ": " + seat.facts->ended->text : std::string();
+  };
+  const Seat* seat = c.view.by_name(is_fenced(c.record) ? op.member : recovery.survivor);
+  const bool ended =
+      seat != nullptr && (seat->ended_by(End::kDataLost) || seat->ended_by(End::kDataCorrupt) ||
+                          seat->ended_by(End::kForeign));
+  if (is_fenced(c.record) && ended)
+    return {"what was restored cannot run" + words(*seat), true, true};
+  if (!is_fenced(c.record) && !saved(c) && is_export_damaged(c))
+    return {"its data is damaged: " + c.seen.last->text, true, true};
+  if (!is_fenced(c.record) && is_survivor_gone(c))
+    return {"its data is gone, or was refused" + words(*seat), true, true};
+  if (c.now < op.deadline) return {};
+  const bool failing = c.seen.last && failures_of(c.seen, c.seen.last->action) > 0;
+  const auto hidden = unseen(c.view, recovery.old_incarnation);
+  return {fmt::format("it is not done by its deadline{}{}",
+                      hidden.empty() ? "" : ", and out of sight is " + base::join(hidden, ", "),
+                      failing ? ": " + c.seen.last->text : ""),
+          op.step == "export" || op.step == "restore", false};
+}
+
+void fail(Context& c, const Failure& failure) {
+  Recovery& recovery = *c.record.recovery;
+  const std::string& survivor = recovery.survivor;
+  if (failure.by_data) recovery.failed[survivor] += failure.for_good ? kTriesEach : 1;
+  recovery.failure =
+      fmt::format("{} failed in step '{}': {}",
+                  survivor.empty() ? "beginning again empty" : "the recovery from " + survivor,
+                  c.record.operation->step, failure.why);
+  if (!failure.for_good) warn(c, Reason::kOperationTimedOut, recovery.failure);
+}
+
+// Whose data the next try takes; the same member's when no other has any that did not fail too.
+std::string next_survivor(Context& c) {
+  Recovery& recovery = *c.record.recovery;
+  const auto present = c.record.members.find(recovery.survivor);
+  if (present == c.record.members.end()) return recovery.survivor;
+  const std::string& from = present->second.incarnation;
+  const Seat* next = choose_survivor(c.view, c.record, from, recovery.failed);
+  if (next == nullptr) next = choose_survivor(c.view, c.record, from, {});
+  return next == nullptr ? recovery.survivor : next->record->name;
+}
+
+Question next_try(const Context& c, const std::string& next,
+                  const std::vector<std::string>& hidden) {
+  const Recovery& recovery = *c.record.recovery;
+  std::string out = recovery.failure, step = "approve again";
+  if (!next.empty() && !is_fenced(c.record)) {
+    const Loss loss = assess_loss(c.view, c.record);
+    const bool proven = loss.kind == Loss::Kind::kSurvivor;
+    if (!proven) step += " without proof";
+    out += fmt::format(" ({}){}", facts_in_words(c.record, loss),
+                       proven ? "" : "; " + base::join(loss.doubts, "; "));
+  }
+  out += ". Approval tries again";
+  if (next != recovery.survivor)
+    out += fmt::format(" from {}, and gives up what only {} holds", next, recovery.survivor);
+  else if (!next.empty())
+    out += " from " + next;
+  if (!hidden.empty())
+    out += fmt::format(", and vouches that {} cannot run any more, which cannot be seen",
+                       base::join(hidden, ", "));
+  return {step_of(std::move(step), hidden), next, Reason::kApprovalNeeded, std::move(out)};
+}
+
+}  // namespace
+
+bool is_fenced(const Record& record) {
+  return record.incarnation != record.recovery->old_incarnation;
+}
+
+bool saved(const Context& c) {
+  return c.seen.survivor_snapshot.known() && *c.seen.survivor_snapshot;
+}
+
+bool is_exporting(const Context& c) {
+  return c.record.operation->step == "export";
+}
+
+bool is_export_damaged(const Context& c) {
+  return is_exporting(c) && failures_of(c.seen, "ExportSurvivor") > 0 && c.seen.last->damaged;
+}
+
+bool is_survivor_gone(const Context& c) {
+  const Seat* seat = c.view.by_name(c.record.recovery->survivor);
+  return seat != nullptr && seat->status == nullptr && seat->facts != nullptr &&
+         seat->facts->data.known() && !seat->data_is(Data::kNoMarker) &&
+         !has_data(c.record, *seat) && !saved(c);
+}
+
+std::optional<Answer> hold_if_failed(Context& c) {
+  Recovery& recovery = *c.record.recovery;
+  if (recovery.failure.empty()) {
+    const Failure failure = failure_of(c);
+    if (failure.why.empty()) return std::nullopt;
+    fail(c, failure);
+  }
+  const std::string next = next_survivor(c);
+  // Beginning again empty waits until everything old is seen to have stopped, whoever vouches.
+  const std::vector<std::string> hidden =
+      next.empty() ? std::vector<std::string>{} : unseen(c.view, c.record.incarnation);
+  const Question question = next_try(c, next, hidden);
+  if (!ask(c, question))
+    return Answer::stop(Reason::kApprovalNeeded, with_command(c, question.text), 2s);
+  const auto spent = recovery.failed.find(next);
+  if (spent != recovery.failed.end() && spent->second >= kTriesEach) recovery.failed.clear();
+  try_again(c, next, hidden);
+  // What was seen is of the try before.
+  return Answer::stop(Reason::kRecovering, "another try begins", 250ms);
+}
+
+}  // namespace plan
