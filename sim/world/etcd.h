@@ -17,7 +17,7 @@ namespace sim {
 // How long things take. Each is drawn between `low` and `high`; `constant` takes `low`.
 struct Timing {
   struct Span {
-    base::Duration low, high;
+    std::int64_t low, high;  // ms
   };
   Span start{base::Duration{100}, base::Duration{1000}},
       election{base::Duration{1000}, base::Duration{2000}},
@@ -31,8 +31,27 @@ struct Timing {
 // A request that was sent and is answered when its entry is applied by the member that was asked.
 struct Pending {
   Pid asked = 0;
-  Log entry;          // null: it got lost on the way to the leader, or waits for one
-  base::MemberId id;  // of an add
+  Log entry;           // null: it got lost on the way to the leader, or waits for one
+  base::MemberId id;   // of an add, or who is to lead
+  bool moves = false;  // the leader
+};
+
+enum class Rpc : std::uint8_t {
+  kStatus,
+  kMemberList,  // the member's own view
+  kMemberListLinearizable,
+  kAlarms,
+  kHashKv,
+  kRange,  // serializable
+  kRangeLinearizable,
+  kSnapshot,
+  kPut,
+  kMemberChange,
+  kMoveLeader,
+  kDefragment,
+  kCompact,
+  kDisarm,
+  kDowngrade
 };
 
 template <class T>
@@ -56,7 +75,7 @@ class Etcd {
   [[nodiscard]] const Process* at_client_url(const std::string& url) const;  // running there
   [[nodiscard]] const Process* leader_of(base::ClusterId cluster) const;     // highest term
   void set_leaf(Pid pid, bool peer, const Leaf& leaf, base::Instant now);
-  void corrupt(Pid pid, std::uint32_t how);  // its values, silently
+  void corrupt(Pid pid, std::uint32_t how, base::Instant now);  // its values, silently
 
   // ---- network: machines are numbers; what A sends does not reach B ----
   void cut(int from, int to, base::Instant now);
@@ -67,7 +86,7 @@ class Etcd {
   // ---- time ----
   // Of the next thing that happens by itself; none if nothing does.
   [[nodiscard]] std::optional<base::Instant> next_event() const;
-  // All that is due by `until`, in order. False: nothing was.
+  // All that is due by `until`, in order, and the commit positions go to disk. False: nothing was.
   bool settle(base::Instant until);
   // For the model: who could win an election now, and to let one win.
   [[nodiscard]] std::vector<Pid> candidates() const;
@@ -92,8 +111,8 @@ class Etcd {
   [[nodiscard]] bool done(const Pending& pending) const;
   // Whether a linearizable read at `pid` would be answered now.
   [[nodiscard]] bool can_read(Pid pid) const;
-  // Why any request there is refused at once (no leader, a learner, auth), before it is looked at.
-  [[nodiscard]] Reply<void> admits(Pid pid, etcd::Call call, bool linearizable) const;
+  // Why a request of `user` is refused before it is looked at: no leader, a learner, auth.
+  [[nodiscard]] Reply<void> admits(Pid pid, Rpc rpc, const std::string& user) const;
 
   [[nodiscard]] Reply<etcd::Hash> hash_kv(Pid pid, std::int64_t revision) const;
   [[nodiscard]] etcd::MemberStatus status(Pid pid) const;
@@ -105,11 +124,17 @@ class Etcd {
   // Voters of `pid`'s configuration that it was connected to for the guard's five seconds.
   [[nodiscard]] int connected(Pid pid, base::Instant now) const;
   [[nodiscard]] bool linked(const Process& a, const Process& b) const;
+  [[nodiscard]] bool has_quorum(const Process& leader) const;
+  // Itself, or the leader that it follows and reaches; null: none.
+  [[nodiscard]] const Process* leader_seen_by(const Process& p) const;
+  [[nodiscard]] bool can_win(const Process& candidate) const;
   [[nodiscard]] const Timing& timing() const { return timing_; }
 
  private:
-  friend class Raft;      // etcd_raft.cc: replication and elections
-  friend class Requests;  // etcd_requests.cc
+  friend class Raft;
+
+  Process* mine(Pid pid);
+  Reply<Pending> send(Process& p, const Op& op, base::Instant now);
 
   struct Link {
     Pid a = 0, b = 0;

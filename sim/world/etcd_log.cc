@@ -278,10 +278,10 @@ Log boot(std::vector<etcd::Member> founders, base::ClusterId cluster,
   for (const auto& m : founders) entry->id = mix(mix(entry->id, m.id.value), m.name);
   if (from) entry->id = mix(mix(entry->id, from->digest()), from->revision < 0 ? 0U : 1U);
   auto state = std::make_shared<State>(from ? *from : State());
-  state->alarms.clear();
   members->members = std::move(founders);
   state->membership = std::move(members);
   state->downgrade_minor = 0;
+  state->cluster_minor = 0;
   entry->state = std::move(state);
   return entry;
 }

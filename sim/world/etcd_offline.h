@@ -8,7 +8,8 @@ namespace sim {
 struct Snapshot {
   std::shared_ptr<const State> state;
   std::uint64_t term = 0, index = 0;
-  int writer_minor = 0;
+  int writer_minor = 0;  // 0: not told
+  std::uint32_t wrong_bytes = 0;
   bool sound = true;  // false: its check sum does not hold
 };
 

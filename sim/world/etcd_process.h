@@ -28,7 +28,7 @@ struct Dir {
   base::MemberId member;  // 0: no log
   base::ClusterId cluster;
   Log tip;     // all entries that are on disk
-  Log commit;  // of the newest state record: written with the entries, so it lags
+  Log commit;  // of the newest state record, which lags until time passes
   std::uint64_t hard_term = 0;
   base::MemberId vote;            // in hard_term
   std::uint64_t snapshot = 0;     // index of the newest raft snapshot; 0: none
@@ -55,6 +55,10 @@ struct TlsSide {
   std::vector<int> trusted;  // read once, at the start
 };
 
+struct TlsSides {
+  TlsSide client, peer;
+};
+
 enum class Disk : std::uint8_t { kFine, kFull, kReadOnly };
 
 // One start of etcd.
@@ -73,7 +77,7 @@ struct Args {
   std::vector<std::string> flags;    // further ones, to see whether this version knows them
   int machine = 0;                   // for the network
   Disk disk = Disk::kFine;
-  TlsSide client, peer;
+  TlsSides tls;
 };
 // Of a command line as the guard runs it (without the program); certificates, disk and machine are
 // not there to be read. An unknown flag goes to `flags`.
@@ -101,16 +105,18 @@ struct Process {
   bool paused = false;  // SIGSTOP
   bool ready = false;   // its client port is open: it has seen a quorum
   bool leads = false;
+  bool leaving = false;   // it was removed, and ends soon
   base::MemberId leader;  // whom it believes to lead
   Log applied;
-  std::vector<Match> match;  // of a leader: what it remembers of the others
+  std::vector<Match> match;     // of a leader: what it remembers of the others
+  std::uint64_t log_start = 0;  // who has less gets a raft snapshot from it
   base::Instant started_at{};
   // When what it waits for happens: it is up (starting), campaigns (no leader), steps down (a
   // leader without quorum), ends (removed). None: it waits for nothing.
   std::optional<base::Instant> due;
   std::optional<base::Instant> version_due, check_due;  // a leader's look at the versions, hashes
-  TlsSide client_tls, peer_tls;    // `trusted` as at the start, the leaf as it is now
-  std::shared_ptr<const End> end;  // of kEnded
+  std::shared_ptr<const TlsSides> tls;  // `trusted` as at the start, the leaves as they are now
+  std::shared_ptr<const End> end;       // of kEnded
 
   [[nodiscard]] base::MemberId id() const { return dir.member; }
   [[nodiscard]] const State& state() const { return state_of(applied); }
