@@ -22,7 +22,7 @@ std::pair<std::uint64_t, std::uint64_t> newness(const Process& p) {
 
 Timing Timing::instant() {
   Timing t;
-  t.start = t.election = t.version = t.exit = {0, 0};
+  t.start = t.election = t.version = t.exit = {base::Duration(0), base::Duration(0)};
   t.step_down = base::Duration(0);
   t.constant = true;
   return t;

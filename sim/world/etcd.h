@@ -17,7 +17,7 @@ namespace sim {
 // How long things take. Each is drawn between `low` and `high`; `constant` takes `low`.
 struct Timing {
   struct Span {
-    std::int64_t low, high;  // ms
+    base::Duration low, high;
   };
   Span start{base::Duration{100}, base::Duration{1000}},
       election{base::Duration{1000}, base::Duration{2000}},

@@ -47,7 +47,7 @@ void Raft::arm_leader(Process& p) {
   if (wanted_alarms(p).empty())
     p.check_due.reset();
   else if (!p.check_due)
-    p.check_due = e_.timing_.constant ? now_ : draw({period.count() / 4, period.count()});
+    p.check_due = e_.timing_.constant ? now_ : draw({period / 4, period});
 }
 
 void Raft::arm_follower(Process& p) {
@@ -125,7 +125,7 @@ void Raft::happen() {
     if (p.phase == Process::Phase::kStarting) {
       begin(p);
     } else if (p.leaving) {
-      end(p, removed_end(draw({0, 1}) == now_));
+      end(p, removed_end(draw({base::Duration(0), base::Duration(1)}) == now_));
     } else if (p.leads) {
       p.leads = false;
       p.leader = {};

@@ -47,14 +47,14 @@ Log next_stop(const Log& from, const Log& to) {
 }  // namespace
 
 base::Instant Raft::draw(const Timing::Span& span) {
-  const auto width = span.high - span.low;
-  if (e_.timing_.constant || width <= 0) return now_ + base::Duration(span.low);
+  const auto width = (span.high - span.low).count();
+  if (e_.timing_.constant || width <= 0) return now_ + span.low;
   std::uint64_t z = (e_.seed_ += 0x9e3779b97f4a7c15ULL);
   z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
   z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
   z ^= z >> 31;
   const auto drawn = static_cast<std::int64_t>(z % static_cast<std::uint64_t>(width + 1));
-  return now_ + base::Duration(span.low + drawn);
+  return now_ + span.low + base::Duration(drawn);
 }
 
 bool Raft::reaches(const Process& from, const Process& to) const {

@@ -144,10 +144,10 @@ void GuardLife::run_etcd(const guard::Decision& decision) {
   Args args = read_args(api::parse_version(ticket.version).value_or(api::Version{}), argv);
   args.machine = place_.machine;
   args.disk = place_.volume.disk;
-  args.client.leaf = place_.server;
-  args.client.trusted = {1};
-  args.peer.leaf = place_.peer;
-  args.peer.trusted = {world_.peer_authority(ticket.incarnation)};
+  args.tls.client.leaf = place_.server;
+  args.tls.client.trusted = {1};
+  args.tls.peer.leaf = place_.peer;
+  args.tls.peer.trusted = {world_.peer_authority(ticket.incarnation)};
   guard_.etcd = world_.etcd_.start(std::move(args), std::move(place_.volume.data), world_.now_);
   place_.volume.data = Dir{};
   guard_.phase = Guard::Phase::kWatching;
