@@ -164,19 +164,43 @@ int approve(const Context& c) {
   return kDone;
 }
 
+Commanded command_of(Op op) {
+  Commanded out;
+  if (op == Op::kStart) out.stopped = false;
+  if (op == Op::kPause || op == Op::kResume) out.paused = op == Op::kPause;
+  return out;
+}
+
+// How a command is taken back.
+std::string way_back(const Context& c, Op op) {
+  if (op != Op::kPause && op != Op::kStop) return "";
+  return fmt::format("; `etcd-operator {} {} --state {}` lets it go on",
+                     op == Op::kPause ? "resume" : "start", c.flags.cluster, c.flags.state);
+}
+
+std::string_view said_of(Op op, bool now) {
+  if (op == Op::kPause) return now ? "paused" : "paused when an operator is started";
+  if (op == Op::kResume) return now ? "resumed" : "resumed; no operator runs here";
+  if (op == Op::kStart) return now ? "starts" : "starts when an operator is started";
+  return "stopped; data kept";
+}
+
 int switch_to(const Context& c, Op op) {
-  if (!operator_runs(c)) return report(no_operator(c));
-  const auto answer = ask(c, op);
-  if (!answer) return report(answer.error());
-  if (op == Op::kStop) {
-    if (const auto down = wait_until_down(c.state_dir, c.key, c.stop); !down)
-      return report(down.error());
+  const bool now = operator_runs(c);
+  if (now) {
+    if (const auto answer = ask(c, op); !answer) return report(answer.error());
+    if (op == Op::kStop)
+      if (const auto down = wait_until_down(c.state_dir, c.key, c.stop); !down)
+        return report(down.error());
+  } else {
+    base::Status kept;
+    if (op != Op::kStop)
+      kept = command_offline(c.state_dir, *c.key, command_of(op), c.stop);
+    else if (const auto stopped = stop_guards(c.state_dir, c.key, c.stop); !stopped)
+      kept = std::unexpected(stopped.error());
+    if (!kept) return report(kept.error());
   }
-  print_text(fmt::format("{}: {}\n", c.key->text(),
-                         op == Op::kPause    ? "paused"
-                         : op == Op::kResume ? "resumed"
-                         : op == Op::kStart  ? "starts"
-                                             : "stopped; data kept"));
+  print_text(fmt::format("{}: {}{}\n", c.key->text(), said_of(op, now), way_back(c, op)));
   return kDone;
 }
 
@@ -186,7 +210,7 @@ int stop_all(const Context& c) {
     const auto asked = ask(c, Op::kShutdown);
     if (!asked && !nobody_listens(asked.error())) return report(asked.error());
   }
-  const auto stopped = stop_guards(c.state_dir, c.key, c.stop);
+  const auto stopped = stop_guards(c.state_dir, std::nullopt, c.stop);
   if (!stopped) return report(stopped.error());
   print_text(*stopped == 0 ? "no member was running\n"
                            : fmt::format("{} member{} stopped; all data is kept\n", *stopped,
@@ -204,7 +228,7 @@ int dispatch(const Context& c) {
   if (verb == "pause") return switch_to(c, Op::kPause);
   if (verb == "resume") return switch_to(c, Op::kResume);
   if (verb == "start") return switch_to(c, Op::kStart);
-  if (c.flags.all || !operator_runs(c)) return stop_all(c);
+  if (c.flags.all) return stop_all(c);
   return switch_to(c, Op::kStop);
 }
 

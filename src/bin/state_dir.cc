@@ -18,10 +18,12 @@
 #include "drivers/host/binaries.h"
 #include "drivers/host/layout.h"
 #include "drivers/host/members.h"
+#include "drivers/host/tombs.h"
 #include "engine/record_codec.h"
 #include "json/json.h"
 #include "manager/event_log.h"
 #include "manager/manager.h"
+#include "manager/saved_intent.h"
 #include "posix/clock.h"
 #include "posix/files.h"
 #include "posix/lock.h"
@@ -31,7 +33,7 @@
 namespace bin {
 namespace {
 
-constexpr size_t kFileBytes = size_t{16} << 20;
+constexpr size_t kFileBytes = size_t{16} << 20, kIntentBytes = size_t{32} << 20;
 constexpr base::Duration kStopDeadline{60'000}, kLockDeadline{5'000}, kPoll{50};
 constexpr size_t kStopsAtOnce = 32;
 
@@ -39,15 +41,8 @@ base::Result<std::vector<base::ClusterKey>> clusters(const host::Layout& layout,
                                                      const MaybeKey& key) {
   if (const auto there = posix::file_info(layout.root()); !there)
     return std::unexpected(there.error().in("--state"));
-  std::vector<base::ClusterKey> out;
-  const auto spaces = posix::list_dir(layout.clusters());
-  if (!spaces && spaces.error().code != base::Code::kNotFound)
-    return std::unexpected(spaces.error());
-  for (const auto& ns : spaces ? *spaces : std::vector<std::string>()) {
-    TRY(const auto names, posix::list_dir(layout.clusters() + "/" + ns));
-    for (const auto& name : names)
-      if (!key || *key == base::ClusterKey{ns, name}) out.push_back({ns, name});
-  }
+  TRY(auto out, host::list_clusters(layout));
+  if (key) std::erase_if(out, [&](const base::ClusterKey& other) { return other != *key; });
   if (key && out.empty())
     return base::fail(base::Code::kNotFound,
                       fmt::format("there is no cluster {} in {}", key->text(), layout.root()));
@@ -86,6 +81,21 @@ base::Result<posix::FileLock> wait_for_lock(const std::string& file, const std::
   }
 }
 
+// What the operator that is started next will find commanded. The caller holds the operator's lock.
+base::Status keep(const host::Layout& layout, const base::ClusterKey& key,
+                  const Commanded& command) {
+  const auto file = layout.cluster(key).intent;
+  const auto bytes = posix::read_file(file, kIntentBytes);
+  if (!bytes && bytes.error().code == base::Code::kNotFound)
+    return base::fail(base::Code::kFailedPrecondition,
+                      "no operator has ever stored what is wanted of " + key.text());
+  if (!bytes) return std::unexpected(bytes.error());
+  TRY_IN(file, auto saved, manager::decode_saved_intent(*bytes));
+  if (command.stopped) saved.stop = *command.stopped;
+  if (command.paused) saved.paused = *command.paused;
+  return posix::write_atomic(file, manager::encode(saved));
+}
+
 std::string text_of(const json::Value& value, std::string_view path) {
   const auto text = json::get_string(value, path);
   return text ? *text : std::string();
@@ -101,8 +111,9 @@ std::vector<std::string> endpoints_of(const json::Value& connection) {
 }
 
 std::vector<std::pair<std::string, std::string>> variables(const json::Value& connection) {
+  // No ETCDCTL_API: 3 is what every version since 3.4 takes by itself, and newer ones warn of it.
   std::vector<std::pair<std::string, std::string>> out{
-      {"ETCDCTL_API", "3"}, {"ETCDCTL_ENDPOINTS", base::join(endpoints_of(connection), ",")}};
+      {"ETCDCTL_ENDPOINTS", base::join(endpoints_of(connection), ",")}};
   for (const auto& [name, path] :
        {std::pair{"ETCDCTL_CACERT", "cacert"}, std::pair{"ETCDCTL_CERT", "cert"},
         std::pair{"ETCDCTL_KEY", "key"}})
@@ -176,6 +187,9 @@ base::Result<size_t> stop_guards(const std::string& state_dir, const MaybeKey& k
   const host::Layout layout(state_dir);
   TRY(const auto lock, wait_for_lock(layout.lock(), stop));
   TRY(auto all, members(layout, key));  // after the lock: nobody adds one now
+  // First, so that a member is never stopped and then started by the next operator.
+  base::Status kept;
+  if (key) kept = keep(layout, *key, {.stopped = true, .paused = {}});
   TRY(const auto boot_id, posix::boot_id());
   std::erase_if(all, [](const auto& member) { return !runs(member); });
   std::atomic<size_t> next = 0;
@@ -193,7 +207,18 @@ base::Result<size_t> stop_guards(const std::string& state_dir, const MaybeKey& k
       });
   }
   if (!result) return std::unexpected(result.error());
+  if (!kept)
+    return std::unexpected(kept.error().in(
+        "no member runs any more, but an operator that is started will start them again"));
   return all.size();
+}
+
+base::Status command_offline(const std::string& state_dir, const base::ClusterKey& key,
+                             const Commanded& command, const std::stop_token& stop) {
+  const host::Layout layout(state_dir);
+  TRY_OK(clusters(layout, key));
+  TRY(const auto lock, wait_for_lock(layout.lock(), stop));
+  return keep(layout, key, command);
 }
 
 std::string etcdctl_environment(const json::Value& connection) {

@@ -23,8 +23,17 @@ base::Result<json::Value> written_events(const std::string& state_dir, const May
 // Waits until no member process is left.
 base::Status wait_until_down(const std::string& state_dir, const MaybeKey& key,
                              const std::stop_token& stop);
+// A command that is kept for the operator; none: as it was.
+struct Commanded {
+  std::optional<bool> stopped, paused;
+};
+// Stores it for the operator that is started next, under that one's lock (waits for one that is
+// ending).
+base::Status command_offline(const std::string& state_dir, const base::ClusterKey& key,
+                             const Commanded& command, const std::stop_token& stop);
 // Takes the operator's lock (waits for one that is ending), then asks every guard to stop and waits
-// for each. Gives how many were running.
+// for each. With a key that cluster stays stopped when an operator is started; an error says so if
+// that could not be stored. Gives how many were running.
 base::Result<size_t> stop_guards(const std::string& state_dir, const MaybeKey& key,
                                  const std::stop_token& stop);
 

@@ -60,9 +60,15 @@ Memory Reconciler::memory() const {
 }
 
 base::Status Reconciler::load() {
-  if (memory_.loaded) return {};
+  const bool torn = memory_.loaded && memory_.loaded->state == plan::RecordState::kTorn;
+  if (memory_.loaded && !torn) return {};
   const FaultScope scope(parts_.faults, "load_record");
   TRY_IN("read the record of " + parts_.key.text(), Loaded loaded, parts_.driver.load_record());
+  // A person may be about to put it back: that it is gone does not yet mean that there is none.
+  if (torn && loaded.state == plan::RecordState::kNone) {
+    memory_.loaded->problem = "its file was moved away; without one a new operator begins anew";
+    return {};
+  }
   if (loaded.state != plan::RecordState::kOk) loaded.record = {};
   loaded.record.key = parts_.key;
   const bool ok = loaded.state == plan::RecordState::kOk;

@@ -116,6 +116,27 @@ TEST_F(ReconcilerTest, ATornRecordReachesThePlannerWithItsWords) {
   EXPECT_EQ(records_.back().key, intent_.cluster.key);
 }
 
+TEST_F(ReconcilerTest, ATornRecordThatIsPutBackIsRead) {
+  driver_.stored = {plan::RecordState::kTorn, {}, "its check sum is wrong"};
+  auto r = make();
+  ASSERT_TRUE(r.pass(intent_, {}));
+  // Between the two hands of a person nothing is there: that is not the beginning of a new cluster.
+  driver_.stored = {plan::RecordState::kNone, {}, ""};
+  ASSERT_TRUE(r.pass(intent_, {}));
+  EXPECT_EQ(seen_.back().record_state, plan::RecordState::kTorn);
+  plan::Record mended;
+  mended.key = intent_.cluster.key;
+  mended.epoch = 7;
+  driver_.stored = {plan::RecordState::kOk, mended, ""};
+  next_.record = mended;
+  ASSERT_TRUE(r.pass(intent_, {}));
+  EXPECT_EQ(seen_.back().record_state, plan::RecordState::kOk);
+  EXPECT_EQ(records_.back().epoch, 7);
+  driver_.stored = {plan::RecordState::kTorn, {}, "again"};
+  ASSERT_TRUE(r.pass(intent_, {}));
+  EXPECT_EQ(seen_.back().record_state, plan::RecordState::kOk) << "one that was read is kept";
+}
+
 TEST_F(ReconcilerTest, TheFirstStepThatIsNotDoneEndsThePass) {
   next_.steps = {start("c-0"), start("c-1"), start("c-2")};
   driver_.apply_answers = {{}, {plan::Outcome::kRefused, "no"}};

@@ -8,6 +8,7 @@
 #include <array>
 #include <memory>
 
+#include "posix/env.h"
 #include "posix/output_file.h"
 
 namespace http {
@@ -120,6 +121,15 @@ void set_options(const Curl& curl, CURL* handle, Transfer& transfer, char* error
   curl.setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
               static_cast<long>(transfer.connect_deadline.count()));
   curl.setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(transfer.deadline.count()));
+  // A transfer that has all but stopped ends before its deadline.
+  curl.setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1'000L);
+  curl.setopt(handle, CURLOPT_LOW_SPEED_TIME, 20L);
+  // As the curl program does; proxies are libcurl's own matter.
+  for (const char* name : {"CURL_CA_BUNDLE", "SSL_CERT_FILE"})
+    if (const auto file = posix::get_env(name); file && !file->empty()) {
+      curl.setopt(handle, CURLOPT_CAINFO, file->c_str());
+      break;
+    }
   curl.setopt(handle, CURLOPT_ERRORBUFFER, error_text);
   curl.setopt(handle, CURLOPT_WRITEFUNCTION, on_bytes);
   curl.setopt(handle, CURLOPT_WRITEDATA, &transfer);

@@ -115,6 +115,7 @@ void IntentSource::read(const FolderLook& look) {
     File& known = files_[file.name];
     known.open_to_others = file.open_to_others;
     if (!file.bytes) continue;
+    known.unread = false;
     if (!*file.bytes) {
       known.problem = file.bytes->error().message;
       continue;
@@ -227,6 +228,14 @@ void IntentSource::settle(const base::ClusterKey& key, Wanted& wanted,
   wanted.conflict.clear();
   wanted.warnings.clear();
   const auto in_file = [&](const Claim& c) { return *c.file == wanted.good.file; };
+  const auto own = files_.find(wanted.good.file);
+  if (own != files_.end() && own->second.unread) {
+    // Neither declared nor gone, and what was once deleted may be declared again.
+    wanted.vanished_at.reset();
+    wanted.wish = Wish::kStale;
+    wanted.problem = wanted.good.file + " was written a moment ago and is not read yet";
+    return;
+  }
   if (std::ranges::none_of(claims, in_file)) {
     // Its file is there and cannot be read as a whole: it may still declare the cluster.
     const auto held = wanted.wish == Wish::kDeleted ? "" : file_problem(wanted.good.file);

@@ -19,7 +19,8 @@ namespace manager {
 
 struct FolderFile {
   std::string name;  // without the folder
-  // The content; an error if it could not be read; no value: as it was at the look before.
+  // The content; an error if it could not be read; no value: as it was at the look before, and at
+  // the first look at it: written a moment ago and not read yet.
   std::optional<base::Result<std::string>> bytes;
   bool open_to_others = false;  // group or others may read it
 };
@@ -74,6 +75,7 @@ class IntentSource {
     api::Manifest manifest;
     std::string problem;  // of the newest read; `manifest` is then the one before it
     bool open_to_others = false;
+    bool unread = true;
   };
   struct Claim {
     const std::string* file;

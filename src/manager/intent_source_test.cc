@@ -47,6 +47,10 @@ class Folder {
     }
     return source.take(look, now);
   }
+  // As a reader sees a file that is too young to be read.
+  void too_young(const std::string& name) {
+    source.take(FolderLook{{FolderFile{name, std::nullopt, false}}, others_}, now);
+  }
   std::set<ClusterKey> look_after(base::Duration d) {
     now += d;
     return look();
@@ -343,6 +347,28 @@ TEST(IntentSource, WhatWasDeletedStaysDeletedOverARestart) {
   after.put("b.yaml", cluster("b"));
   after.look();
   EXPECT_EQ(after.of("a").wish, Wish::kDeleted);
+}
+
+TEST(IntentSource, AManifestThatIsTooYoungToBeReadIsNotGone) {
+  Folder before;
+  before.put("a.yaml", cluster("a"));
+  before.look();
+  auto deleted = before.of("a").good;
+  deleted.deleted = true;
+  for (const auto& saved : {before.of("a").good, deleted}) {
+    Folder after;
+    after.others(1);
+    after.source.adopt({"default", "a"}, saved);
+    after.too_young("a.yaml");
+    EXPECT_EQ(after.of("a").wish, Wish::kStale) << "an interrupted deletion does not go on either";
+    EXPECT_TRUE(has(after.of("a").problem, "a moment ago")) << after.of("a").problem;
+    EXPECT_TRUE(after.source.problems().empty());
+    after.put("a.yaml", cluster("a", 5));
+    after.look_after(kMoment);
+    EXPECT_EQ(after.of("a").wish, Wish::kPresent);
+    EXPECT_EQ(after.of("a").cluster->spec.size, 5);
+    EXPECT_EQ(after.of("a").problem, "");
+  }
 }
 
 TEST(IntentSource, SecretsOfFilesThatOthersCanReadAreRefused) {

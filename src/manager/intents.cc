@@ -19,6 +19,13 @@ std::string template_hash_of(const api::ClusterSpec& spec) {
   return render::template_hash(spec, "own", api::Platform::kHost);
 }
 
+api::Cluster as_acted_on(api::Cluster cluster) {
+  // The user's Secrets are not used yet (a condition says so): the leaves are our own, and due.
+  if (cluster.spec.tls.provider == api::TlsProvider::kUserSecrets)
+    cluster.spec.tls.provider = api::TlsProvider::kOwn;
+  return cluster;
+}
+
 void Intents::adopt(const base::ClusterKey& key, SavedIntent saved) {
   const std::lock_guard lock(mutex_);
   stored_.insert_or_assign(key, saved);
@@ -115,7 +122,7 @@ base::Result<IntentView> Intents::view(const base::ClusterKey& key) const {
   out.intent.wish = wanted.wish;
   out.intent.problem = wanted.problem;
   if (!out.known) return out;
-  out.intent.cluster = *wanted.cluster;
+  out.intent.cluster = as_acted_on(*wanted.cluster);
   out.intent.template_hash = template_hash_of(wanted.cluster->spec);
   const auto now = parts_.clock.now();
   if (const auto* commands = commands_of(key)) {

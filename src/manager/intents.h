@@ -73,6 +73,8 @@ class Intents {
   std::map<base::ClusterKey, std::string> unexplained_;  // why
 };
 
+// What the host platform makes of a declaration.
+api::Cluster as_acted_on(api::Cluster cluster);
 // The hash of what needs a restart, as the host platform renders it.
 std::string template_hash_of(const api::ClusterSpec& spec);
 

@@ -182,7 +182,7 @@ void HostManager::serve_requests(const std::stop_token& stop) {
 
 http::Response HostManager::healthz() const {
   for (const auto& work : queue_.in_work())
-    if (work.since > kStuckAfter)
+    if (work.since > kStuckAfter && platform_->long_work(work.key).empty())
       return {503, kPlain,
               fmt::format("a worker is with {} since {}\n", work.key.text(),
                           base::to_text(work.since))};

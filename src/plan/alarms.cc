@@ -215,10 +215,12 @@ Answer compact(Context& c, std::int64_t revision) {
   return Answer::act(Reason::kNoSpaceCompact, Compact{revision}, text);
 }
 
-// The compaction in the record may not have happened. A refusal means that it had.
+// The compaction in the record may not have happened: it is asked for until an answer is seen. A
+// refusal means that it had. After a restart nothing was seen, and to ask again changes nothing.
 bool compaction_is_open(const Context& c) {
+  if (c.record.operation->step != "compact" || just_done(c, "Compact")) return false;
   const std::uint32_t failures = failures_of(c.seen, "Compact");
-  return failures > 0 && failures < kTries && c.seen.last->outcome != Outcome::kRefused;
+  return failures == 0 || (failures < kTries && c.seen.last->outcome != Outcome::kRefused);
 }
 
 Answer stuck(Context& c, const Space& space) {
@@ -234,6 +236,13 @@ Answer stuck(Context& c, const Space& space) {
   return Answer::wait(Reason::kNoSpaceStuck, text, 10s);
 }
 
+// It was to be defragmented and no answer was seen: the operator was restarted in between.
+bool defragmentation_is_open(const Context& c, const Seat& seat) {
+  const Operation& op = *c.record.operation;
+  return op.step == "defragment" && op.member == seat.record->name && !just_done(c, "Defragment") &&
+         failures_of(c.seen, "Defragment") == 0;
+}
+
 std::optional<Answer> make_room(Context& c) {
   if (const DefragmentHazard hazard = defragment_hazard(c.view); !hazard.why.empty()) {
     return Answer::wait(hazard.for_good ? Reason::kNoSpaceStuck : Reason::kNoSpace,
@@ -242,7 +251,8 @@ std::optional<Answer> make_room(Context& c) {
   std::string unsafe;
   const auto need = [&](const Seat& seat) {
     const auto last = c.record.last_defragmented.find(seat.record->name);
-    const bool rested = last == c.record.last_defragmented.end() || last->second + kAgain <= c.now;
+    const bool rested = last == c.record.last_defragmented.end() ||
+                        last->second + kAgain <= c.now || defragmentation_is_open(c, seat);
     if (!rested || (!is_full(c, *seat.status) && !much_is_free(*seat.status))) return false;
     // One or two members stand still meanwhile; they refuse writes anyway.
     if (c.view.voters <= 2 || c.view.may_stop(seat)) return true;
@@ -250,7 +260,10 @@ std::optional<Answer> make_room(Context& c) {
     return false;
   };
   if (auto answer = defragment_next(c, Reason::kNoSpaceDefragment, need)) {
-    c.record.operation->step = "defragment";
+    if (const auto* now = std::get_if<Defragment>(&answer->steps.front().action)) {
+      c.record.operation->step = "defragment";
+      c.record.operation->member = now->member;
+    }
     return answer;
   }
   if (unsafe.empty()) return std::nullopt;
@@ -284,6 +297,7 @@ Answer no_space(Context& c) {
   if (space.full)
     return Answer::wait(Reason::kNoSpace, "a member is still at 90 % of its quota", 5s);
   op.step = "disarm";
+  op.member.clear();
   const std::string text = "every member is below 90 % of its quota: the alarm is disarmed";
   tell(c, Reason::kNoSpaceDisarm, text);
   return disarm(c, AlarmKind::kNoSpace, Reason::kNoSpaceDisarm, text);

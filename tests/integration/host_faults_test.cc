@@ -28,6 +28,14 @@ class HostFaultsTest : public HostCluster {
     ASSERT_TRUE(run_until([&] { return healthy(3) && !record().members.contains(name); }));
     expect_everywhere("a", "1");
   }
+  plan::Record recovering(const std::string& operation, const std::string& survivor) {
+    plan::Record out = before_;
+    out.recovery.emplace();
+    out.recovery->operation = operation;
+    out.recovery->survivor = survivor;
+    out.recovery->old_incarnation = out.incarnation;
+    return out;
+  }
   bool needs_approval() {
     const auto* c = api::find_condition(status(), api::ConditionType::kNeedsApproval);
     return c != nullptr && c->status == api::Truth::kTrue;
@@ -86,6 +94,58 @@ TEST_F(HostFaultsTest, ASurvivorThatIsStoppedIsReadFromItsVolume) {
   ASSERT_TRUE(run_until([&] { return healthy(3) && record().epoch > before_.epoch; }));
   expect_everywhere("a", "1");
   EXPECT_NE(record().cluster_id, before_.cluster_id);
+}
+
+TEST_F(HostFaultsTest, AnExportTakesAsLongAsItsDataNeeds) {
+  for (const auto& name : names_) kill_member(name);
+  const auto record = recovering("op-1", names_[2]);
+  // However little time a step usually has.
+  const auto done = driver_->apply({plan::ExportSurvivor{names_[2]}, plan::Reason::kRecovering},
+                                   {intent_, record, 1ms}, {});
+  EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
+  EXPECT_EQ(driver_->observe({intent_, record}, false, {}).survivor_snapshot,
+            base::Fact<bool>(true));
+}
+
+TEST_F(HostFaultsTest, ASnapshotOfARunningSurvivorCountsOnlyForWhatItHolds) {
+  const std::string& survivor = names_[2];
+  for (size_t i = 0; i < 2; ++i) kill_member(names_[i]);
+  auto record = recovering("op-1", survivor);
+  const auto look = [&] { return driver_->observe({intent_, record}, false, {}); };
+  const auto do_it = [&](const plan::Action& action) {
+    return driver_->apply({action, plan::Reason::kRecovering}, {intent_, record}, {});
+  };
+  const auto saved = do_it(plan::SnapshotSurvivor{survivor});
+  ASSERT_EQ(saved.outcome, plan::Outcome::kDone) << saved.text;
+  EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(true));
+  kill_member(survivor);
+  EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(false)) << "its log may go further";
+
+  // Its volume is of no use; the log is read and goes no further.
+  ASSERT_TRUE(posix::write_atomic(files(survivor).data + "/member/snap/db", "no database"));
+  auto failed = do_it(plan::ExportSurvivor{survivor});
+  EXPECT_EQ(failed.outcome, plan::Outcome::kRefused);
+  EXPECT_NE(failed.text.find("holds its whole log"), std::string::npos) << failed.text;
+  EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(true));
+
+  // As if it had been taken earlier: what it lacks is said, and it does not count by itself.
+  const auto at = host::recovery_files(platform_->files(intent_.cluster.key), "op-1");
+  ASSERT_TRUE(posix::remove_file(at.usable));
+  ASSERT_TRUE(posix::write_atomic(at.running, survivor + " " + record.incarnation + " 3"));
+  failed = do_it(plan::ExportSurvivor{survivor});
+  EXPECT_NE(failed.text.find("lacks the entries 4 to "), std::string::npos) << failed.text;
+  EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(false));
+
+  record = recovering("op-2", survivor);
+  (void)do_it(plan::ExportSurvivor{survivor});
+  EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(false)) << "nobody has approved it";
+  record.recovery->approved = true;
+  failed = do_it(plan::ExportSurvivor{survivor});
+  EXPECT_NE(failed.text.find("is used, as approved, without the entries 4 to "), std::string::npos)
+      << failed.text;
+  EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(true));
+  EXPECT_NE(look().survivor_bound.find("without the entries 4 to "), std::string::npos)
+      << look().survivor_bound;
 }
 
 TEST_F(HostFaultsTest, WithApproveARecoveryWaitsForAPerson) {

@@ -2,10 +2,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 
+#include "base/text.h"
 #include "drivers/host/driver.h"
 #include "drivers/host/members.h"
 #include "drivers/host/ticket.h"
+#include "drivers/host/tombs.h"
 #include "posix/files.h"
 
 namespace host {
@@ -37,6 +40,14 @@ std::optional<guard::Ticket> old_ticket(const MemberFiles& files) {
   if (!bytes) return std::nullopt;
   auto ticket = guard::decode_ticket(*bytes);
   return ticket ? std::optional(std::move(*ticket)) : std::nullopt;
+}
+
+// Of a folder in retained/: "<member>-<kind>", or that with a number.
+bool is_kind(std::string_view folder, std::string_view kind) {
+  const auto dash = folder.rfind('-');
+  if (dash != std::string_view::npos && base::parse_int(folder.substr(dash + 1)))
+    folder = folder.substr(0, dash);
+  return folder.ends_with(kind);
 }
 
 }  // namespace
@@ -130,20 +141,46 @@ HostDriver::Done HostDriver::act(const plan::NewPeerAuthority& /*a*/, const Call
   return result_of(certificates_.prepare_peer_ca(call.job.record.incarnation));
 }
 
-base::Status HostDriver::put_aside(const std::string& member, const std::string& why, bool remove) {
+base::Result<std::string> HostDriver::put_aside(const std::string& member, const std::string& why,
+                                                bool remove) {
   const MemberFiles files = files_of(member);
   const auto alive = is_alive(files);
   if (alive.is_unknown()) return base::fail(base::Code::kUnavailable, alive.why());
   if (alive.known() && *alive)
     return base::fail(base::Code::kFailedPrecondition, member + " still runs");
-  if (posix::exists(files.dir) == base::Fact<bool>(false)) return {};
+  if (posix::exists(files.dir) == base::Fact<bool>(false)) return std::string();
   TRY_OK(posix::make_dirs(files_.retained));
   // A rename first, so that half-removed data never stands where a member's data is looked for.
-  std::string to = files_.retained + "/" + member + "-" + why;
-  for (int i = 2; posix::exists(to) != base::Fact<bool>(false) && i < 100; ++i)
-    to = fmt::format("{}/{}-{}-{}", files_.retained, member, why, i);
-  TRY_OK(posix::rename(files.dir, to));
-  return remove ? posix::remove_tree(to) : base::Status{};
+  std::string to = member + "-" + why;
+  for (int i = 2; posix::exists(files_.retained + "/" + to) != base::Fact<bool>(false) && i < 100;
+       ++i)
+    to = fmt::format("{}-{}-{}", member, why, i);
+  TRY_OK(posix::rename(files.dir, files_.retained + "/" + to));
+  if (!remove) return to;
+  TRY_OK(posix::remove_tree(files_.retained + "/" + to));
+  return std::string();
+}
+
+// S4: of stale data one copy is enough. `may_go` tells of a folder in retained/ whether it is such.
+base::Status HostDriver::keep_only(const std::string& newest,
+                                   const std::function<bool(const std::string&)>& may_go) {
+  const auto names = posix::list_dir(files_.retained);
+  if (!names) return std::unexpected(names.error());
+  for (const auto& name : *names) {
+    if (name == newest || !may_go(name)) continue;
+    TRY_OK(posix::remove_tree(files_.retained + "/" + name));
+    shared_.log.info("stale_data_removed", {{"cluster", key_.text()}, {"folder", name}});
+  }
+  return {};
+}
+
+// Data of members that this very incarnation has removed and that was not in order, else it would
+// have been deleted at once. What a recovery has put aside is of an older one, and stays.
+bool HostDriver::is_superseded(const std::string& folder, const plan::Record& record) const {
+  if (!is_kind(folder, "-retired")) return false;
+  const auto bytes = posix::read_file(files_.retained + "/" + folder + "/volume/marker", kLimit);
+  const auto marker = bytes ? guard::decode_marker(*bytes) : std::unexpected(bytes.error());
+  return marker && marker->incarnation == record.incarnation;
 }
 
 HostDriver::Done HostDriver::act(const plan::PutAside& a, const Call& call) {
@@ -151,7 +188,16 @@ HostDriver::Done HostDriver::act(const plan::PutAside& a, const Call& call) {
   if (member != nullptr && member->phase != plan::Phase::kRetired &&
       member->phase != plan::Phase::kSurvivor)
     return refused(a.member + " is not retired");
-  return result_of(put_aside(a.member, "retired", a.delete_data));
+  const auto put = put_aside(a.member, "retired", a.delete_data);
+  const auto& record = call.job.record;
+  const bool settled = record.formation == plan::Formation::kLatched && !record.recovery;
+  if (put && !put->empty() && settled &&
+      call.job.intent.cluster.spec.when_scaled == api::ClaimPolicy::kDelete)
+    if (auto kept = keep_only(*put, [&](const auto& name) { return is_superseded(name, record); });
+        !kept)
+      shared_.log.warning("stale_data_not_removed",
+                          {{"cluster", key_.text()}, {"why", kept.error().message}});
+  return put ? done() : result_of(std::unexpected(put.error()));
 }
 
 HostDriver::Done HostDriver::act(const plan::DeleteCluster& a, const Call& call) {
@@ -164,7 +210,8 @@ HostDriver::Done HostDriver::act(const plan::DeleteCluster& a, const Call& call)
   }
   if (!a.delete_data) return done("its data is kept in " + files_.dir);
   shared_.ports.forget(call.job.record.key);
-  return result_of(posix::remove_tree(files_.dir));
+  if (auto buried = bury(shared_.layout, key_); !buried) return result_of(buried);
+  return result_of(remove_buried(shared_.layout, key_.ns, shared_.log));
 }
 
 HostDriver::Done HostDriver::act(const plan::DiscardFormation& /*a*/, const Call& call) {
@@ -173,6 +220,10 @@ HostDriver::Done HostDriver::act(const plan::DiscardFormation& /*a*/, const Call
   const auto names = posix::list_dir(files_.members);
   if (!names)
     return names.error().code == base::Code::kNotFound ? done() : refused(names.error().message);
+  // What an earlier formation left was never promised to anybody.
+  const auto unformed = [](const std::string& name) { return is_kind(name, "-unformed"); };
+  if (!names->empty() && posix::exists(files_.retained) == base::Fact<bool>(true))
+    if (auto kept = keep_only("", unformed); !kept) return result_of(kept);
   for (const auto& name : *names) {
     const MemberFiles files = files_of(name);
     const auto ticket = old_ticket(files);
@@ -183,7 +234,7 @@ HostDriver::Done HostDriver::act(const plan::DiscardFormation& /*a*/, const Call
     if (!stopped) return result_of(stopped);
     // Moved aside, not removed: cheap, and a mistake can be taken back.
     const auto put = put_aside(name, "unformed", false);
-    if (!put) return result_of(put);
+    if (!put) return result_of(std::unexpected(put.error()));
   }
   return done();
 }

@@ -1,6 +1,7 @@
 // One cluster on this machine.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "drivers/host/certificates.h"
 #include "drivers/host/shared.h"
+#include "drivers/host/survivor.h"
 #include "drivers/live/cluster.h"
 #include "engine/driver.h"
 
@@ -68,13 +70,27 @@ class HostDriver final : public engine::Driver {
   Done act(const plan::DiscardFormation& a, const Call& call);
   Done act(const plan::NewPeerAuthority& a, const Call& call);
   base::Status write_ticket(const plan::MemberRecord& member, const Call& call);
-  base::Status put_aside(const std::string& member, const std::string& why, bool remove);
+  // Gives the name under retained/; empty: nothing is there.
+  base::Result<std::string> put_aside(const std::string& member, const std::string& why,
+                                      bool remove);
+  base::Status keep_only(const std::string& newest,
+                         const std::function<bool(const std::string&)>& may_go);
+  [[nodiscard]] bool is_superseded(const std::string& folder, const plan::Record& record) const;
   // survivor.cc
   Done act(const plan::SnapshotSurvivor& a, const Call& call);
   Done act(const plan::ExportSurvivor& a, const Call& call);
   base::Status export_copy(const plan::MemberRecord& member, const MemberFiles& files,
                            const RecoveryFiles& to, const Call& call);
-  base::Status take_snapshot(etcd::EtcdApi& from, const RecoveryFiles& to, const Call& call);
+  base::Status copy_data(const MemberFiles& files, const RecoveryFiles& to, const Call& call,
+                         std::uint64_t all);
+  base::Status take_snapshot(etcd::EtcdApi& from, const RecoveryFiles& to, const Call& call,
+                             const RunningSnapshot* running);
+  bool comes_up(etcd::EtcdApi& api, std::uint64_t bytes, const std::atomic<bool>& ended,
+                const Call& call);
+  std::string other_way(const plan::MemberRecord& member, const MemberFiles& files,
+                        const RecoveryFiles& to, const plan::Record& record);
+  void adopt_snapshot(const plan::MemberRecord& member, const RecoveryFiles& to,
+                      const base::Result<std::uint64_t>& last);
 
   [[nodiscard]] MemberFiles files_of(const std::string& member) const {
     return shared_.layout.member(key_, member);

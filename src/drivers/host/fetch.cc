@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "drivers/host/binaries.h"
+#include "http/client.h"
 #include "posix/env.h"
 #include "posix/files.h"
 #include "posix/lock.h"
@@ -19,6 +20,7 @@ namespace host {
 namespace {
 
 constexpr base::Duration kDownload = std::chrono::minutes(10), kBuild = std::chrono::minutes(20);
+constexpr base::Duration kConnect{5'000}, kTell{5'000};
 
 struct Work {
   const api::Version& version;
@@ -70,31 +72,27 @@ std::string architecture() {
   return machine == "aarch64" ? "arm64" : "amd64";
 }
 
-base::Status download(const Work& work, const std::string& url, const std::string& to) {
-  TRY_IN("download " + url, const std::string curl, program("curl"));
-  TRY_OK(run(work, "downloading " + url,
-             {{curl, "--fail", "--silent", "--show-error", "--location", "--connect-timeout", "5",
-               "--speed-limit", "1000", "--speed-time", "20", "--output", to, url},
-              posix::environment(),
-              work.dir},
-             kDownload));
+base::Status download(const Work& work, const std::string& url, const std::string& sha256,
+                      const std::string& to) {
+  const std::string what = "downloading " + url;
+  work.progress(what);
+  auto next = posix::deadline_in(kTell);
+  http::Download wanted{.url = url, .file = to, .sha256 = sha256};
+  wanted.connect_deadline = kConnect;
+  wanted.deadline = kDownload;
+  wanted.progress = [&](std::uint64_t got, std::uint64_t all) {
+    if (posix::deadline_in({}) < next) return;
+    next = posix::deadline_in(kTell);
+    work.progress(fmt::format("{} ({} of {} MiB)", what, got >> 20U, all >> 20U));
+  };
+  TRY_OK(http::download(wanted, work.stop));
   return {};
 }
 
-base::Status check_sum(const Work& work, const std::string& sums, const std::string& name) {
-  TRY(const std::string text, posix::read_file(sums, size_t{1} << 20));
-  TRY(const std::string tool, program("sha256sum"));
-  TRY(const std::string out,
-      run(work, "checking " + name, {{tool, work.dir + "/" + name}, posix::environment(), work.dir},
-          base::Duration{60'000}));
-  const std::string sum = out.substr(0, 64);
-  for (const auto line : base::split(text, '\n'))
-    if (line.size() > 64 && line.ends_with(" " + name))
-      return line.substr(0, 64) == sum
-                 ? base::Status{}
-                 : base::fail(base::Code::kDataLoss,
-                              fmt::format("{} has SHA-256 {}, and {} is published", name, sum,
-                                          line.substr(0, 64)));
+// Of the file in a text of lines "<64 hex digits>  <name>".
+base::Result<std::string> published_sum(const std::string& sums, const std::string& name) {
+  for (const auto line : base::split(sums, '\n'))
+    if (line.size() > 64 && line.ends_with(" " + name)) return std::string(line.substr(0, 64));
   return base::fail(base::Code::kNotFound, "SHA256SUMS does not name " + name);
 }
 
@@ -104,9 +102,11 @@ base::Status from_archive(const Work& work) {
   const std::string folder = fmt::format("etcd-v{}-linux-{}", work.version.text(), architecture());
   const std::string name = folder + ".tar.gz";
   const std::string url = fmt::format("{}/v{}/", base, work.version.text());
-  TRY_OK(download(work, url + "SHA256SUMS", work.dir + "/SHA256SUMS"));
-  TRY_OK(download(work, url + name, work.dir + "/" + name));
-  TRY_OK(check_sum(work, work.dir + "/SHA256SUMS", name));
+  http::Fetch sums{.url = url + "SHA256SUMS"};
+  sums.connect_deadline = kConnect;
+  TRY(const std::string text, http::fetch(sums, work.stop));
+  TRY(const std::string sum, published_sum(text, name));
+  TRY_OK(download(work, url + name, sum, work.dir + "/" + name));
   TRY(const std::string tar, program("tar"));
   TRY_OK(run(work, "unpacking " + name,
              {{tar, "--extract", "--gzip", "--no-same-owner", "--file", name},

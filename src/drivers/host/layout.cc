@@ -2,6 +2,10 @@
 
 namespace host {
 
+std::string Layout::tomb(const base::ClusterKey& key, int number) const {
+  return clusters() + "/" + key.ns + "/.deleted-" + key.name + "-" + std::to_string(number);
+}
+
 ClusterFiles Layout::cluster(const base::ClusterKey& key) const {
   const std::string dir = clusters() + "/" + key.ns + "/" + key.name;
   return {dir,
@@ -44,7 +48,9 @@ LeafFiles leaf_files(const MemberFiles& member) {
 
 RecoveryFiles recovery_files(const ClusterFiles& cluster, const std::string& operation) {
   const std::string dir = cluster.recovery + "/" + operation;
-  return {dir, dir + "/snapshot.db", dir + "/bound", dir + "/copy", dir + "/exported"};
+  return {dir,           dir + "/snapshot.db", dir + "/bound",
+          dir + "/copy", dir + "/exported",    dir + "/running",
+          dir + "/told", dir + "/usable"};
 }
 
 }  // namespace host

@@ -19,6 +19,9 @@ class Layout {
   [[nodiscard]] const std::string& root() const { return root_; }
   [[nodiscard]] std::string lock() const { return root_ + "/lock"; }
   [[nodiscard]] std::string clusters() const { return root_ + "/clusters"; }
+  // What a deletion leaves of a cluster until it is removed; no name of a cluster begins with a
+  // dot.
+  [[nodiscard]] std::string tomb(const base::ClusterKey& key, int number) const;
   [[nodiscard]] ClusterFiles cluster(const base::ClusterKey& key) const;
   [[nodiscard]] MemberFiles member(const base::ClusterKey& key, const std::string& name) const;
 
@@ -45,7 +48,11 @@ struct LeafFiles {
 LeafFiles leaf_files(const MemberFiles& member);
 
 struct RecoveryFiles {
-  std::string dir, snapshot, bound, copy, exported;
+  std::string dir, snapshot, bound, copy;
+  std::string exported;  // exists: the snapshot is of the whole log
+  // Of a snapshot that was taken while the survivor ran: of what it is; what a person was told that
+  // it lacks; exists: it may be used without the volume.
+  std::string running, told, usable;
 };
 RecoveryFiles recovery_files(const ClusterFiles& cluster, const std::string& operation);
 

@@ -6,6 +6,7 @@
 #include "drivers/host/certificates.h"
 #include "drivers/host/metrics_page.h"
 #include "drivers/host/port_book.h"
+#include "drivers/host/survivor.h"
 #include "drivers/host/ticket.h"
 #include "etcd/identity.h"
 #include "pki/cert.h"
@@ -124,6 +125,28 @@ TEST(Ticket, ARestoreIsAClusterOfItsOwnUnderTheNewToken) {
   EXPECT_EQ(t->restore_snapshot, "/snap");
   EXPECT_EQ(t->restore_token, "token");
   EXPECT_EQ(t->member_id, etcd::member_id({"https://127.0.0.1:300"}, "token"));
+}
+
+TEST(Survivor, LimitsGrowWithTheData) {
+  using std::chrono::seconds;
+  EXPECT_EQ(limit_for(seconds(30), 0), seconds(30));
+  // 8 GiB, the most that etcd advises, at 20 MB/s.
+  EXPECT_GT(limit_for(seconds(30), std::uint64_t{8} << 30), seconds(420));
+  EXPECT_LT(limit_for(seconds(30), std::uint64_t{8} << 30), seconds(500));
+}
+
+TEST(Survivor, WhatASnapshotOfARunningProcessLacks) {
+  const RunningSnapshot of{"c-0", "inc", 7};
+  const auto again = decode_running_snapshot(encode(of));
+  ASSERT_TRUE(again) << again.error().text();
+  EXPECT_EQ(*again, of);
+  for (const char* text : {"", "c-0 inc", "c-0 inc x", "c-0 inc -1", "c-0 inc 7 8"})
+    EXPECT_FALSE(decode_running_snapshot(text)) << text;
+  EXPECT_EQ(what_lacks(of, 7), "");
+  EXPECT_EQ(what_lacks(of, 6), "");
+  EXPECT_EQ(what_lacks(of, 9), "the entries 8 to 9 of its log");
+  EXPECT_EQ(what_lacks(of, base::fail(base::Code::kDataLoss, "damaged")),
+            "what its log held after entry 7, which cannot be read");
 }
 
 class CertificatesTest : public ::testing::Test {

@@ -6,7 +6,9 @@
 
 #include "drivers/host/driver.h"
 #include "drivers/host/members.h"
+#include "drivers/host/rebuild.h"
 #include "drivers/host/shared.h"
+#include "drivers/host/tombs.h"
 #include "engine/record_codec.h"
 #include "posix/files.h"
 #include "posix/process.h"
@@ -24,6 +26,22 @@ void WatchList::learn(const plan::Record& record) {
 void WatchList::forget(const base::ClusterKey& key) {
   const std::lock_guard lock(mutex_);
   members_.erase(key);
+}
+
+void LongWork::tell(const base::ClusterKey& key, std::string words) {
+  const std::lock_guard lock(mutex_);
+  words_[key] = std::move(words);
+}
+
+void LongWork::end(const base::ClusterKey& key) {
+  const std::lock_guard lock(mutex_);
+  words_.erase(key);
+}
+
+std::string LongWork::of(const base::ClusterKey& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = words_.find(key);
+  return found == words_.end() ? std::string() : found->second;
 }
 
 std::map<base::ClusterKey, std::vector<std::string>> WatchList::members() const {
@@ -63,29 +81,24 @@ class HostPlatform final : public Platform {
                 Fetcher(options, clock, log)} {}
 
   base::Status learn_all() {
+    remove_all_buried(shared_.layout, shared_.log);
     TRY(const auto keys, clusters());
     for (const auto& key : keys) {
       const auto bytes = posix::read_file(files(key).record, kRecordLimit);
-      if (!bytes) continue;
-      if (const auto record = engine::decode_record(*bytes)) {
+      const auto record = bytes ? engine::decode_record(*bytes) : std::unexpected(bytes.error());
+      if (record && record->key == key) {
         shared_.ports.learn(*record);
         shared_.watch_list.learn(*record);
+      } else {
+        // Its members may be put back, and then need the ports that they had.
+        shared_.ports.hold(key, ports_on_disk(shared_.layout, key));
       }
     }
     return {};
   }
 
   [[nodiscard]] base::Result<std::vector<base::ClusterKey>> clusters() const override {
-    std::vector<base::ClusterKey> keys;
-    const std::string root = shared_.layout.clusters();
-    const auto spaces = posix::list_dir(root);
-    if (!spaces && spaces.error().code == base::Code::kNotFound) return keys;
-    if (!spaces) return std::unexpected(spaces.error());
-    for (const auto& ns : *spaces) {
-      TRY(const auto names, posix::list_dir(root + "/" + ns));
-      for (const auto& name : names) keys.push_back({ns, name});
-    }
-    return keys;
+    return list_clusters(shared_.layout);
   }
 
   [[nodiscard]] ClusterFiles files(const base::ClusterKey& key) const override {
@@ -114,6 +127,10 @@ class HostPlatform final : public Platform {
       out.key = pki.user_key;
     }
     return out;
+  }
+
+  [[nodiscard]] std::string long_work(const base::ClusterKey& key) const override {
+    return shared_.long_work.of(key);
   }
 
   void watch(const std::function<void(const base::ClusterKey&)>& changed,

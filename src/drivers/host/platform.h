@@ -62,6 +62,9 @@ class Platform {
   // NotFound: not (yet) open to clients.
   [[nodiscard]] virtual base::Result<Connection> connection(const base::ClusterKey& key) const = 0;
 
+  // What a step in hand that takes minutes is at, by its own deadline; empty: there is none.
+  [[nodiscard]] virtual std::string long_work(const base::ClusterKey& key) const = 0;
+
   // Until asked to stop: calls `changed` when a guard of the cluster wrote a file or ended, or a
   // fetch of a binary came to an end. Level-based; the caller looks again.
   virtual void watch(const std::function<void(const base::ClusterKey&)>& changed,

@@ -37,8 +37,12 @@ void PortBook::learn(const plan::Record& record) {
     for (const auto& url :
          {member.addresses.peer_url, member.addresses.client_url, member.addresses.metrics_url})
       if (const auto port = port_of(url); port != 0) ports.insert(port);
+  hold(record.key, std::move(ports));
+}
+
+void PortBook::hold(const base::ClusterKey& key, std::set<posix::Port> ports) {
   const std::lock_guard lock(mutex_);
-  clusters_[record.key].recorded = std::move(ports);
+  clusters_[key].recorded = std::move(ports);
 }
 
 void PortBook::forget(const base::ClusterKey& key) {

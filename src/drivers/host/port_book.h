@@ -21,6 +21,8 @@ class PortBook {
 
   // What the record of the cluster says, in place of what was known of it.
   void learn(const plan::Record& record);
+  // The same, from ports that somebody else has found.
+  void hold(const base::ClusterKey& key, std::set<posix::Port> ports);
   void forget(const base::ClusterKey& key);
   // Addresses for `count` ordinals from `first` on; the same as last time while they are free.
   base::Result<std::map<int, plan::Addresses>> offer(const base::ClusterKey& key, int first,

@@ -1,5 +1,6 @@
 #include "drivers/host/rebuild.h"
 
+#include "drivers/host/port_book.h"
 #include "drivers/live/rebuild.h"
 #include "posix/files.h"
 
@@ -26,6 +27,20 @@ base::Result<plan::Record> rebuild_record(const Layout& layout, const base::Clus
   for (const auto& name : names) members.emplace(name, read_kept(layout.member(key, name)));
   return live::rebuild_record(key, members,
                               posix::exists(pki_files(files).published) == base::Fact<bool>(true));
+}
+
+std::set<posix::Port> ports_on_disk(const Layout& layout, const base::ClusterKey& key) {
+  std::set<posix::Port> ports;
+  const auto names = posix::list_dir(layout.cluster(key).members);
+  for (size_t i = 0; names && i < names->size(); ++i) {
+    const auto bytes = posix::read_file(layout.member(key, (*names)[i]).ticket, kLimit);
+    const auto ticket = bytes ? guard::decode_ticket(*bytes) : std::unexpected(bytes.error());
+    if (!ticket) continue;
+    for (const auto& arg : ticket->args)
+      if (arg.starts_with("--listen-"))
+        if (const auto port = port_of(arg); port != 0) ports.insert(port);
+  }
+  return ports;
 }
 
 }  // namespace host

@@ -62,6 +62,18 @@ class WatchList {
   std::map<base::ClusterKey, std::vector<std::string>> members_;  // guarded by mutex_
 };
 
+// What takes longer than a pass should, in words. Thread-safe.
+class LongWork {
+ public:
+  void tell(const base::ClusterKey& key, std::string words);
+  void end(const base::ClusterKey& key);
+  [[nodiscard]] std::string of(const base::ClusterKey& key) const;  // empty: none
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<base::ClusterKey, std::string> words_;  // guarded by mutex_
+};
+
 struct Shared {
   PlatformOptions options;
   const base::Clock& clock;
@@ -74,6 +86,7 @@ struct Shared {
   PortBook ports;
   WatchList watch_list;
   Fetcher fetcher;
+  LongWork long_work = {};
 };
 
 }  // namespace host

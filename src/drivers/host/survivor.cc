@@ -1,8 +1,14 @@
 // What is saved of a survivor before a new incarnation is made of it. Its volume is only read.
+#include "drivers/host/survivor.h"
+
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
+#include <functional>
 #include <thread>
 
+#include "base/text.h"
 #include "drivers/host/driver.h"
 #include "drivers/host/members.h"
 #include "drivers/host/ticket.h"
@@ -17,8 +23,11 @@
 namespace host {
 namespace {
 
-constexpr base::Duration kStatus{1'000}, kReady{30'000};
-constexpr size_t kSum = 32;  // bytes of the SHA-256 at a snapshot's end
+constexpr base::Duration kStatus{1'000}, kReady{30'000}, kCopy{60'000}, kSnapshot{60'000};
+constexpr base::Duration kTellEvery{1'000}, kLogEvery{10'000};
+constexpr std::int64_t kSlowest = 20'000;  // bytes a millisecond
+constexpr size_t kSum = 32;                // bytes of the SHA-256 at a snapshot's end
+constexpr size_t kLimit = 4096;            // of the small files beside a snapshot
 
 // Sees a snapshot go by and says at the end whether its own check sum holds.
 class SnapshotCheck {
@@ -53,27 +62,118 @@ bool is_there(const std::string& file) {
   return posix::exists(file) == base::Fact<bool>(true);
 }
 
+std::string mebibytes(std::uint64_t bytes) {
+  return fmt::format("{} MiB", bytes >> 20U);
+}
+
+// Tells for as long as it lives how far a step is, and logs it now and then.
+class Telling {
+ public:
+  Telling(Shared& shared, const base::ClusterKey& key, std::function<std::string()> words)
+      : shared_(shared),
+        key_(key),
+        words_(std::move(words)),
+        thread_([this](const auto& stop) { run(stop); }) {}
+  Telling(const Telling&) = delete;
+  Telling& operator=(const Telling&) = delete;
+  ~Telling() {
+    thread_.request_stop();
+    thread_.join();
+    shared_.long_work.end(key_);
+  }
+
+ private:
+  void run(const std::stop_token& stop) {
+    auto log_at = posix::deadline_in(kLogEvery);
+    while (!stop.stop_requested()) {
+      const std::string words = words_();
+      shared_.long_work.tell(key_, words);
+      if (posix::deadline_in({}) >= log_at) {
+        shared_.log.info("survivor", {{"cluster", key_.text()}, {"progress", words}});
+        log_at = posix::deadline_in(kLogEvery);
+      }
+      (void)posix::poll_until({}, posix::deadline_in(kTellEvery), stop);
+    }
+  }
+
+  Shared& shared_;
+  const base::ClusterKey key_;
+  const std::function<std::string()> words_;
+  std::jthread thread_;  // last: it uses the rest
+};
+
 }  // namespace
 
+base::Duration limit_for(base::Duration least, std::uint64_t bytes) {
+  return least + base::Duration(static_cast<std::int64_t>(bytes) / kSlowest);
+}
+
+std::uint64_t bytes_below(const std::string& dir) {
+  std::uint64_t bytes = 0;
+  const auto names = posix::list_dir(dir);
+  for (size_t i = 0; names && i < names->size(); ++i) {
+    const std::string path = dir + "/" + (*names)[i];
+    const auto info = posix::file_info(path, false);
+    if (info && info->directory) bytes += bytes_below(path);
+    if (info && info->regular) bytes += info->size;
+  }
+  return bytes;
+}
+
+std::string encode(const RunningSnapshot& snapshot) {
+  return fmt::format("{} {} {}", snapshot.member, snapshot.incarnation, snapshot.applied);
+}
+
+base::Result<RunningSnapshot> decode_running_snapshot(std::string_view text) {
+  const auto words = base::split(text, ' ');
+  const auto applied = words.size() == 3 ? base::parse_int(words[2]) : std::nullopt;
+  if (!applied || *applied < 0)
+    return base::fail(base::Code::kDataLoss, "it is not known what the snapshot is of");
+  return RunningSnapshot{std::string(words[0]), std::string(words[1]),
+                         static_cast<std::uint64_t>(*applied)};
+}
+
+std::string what_lacks(const RunningSnapshot& snapshot, const base::Result<std::uint64_t>& last) {
+  if (!last)
+    return fmt::format("what its log held after entry {}, which cannot be read", snapshot.applied);
+  if (*last <= snapshot.applied) return {};
+  return fmt::format("the entries {} to {} of its log", snapshot.applied + 1, *last);
+}
+
 base::Status HostDriver::take_snapshot(etcd::EtcdApi& from, const RecoveryFiles& to,
-                                       const Call& call) {
+                                       const Call& call, const RunningSnapshot* running) {
   TRY(const auto status, from.status(kStatus));
+  const auto all = static_cast<std::uint64_t>(std::max<std::int64_t>(0, status.db_size));
   TRY(auto file, posix::FileWriter::create(to.snapshot));
   SnapshotCheck check;
   base::Status wrote;
+  std::atomic<std::uint64_t> got = 0;
   const auto sink = [&](std::string_view bytes) {
     check.update(bytes);
     wrote = file.append(bytes);
+    got += bytes.size();
     return wrote.has_value() && !call.stop.stop_requested();
   };
-  const auto streamed = from.snapshot(sink, call.job.deadline);
-  TRY_OK(wrote);
-  TRY_OK(streamed);
+  {
+    const Telling telling(shared_, key_, [&] {
+      return fmt::format("{} of {} of the survivor's snapshot are written", mebibytes(got),
+                         mebibytes(all));
+    });
+    const auto streamed = from.snapshot(sink, limit_for(kSnapshot, all));
+    TRY_OK(wrote);
+    TRY_OK(streamed);
+  }
   if (!check.holds())
     return base::fail(base::Code::kDataLoss, "the snapshot's own check sum does not hold");
+  if (running != nullptr) {
+    RunningSnapshot of = *running;
+    of.applied = status.raft_applied;
+    TRY_OK(posix::write_atomic(to.running, encode(of)));
+  }
   TRY_OK(posix::write_atomic(
-      to.bound, fmt::format("revision {} at least, by raft index {} of term {}", status.revision,
-                            status.raft_applied, status.raft_term)));
+      to.bound, fmt::format("revision {} at least, by raft index {} of term {}{}", status.revision,
+                            status.raft_applied, status.raft_term,
+                            running == nullptr ? "" : ", of a snapshot taken while it ran")));
   return file.finish();
 }
 
@@ -87,7 +187,8 @@ HostDriver::Done HostDriver::act(const plan::SnapshotSurvivor& a, const Call& ca
   if (is_there(to.snapshot)) return {plan::Outcome::kDone, "it is there already"};
   if (auto made = posix::make_dirs(to.dir); !made) return result_of(made);
   if (auto ready = etcd_.dial(call.job.intent.cluster.spec.tls); !ready) return result_of(ready);
-  return result_of(take_snapshot(*etcd_.at(found->second.addresses.client_url), to, call));
+  const RunningSnapshot of{a.member, found->second.incarnation, 0};
+  return result_of(take_snapshot(*etcd_.at(found->second.addresses.client_url), to, call, &of));
 }
 
 // A copy of the directory is brought up alone on ports of its own, so that what is only in the log
@@ -107,19 +208,93 @@ HostDriver::Done HostDriver::act(const plan::ExportSurvivor& a, const Call& call
   auto exported = export_copy(found->second, files, to, call);
   if (exported) exported = posix::write_atomic(to.exported, "");
   (void)posix::remove_tree(to.copy);
+  if (!exported) {
+    const std::string other = other_way(found->second, files, to, record);
+    if (!other.empty()) exported.error().message += "; " + other;
+  }
   return result_of(exported);
+}
+
+// Of a survivor whose volume could not be read: whether the snapshot that was taken while it ran
+// may stand in for it. It does when it lacks nothing; else a person is told what it lacks, and it
+// does in the try that is approved after that. Gives what is to be said.
+std::string HostDriver::other_way(const plan::MemberRecord& member, const MemberFiles& files,
+                                  const RecoveryFiles& to, const plan::Record& record) {
+  const bool approved = record.recovery && record.recovery->approved;
+  const auto last = end_of_log(files.data + "/member/wal");
+  if (!is_there(to.snapshot) && approved) adopt_snapshot(member, to, last);
+  if (!is_there(to.snapshot)) return {};
+  const auto text = posix::read_file(to.running, kLimit);
+  const auto of = text ? decode_running_snapshot(*text) : std::unexpected(text.error());
+  if (!of || of->member != member.name || of->incarnation != member.incarnation) return {};
+  const std::string lacks = what_lacks(*of, last);
+  if (lacks.empty() || is_there(to.usable)) {
+    if (auto kept = posix::write_atomic(to.usable, ""); !kept) return kept.error().message;
+    return lacks.empty()
+               ? "the snapshot that was taken while it ran holds its whole log"
+               : "the snapshot that was taken while it ran is used, as approved, without " + lacks;
+  }
+  if (auto kept = posix::write_atomic(to.told, lacks); !kept) return kept.error().message;
+  return "the snapshot that was taken while it ran lacks " + lacks +
+         "; another try, when approved, does without them if it must";
+}
+
+// The snapshot of an earlier try, if a person was told what it lacks and it lacks no more now.
+void HostDriver::adopt_snapshot(const plan::MemberRecord& member, const RecoveryFiles& to,
+                                const base::Result<std::uint64_t>& last) {
+  const auto tries = posix::list_dir(files_.recovery);
+  for (size_t i = 0; tries && i < tries->size(); ++i) {
+    const RecoveryFiles from = recovery_files(files_, (*tries)[i]);
+    if (from.dir == to.dir || !is_there(from.snapshot) || is_there(from.exported)) continue;
+    const auto text = posix::read_file(from.running, kLimit);
+    const auto of = text ? decode_running_snapshot(*text) : std::unexpected(text.error());
+    const auto told = posix::read_file(from.told, kLimit);
+    const auto bound = posix::read_file(from.bound, kLimit);
+    if (!of || !told || !bound || of->member != member.name ||
+        of->incarnation != member.incarnation || *told != what_lacks(*of, last))
+      continue;
+    if (posix::make_dirs(to.dir) && posix::write_atomic(to.running, *text) &&
+        posix::write_atomic(to.bound, fmt::format("{}, without {}", *bound, *told)) &&
+        posix::write_atomic(to.usable, ""))
+      (void)posix::rename(from.snapshot, to.snapshot);
+    return;
+  }
+}
+
+base::Status HostDriver::copy_data(const MemberFiles& files, const RecoveryFiles& to,
+                                   const Call& call, std::uint64_t all) {
+  TRY_OK(posix::make_dirs(to.dir));
+  TRY_OK(posix::remove_tree(to.copy));
+  TRY(const auto cp, posix::find_program("cp", "/usr/bin:/bin"));
+  const Telling telling(shared_, key_, [&] {
+    return fmt::format("{} of {} of the survivor's data are copied",
+                       mebibytes(bytes_below(to.copy)), mebibytes(all));
+  });
+  TRY(const auto copied, posix::run({{cp, "-a", "--reflink=auto", files.data, to.copy}, {}, "/"},
+                                    {limit_for(kCopy, all)}, call.stop));
+  if (copied.exit_code == 0) return {};
+  return base::fail(base::Code::kUnavailable, "copy of the data failed: " + copied.err);
+}
+
+bool HostDriver::comes_up(etcd::EtcdApi& api, std::uint64_t bytes, const std::atomic<bool>& ended,
+                          const Call& call) {
+  const Telling telling(shared_, key_, [&] {
+    return fmt::format("etcd opens a copy of the survivor's data, {}", mebibytes(bytes));
+  });
+  const auto until = posix::deadline_in(limit_for(kReady, bytes));
+  while (posix::deadline_in({}) < until && !call.stop.stop_requested() && !ended) {
+    const auto status = api.status(kStatus);
+    if (status && status->leader) return true;
+    (void)posix::poll_until({}, posix::deadline_in(base::Duration{50}), call.stop);
+  }
+  return false;
 }
 
 base::Status HostDriver::export_copy(const plan::MemberRecord& member, const MemberFiles& files,
                                      const RecoveryFiles& to, const Call& call) {
   const auto& spec = call.job.intent.cluster.spec;
-  TRY_OK(posix::make_dirs(to.dir));
-  TRY_OK(posix::remove_tree(to.copy));
-  TRY(const auto cp, posix::find_program("cp", "/usr/bin:/bin"));
-  TRY(const auto copied, posix::run({{cp, "-a", "--reflink=auto", files.data, to.copy}, {}, "/"},
-                                    {call.job.deadline}, call.stop));
-  if (copied.exit_code != 0)
-    return base::fail(base::Code::kUnavailable, "copy of the data failed: " + copied.err);
+  const std::uint64_t all = bytes_below(files.data);
+  TRY_OK(copy_data(files, to, call, all));
   TRY(const auto last, commit_whole_log(to.copy + "/member/wal"));
   shared_.log.info("survivor_log", {{"member", member.name}, {"index", std::to_string(last)}});
   TRY(const auto programs, shared_.binaries.find(member.version, call.stop));
@@ -141,20 +316,14 @@ base::Status HostDriver::export_copy(const plan::MemberRecord& member, const Mem
   TRY_OK(etcd_.dial(spec.tls));
   base::Result<posix::RunResult> ended = base::fail(base::Code::kInternal, "it still runs");
   base::Status taken = base::fail(base::Code::kDeadlineExceeded, "the copy did not come up");
+  std::atomic<bool> gone = false;
   {
     const std::jthread etcd([&](const std::stop_token& stop) {
-      ended = posix::run(launch, {call.job.deadline + kReady}, stop);
+      ended = posix::run(launch, {limit_for(kReady, all) + limit_for(kSnapshot, all)}, stop);
+      gone = true;
     });
     const Api api = etcd_.at(alone.addresses.client_url);
-    const auto until = posix::deadline_in(kReady);
-    while (posix::deadline_in({}) < until && !call.stop.stop_requested()) {
-      const auto status = api->status(kStatus);
-      if (status && status->leader) {
-        taken = take_snapshot(*api, to, call);
-        break;
-      }
-      (void)posix::poll_until({}, posix::deadline_in(base::Duration{50}), call.stop);
-    }
+    if (comes_up(*api, all, gone, call)) taken = take_snapshot(*api, to, call, nullptr);
   }
   if (!taken && ended && !ended->err.empty())
     return std::unexpected(

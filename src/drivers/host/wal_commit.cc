@@ -145,36 +145,53 @@ std::string frame(const std::string& record) {
   return out + record + std::string(pad, '\0');
 }
 
-}  // namespace
+struct Log {
+  std::string newest, bytes;  // its last segment
+  Segment last;
+  std::uint64_t index = 0;
+};
 
-base::Result<std::uint64_t> commit_whole_log(const std::string& wal_dir) {
+base::Result<Log> read_log(const std::string& wal_dir) {
   TRY(auto names, posix::list_dir(wal_dir));
   std::erase_if(names, [](const std::string& n) { return !n.ends_with(".wal"); });
   if (names.empty()) return base::fail(base::Code::kDataLoss, wal_dir + " holds no log");
-  const std::string newest = wal_dir + "/" + names.back();
-  TRY(const std::string bytes, posix::read_file(newest, kLimit));
-  TRY(const Segment last, read_segment(bytes, newest));
-  if (!last.state) return base::fail(base::Code::kDataLoss, newest + " holds no state");
-  std::uint64_t index = last.last_entry;
-  for (size_t i = names.size() - 1; index == 0 && i > 0; --i) {
+  Log log;
+  log.newest = wal_dir + "/" + names.back();
+  TRY(log.bytes, posix::read_file(log.newest, kLimit));
+  TRY(log.last, read_segment(log.bytes, log.newest));
+  if (!log.last.state) return base::fail(base::Code::kDataLoss, log.newest + " holds no state");
+  log.index = log.last.last_entry;
+  for (size_t i = names.size() - 1; log.index == 0 && i > 0; --i) {
     const std::string file = wal_dir + "/" + names[i - 1];
     TRY(const std::string older, posix::read_file(file, kLimit));
     TRY(const Segment segment, read_segment(older, file));
-    index = segment.last_entry;
+    log.index = segment.last_entry;
   }
-  index = std::max(index, last.commit);
+  log.index = std::max(log.index, log.last.commit);
+  return log;
+}
+
+}  // namespace
+
+base::Result<std::uint64_t> end_of_log(const std::string& wal_dir) {
+  TRY(const Log log, read_log(wal_dir));
+  return log.index;
+}
+
+base::Result<std::uint64_t> commit_whole_log(const std::string& wal_dir) {
+  TRY(const Log log, read_log(wal_dir));
   std::string state;
-  put_field(state, 1, last.term);
-  put_field(state, 2, last.vote);
-  put_field(state, 3, index);
+  put_field(state, 1, log.last.term);
+  put_field(state, 2, log.last.vote);
+  put_field(state, 3, log.index);
   std::string record;
   put_field(record, 1, kState);
-  put_field(record, 2, base::crc32c(state, last.crc));
+  put_field(record, 2, base::crc32c(state, log.last.crc));
   put_varint(record, (3U << 3U) | 2U);
   put_varint(record, state.size());
   record += state;
-  TRY_OK(posix::write_atomic(newest, bytes.substr(0, last.end) + frame(record)));
-  return index;
+  TRY_OK(posix::write_atomic(log.newest, log.bytes.substr(0, log.last.end) + frame(record)));
+  return log.index;
 }
 
 }  // namespace host

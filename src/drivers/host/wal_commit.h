@@ -1,4 +1,4 @@
-// Makes the whole log of a stopped member count as committed.
+// The end of a stopped member's log, and how the whole of it is made to count as committed.
 #pragma once
 
 #include <cstdint>
@@ -13,5 +13,8 @@ namespace host {
 // position to the last entry; a torn tail behind the last whole record is cut, as etcd does. Only
 // for a copy: never on a volume that is to serve again. Gives the position. DataLoss: damaged.
 base::Result<std::uint64_t> commit_whole_log(const std::string& wal_dir);
+
+// The index of the last entry in the log of a stopped member, committed or not. Changes nothing.
+base::Result<std::uint64_t> end_of_log(const std::string& wal_dir);
 
 }  // namespace host

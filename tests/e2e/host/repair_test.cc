@@ -17,6 +17,11 @@ class RepairTest : public VersionedTest {
     change(sandbox_.data_dir("c", member));
     ASSERT_EQ(sandbox_.cli({"resume", "c"}).exit_code, 0);
   }
+  bool all_run(const std::vector<MemberStatus>& members) const {
+    for (const auto& m : members)
+      if (sandbox_.etcd_pid("c", m.name) == 0) return false;
+    return true;
+  }
   // Three voters again, and `old_id` is in no list.
   void expect_replaced(const std::string& old_id) {
     ASSERT_TRUE(eventually(120s,
@@ -65,7 +70,9 @@ TEST_P(RepairTest, AnOlderCopyOfTheDataIsRefusedAndReplaced) {
   const fs::path copy = sandbox_.root() / "copy";
   tamper(member, [&](const fs::path& data) { fs::copy(data, copy, fs::copy_options::recursive); });
   const std::size_t before = writer_->count();
-  ASSERT_TRUE(eventually(60s, [&] { return settled(3) && writer_->count() > before + 200; }));
+  ASSERT_TRUE(eventually(60s, [&] {
+    return sandbox_.etcd_pid("c", member) != 0 && settled(3) && writer_->count() > before + 200;
+  }));
   tamper(member, [&](const fs::path& data) {
     fs::remove_all(data);
     fs::copy(copy, data, fs::copy_options::recursive);
@@ -145,8 +152,9 @@ TEST_P(RepairTest, KilledLeaderAndThenAllMembersComeBackByThemselves) {
   })) << say();
   for (const auto& m : before) sandbox_.kill_etcd("c", m.name);
   const std::size_t count = writer_->count();
-  ASSERT_TRUE(eventually(60s, [&] { return settled(3) && writer_->count() > count + 50; }))
-      << say();
+  ASSERT_TRUE(eventually(60s, [&] {
+    return all_run(before) && settled(3) && writer_->count() > count + 50;
+  })) << say();
   for (const auto& m : before) EXPECT_EQ(id_of(m.name), m.id);
   finish();
 }
@@ -158,8 +166,9 @@ TEST_P(RepairTest, AfterARebootEverythingComesBackWithItsData) {
   sandbox_.kill_everything();
   sandbox_.start_operator();
   const std::size_t count = writer_->count();
-  ASSERT_TRUE(eventually(90s, [&] { return settled(3) && writer_->count() > count + 50; }))
-      << say();
+  ASSERT_TRUE(eventually(90s, [&] {
+    return all_run(before) && settled(3) && writer_->count() > count + 50;
+  })) << say();
   for (const auto& m : before) EXPECT_EQ(id_of(m.name), m.id);
   finish();
 }

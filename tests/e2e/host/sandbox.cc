@@ -36,24 +36,6 @@ std::string program() {
   return std::string(EO_BIN_DIR) + "/etcd-operator";
 }
 
-// The child dies with the test.
-pid_t spawn(const std::vector<std::string>& args, const fs::path& out, const fs::path& err) {
-  std::vector<char*> argv;
-  for (const auto& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
-  argv.push_back(nullptr);
-  const pid_t pid = fork();
-  if (pid != 0) return pid;
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const int o = open(out.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
-  const int e = open(err.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
-  const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  dup2(null, 0);
-  dup2(o, 1);
-  dup2(e, 2);
-  execv(argv[0], argv.data());
-  _exit(127);
-}
-
 int code_of(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -85,6 +67,34 @@ int take_ports(int& lock) {
 
 }  // namespace
 
+// The child dies with the test.
+pid_t Sandbox::spawn(const std::vector<std::string>& args, const fs::path& out,
+                     const fs::path& err) const {
+  std::vector<std::string> pairs;
+  for (char** at = environ; *at != nullptr; ++at) {
+    const std::string_view pair = *at;
+    if (!environment_.contains(std::string(pair.substr(0, pair.find('=')))))
+      pairs.emplace_back(pair);
+  }
+  for (const auto& [name, value] : environment_) pairs.push_back(fmt::format("{}={}", name, value));
+  std::vector<char*> argv, envp;
+  for (const auto& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
+  for (const auto& pair : pairs) envp.push_back(const_cast<char*>(pair.c_str()));
+  argv.push_back(nullptr);
+  envp.push_back(nullptr);
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const int o = open(out.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+  const int e = open(err.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+  const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  dup2(null, 0);
+  dup2(o, 1);
+  dup2(e, 2);
+  execve(argv[0], argv.data(), envp.data());
+  _exit(127);
+}
+
 Sandbox::Sandbox() : first_port_(take_ports(port_lock_)) {
   std::string pattern = (fs::temp_directory_path() / "eo-e2e-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) std::abort();
@@ -103,6 +113,10 @@ Sandbox::~Sandbox() {
   }
   std::error_code ec;
   fs::remove_all(root_, ec);
+}
+
+void Sandbox::set_environment(const std::string& name, const std::string& value) {
+  environment_[name] = value;
 }
 
 void Sandbox::start_operator(const std::vector<std::string>& more) {

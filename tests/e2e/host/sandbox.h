@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,6 +39,8 @@ class Sandbox {
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
 
+  // Of every process that is started from now on.
+  void set_environment(const std::string& name, const std::string& value);
   void start_operator(const std::vector<std::string>& more = {});
   void kill_operator();  // SIGKILL
   int stop_operator();   // SIGTERM; the exit code
@@ -82,9 +85,13 @@ class Sandbox {
   [[nodiscard]] std::string operator_log() const;
 
  private:
+  [[nodiscard]] pid_t spawn(const std::vector<std::string>& args, const std::filesystem::path& out,
+                            const std::filesystem::path& err) const;
+
   int port_lock_ = -1;
   const int first_port_;
   std::filesystem::path root_;
+  std::map<std::string, std::string> environment_;
   pid_t operator_ = -1;
   int runs_ = 0;
 };

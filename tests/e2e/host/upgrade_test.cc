@@ -13,11 +13,12 @@ class UpgradeTest : public ClusterTest {
   }
   void expect_refused(const std::string& version, const std::string& way) {
     declare(3, version);
-    ASSERT_TRUE(eventually(30s, [&] {
-      return sandbox_.condition("c", "UpgradeBlocked") == "True";
-    })) << say();
-    const std::string message = sandbox_.message("c", "UpgradeBlocked");
-    EXPECT_NE(message.find(way), std::string::npos) << message;
+    ASSERT_TRUE(eventually(30s,
+                           [&] {
+                             return sandbox_.condition("c", "UpgradeBlocked") == "True" &&
+                                    says("UpgradeBlocked", way);
+                           }))
+        << sandbox_.message("c", "UpgradeBlocked") << say();
     EXPECT_TRUE(always(3000ms, [&] {
       for (const auto& m : sandbox_.members("c"))
         if (m.version != version_) return false;

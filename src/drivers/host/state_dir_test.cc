@@ -1,0 +1,181 @@
+// What a state directory looks like after a crash or a long life, and what is made of it.
+#include <gtest/gtest.h>
+
+#include "drivers/host/layout.h"
+#include "drivers/host/platform.h"
+#include "drivers/host/rebuild.h"
+#include "drivers/host/tombs.h"
+#include "engine/record_codec.h"
+#include "guard/files.h"
+#include "posix/clock.h"
+#include "posix/files.h"
+#include "posix/logger.h"
+#include "posix/process.h"
+
+namespace host {
+namespace {
+
+class StateDirTest : public ::testing::Test {
+ protected:
+  StateDirTest() {
+    record_.key = key_;
+    record_.token = "token";
+    record_.operation = plan::Operation{};
+    record_.operation->kind = plan::OperationKind::kDelete;
+    record_.operation->step = "put away";
+  }
+  ~StateDirTest() override { (void)posix::remove_tree(layout_.root()); }
+
+  void make_cluster() {
+    const auto files = layout_.cluster(key_);
+    const auto member = layout_.member(key_, "c-0");
+    ASSERT_TRUE(posix::make_dirs(member.data + "/member/wal"));
+    ASSERT_TRUE(posix::write_atomic(member.data + "/member/wal/0.wal", "x"));
+    ASSERT_TRUE(posix::make_dirs(files.retained));
+    ASSERT_TRUE(posix::write_atomic(files.record, engine::encode_record(record_)));
+  }
+  std::unique_ptr<Platform> open(posix::PortRange ports = {24000, 24099}) {
+    PlatformOptions options;
+    options.state_dir = layout_.root();
+    options.guard = "/nowhere/etcd-guard";
+    options.fetch = false;
+    options.ports = ports;
+    auto opened = Platform::open(options, clock_, random_, *log_);
+    EXPECT_TRUE(opened) << opened.error().text();
+    return opened ? std::move(*opened) : nullptr;
+  }
+  // What is left beside the clusters' folders.
+  std::vector<std::string> buried() {
+    std::vector<std::string> out;
+    for (auto& name : posix::list_dir(layout_.clusters() + "/default").value())
+      if (name.starts_with('.')) out.push_back(std::move(name));
+    return out;
+  }
+
+  const base::ClusterKey key_{"default", "c"};
+  const Layout layout_{::testing::TempDir() + "host-state-" + std::to_string(posix::own_pid())};
+  posix::SystemClock clock_;
+  posix::SystemRandom random_;
+  const std::unique_ptr<base::Logger> log_ = posix::make_null_logger();
+  plan::Record record_;
+};
+
+TEST_F(StateDirTest, ADeletionLeavesNothing) {
+  make_cluster();
+  const auto platform = open();
+  plan::Intent intent;
+  intent.cluster.key = key_;
+  const auto done = platform->driver(key_)->apply(
+      {plan::DeleteCluster{true}, plan::Reason::kDeleteDone}, {intent, record_}, {});
+  EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
+  EXPECT_EQ(posix::list_dir(layout_.clusters() + "/default").value(), std::vector<std::string>{});
+}
+
+TEST_F(StateDirTest, ADeletionThatTheMachineInterruptedIsDoneAndNoPartOfItIsEverSeen) {
+  // However far the removing got: nothing of it, some of the data, all of the data.
+  for (const char* removed : {"", "/members/c-0/volume", "/members"}) {
+    make_cluster();
+    ASSERT_TRUE(bury(layout_, key_));
+    ASSERT_EQ(buried().size(), 1U);
+    if (*removed != 0)
+      ASSERT_TRUE(posix::remove_tree(layout_.clusters() + "/default/" + buried()[0] + removed));
+    EXPECT_EQ(list_clusters(layout_).value(), std::vector<base::ClusterKey>{}) << removed;
+    const auto platform = open();
+    EXPECT_EQ(platform->clusters().value(), std::vector<base::ClusterKey>{}) << removed;
+    EXPECT_EQ(buried(), std::vector<std::string>{}) << removed;
+  }
+}
+
+TEST_F(StateDirTest, ABuriedFolderThatDoesNotProveItsDeletionStays) {
+  record_.operation->kind = plan::OperationKind::kScaleUp;
+  make_cluster();
+  ASSERT_TRUE(bury(layout_, key_));
+  // A cluster that came after it under the same name is another folder.
+  record_.operation->kind = plan::OperationKind::kDelete;
+  make_cluster();
+  ASSERT_TRUE(bury(layout_, key_));
+  EXPECT_EQ(buried().size(), 2U);
+  const auto platform = open();
+  EXPECT_EQ(platform->clusters().value(), std::vector<base::ClusterKey>{});
+  EXPECT_EQ(buried(), std::vector<std::string>{".deleted-c-1"});
+}
+
+// With the policy Delete: of data that is not in order one copy stays; what is not this
+// incarnation's, or not known, is never touched.
+TEST_F(StateDirTest, OfStaleDataOneCopyStays) {
+  record_.operation.reset();
+  record_.incarnation = "new";
+  record_.formation = plan::Formation::kLatched;
+  make_cluster();
+  const auto keep = [&](const std::string& folder, const std::string& incarnation) {
+    guard::Marker marker;
+    marker.incarnation = incarnation;
+    const std::string volume = layout_.cluster(key_).retained + "/" + folder + "/volume";
+    ASSERT_TRUE(posix::make_dirs(volume));
+    if (!incarnation.empty())
+      ASSERT_TRUE(posix::write_atomic(volume + "/marker", guard::encode(marker)));
+  };
+  keep("c-7-retired", "new");
+  keep("c-8-retired", "old");
+  keep("c-9-retired", "");
+  keep("c-5-unformed", "new");
+  keep("c-unformed-0-retired-2", "old");
+  const auto platform = open();
+  plan::Intent intent;
+  intent.cluster.key = key_;
+  const auto put_aside = [&] {
+    record_.members["c-0"].name = "c-0";
+    record_.members["c-0"].phase = plan::Phase::kRetired;
+    make_cluster();
+    const auto done = platform->driver(key_)->apply(
+        {plan::PutAside{"c-0", false}, plan::Reason::kPutAside}, {intent, record_}, {});
+    EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
+    return posix::list_dir(layout_.cluster(key_).retained).value();
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(put_aside(), (Names{"c-0-retired", "c-5-unformed", "c-7-retired", "c-8-retired",
+                                "c-9-retired", "c-unformed-0-retired-2"}))
+      << "the policy is Retain";
+  intent.cluster.spec.when_scaled = api::ClaimPolicy::kDelete;
+  record_.recovery.emplace();
+  EXPECT_EQ(put_aside().size(), 7U) << "a recovery keeps all";
+  record_.recovery.reset();
+  // The first two hold no marker and prove nothing.
+  EXPECT_EQ(put_aside(), (Names{"c-0-retired", "c-0-retired-2", "c-0-retired-3", "c-5-unformed",
+                                "c-8-retired", "c-9-retired", "c-unformed-0-retired-2"}));
+  record_.formation = plan::Formation::kForming;
+  make_cluster();
+  guard::Ticket ticket;
+  ticket.permit = guard::Permit::kBootstrap;
+  ASSERT_TRUE(posix::write_atomic(layout_.member(key_, "c-0").ticket, guard::encode(ticket)));
+  const auto done = platform->driver(key_)->apply(
+      {plan::DiscardFormation{}, plan::Reason::kPutAside}, {intent, record_}, {});
+  EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
+  EXPECT_EQ(posix::list_dir(layout_.cluster(key_).retained).value(),
+            (Names{"c-0-retired", "c-0-retired-2", "c-0-retired-3", "c-0-unformed", "c-8-retired",
+                   "c-9-retired", "c-unformed-0-retired-2"}));
+}
+
+TEST_F(StateDirTest, PortsOfAMemberWhoseRecordIsTornAreGivenToNobody) {
+  make_cluster();
+  ASSERT_TRUE(posix::write_atomic(layout_.cluster(key_).record, "lost"));
+  guard::Ticket ticket;
+  ticket.args = {"--listen-peer-urls=https://127.0.0.1:24101",
+                 "--listen-client-urls=https://127.0.0.1:24102",
+                 "--listen-metrics-urls=http://127.0.0.1:24103", "--other=x"};
+  ASSERT_TRUE(posix::write_atomic(layout_.member(key_, "c-0").ticket, guard::encode(ticket)));
+  EXPECT_EQ(ports_on_disk(layout_, key_), (std::set<posix::Port>{24101, 24102, 24103}));
+  const base::ClusterKey other{"default", "other"};
+  plan::Intent intent;
+  intent.cluster.key = other;
+  intent.cluster.spec.size = 0;  // then the ports of one member are looked for
+  plan::Record none;
+  none.key = other;
+  // There is no fourth port.
+  const auto platform = open({24101, 24103});
+  const auto seen = platform->driver(other)->observe({intent, none}, false, {});
+  EXPECT_TRUE(seen.addresses.empty()) << seen.addresses.begin()->second.client_url;
+}
+
+}  // namespace
+}  // namespace host

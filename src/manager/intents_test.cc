@@ -1,0 +1,63 @@
+#include "manager/intents.h"
+
+#include <gtest/gtest.h>
+
+namespace manager {
+namespace {
+
+class SetClock final : public base::Clock {
+ public:
+  [[nodiscard]] base::Instant now() const override {
+    return base::Instant(std::chrono::hours(24 * 365 * 50));
+  }
+  [[nodiscard]] base::Tick tick() const override { return {}; }
+};
+
+class NoLog final : public base::Logger {
+ public:
+  void write(base::Level, std::string_view, const std::vector<base::Field>&) override {}
+};
+
+class MemoryStore final : public IntentStore {
+ public:
+  base::Status save(const base::ClusterKey& key, const SavedIntent& saved) override {
+    kept[key] = saved;
+    return {};
+  }
+  std::map<base::ClusterKey, SavedIntent> kept;
+};
+
+FolderLook look_of(const std::string& spec) {
+  FolderLook look;
+  FolderFile file;
+  file.name = "a.yaml";
+  file.bytes = base::Result<std::string>(
+      "apiVersion: operator.etcd.io/v1alpha1\nkind: EtcdCluster\nmetadata: {name: a}\nspec: " +
+      spec + "\n");
+  look.files.push_back(std::move(file));
+  return look;
+}
+
+class IntentsTest : public ::testing::Test {
+ protected:
+  const base::ClusterKey key_{"default", "a"};
+  SetClock clock_;
+  NoLog log_;
+  MemoryStore store_;
+  Intents intents_{{{.folder = "m"}, store_, clock_, log_}};
+};
+
+TEST_F(IntentsTest, OwnLeavesAreTheOperatorsToRenewWhateverTheProvider) {
+  intents_.take(
+      look_of("{version: 3.5.33, size: 3, tls: {provider: secrets, static: "
+              "{member: {serverSecret: s, peerSecret: p}, operatorSecret: c}}}"));
+  const auto view = intents_.view(key_);
+  ASSERT_TRUE(view);
+  ASSERT_TRUE(view->known) << view->intent.problem;
+  // With kUserSecrets the planner waits for the user to renew them.
+  EXPECT_EQ(view->intent.cluster.spec.tls.provider, api::TlsProvider::kOwn);
+  EXPECT_FALSE(view->intent.cluster.fields_not_acted_on.empty()) << "and it is still said";
+}
+
+}  // namespace
+}  // namespace manager
