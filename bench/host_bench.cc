@@ -3,14 +3,12 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <mutex>
 #include <sstream>
-#include <thread>
 
 #include "e2e/host/checks.h"
+#include "e2e/host/gap_meter.h"
 #include "e2e/host/sandbox.h"
 #include "e2e/host/wait.h"
 
@@ -30,19 +28,13 @@ double seconds_since(Steady::time_point start) {
   return std::chrono::duration<double>(Steady::now() - start).count();
 }
 
-double median(std::vector<double> v) {
-  if (v.empty()) return -1;
-  std::ranges::sort(v);
-  return v[v.size() / 2];
-}
-
 void print(const Row& row) {
   if (row.values.empty()) {
     fmt::print("| {} | no result | {} |\n", row.what, row.limit);
     return;
   }
   fmt::print("| {} | {:.3g} {} (min {:.3g}, max {:.3g}, n={}) | {} |\n", row.what,
-             median(row.values), row.unit, std::ranges::min(row.values),
+             e2e::median(row.values), row.unit, std::ranges::min(row.values),
              std::ranges::max(row.values), row.values.size(), row.limit);
   std::fflush(stdout);
 }
@@ -70,64 +62,6 @@ std::string follower(const e2e::Sandbox& sandbox) {
   return "";
 }
 
-// Three clients, one on each member, write as fast as they can; the gaps between acknowledged
-// writes of all of them together, around each change of leader.
-class GapMeter {
- public:
-  explicit GapMeter(const e2e::Sandbox& sandbox) {
-    const auto access = sandbox.access("c");
-    for (const auto& endpoint : access->endpoints)
-      clients_.emplace_back([this, endpoint, tls = access->tls](const std::stop_token& stop) {
-        write(endpoint, tls, stop);
-      });
-    clients_.emplace_back([this, access](const std::stop_token& stop) { watch(*access, stop); });
-  }
-  std::vector<double> stop() {
-    clients_.clear();
-    std::vector<double> gaps;
-    std::ranges::sort(acks_);
-    for (const auto change : changes_) {
-      double worst = 0;
-      for (size_t i = 1; i < acks_.size(); ++i)
-        if (acks_[i] > change - 500ms && acks_[i - 1] < change + 500ms)
-          worst = std::max(
-              worst, std::chrono::duration<double, std::milli>(acks_[i] - acks_[i - 1]).count());
-      gaps.push_back(worst);
-    }
-    return gaps;
-  }
-
- private:
-  void write(const std::string& endpoint, const etcd::Tls& tls, const std::stop_token& stop) {
-    auto api = etcd::connect(endpoint, tls);
-    for (int n = 0; !stop.stop_requested(); ++n) {
-      const auto put = api->put("gap", std::to_string(n), base::Duration(100));
-      const std::lock_guard lock(mutex_);
-      if (put) acks_.push_back(Steady::now());
-    }
-  }
-  void watch(const e2e::Access& access, const std::stop_token& stop) {
-    std::vector<std::unique_ptr<etcd::EtcdApi>> links;
-    for (const auto& e : access.endpoints) links.push_back(etcd::connect(e, access.tls));
-    base::MemberId leader;
-    while (!stop.stop_requested()) {
-      for (const auto& link : links) {
-        const auto status = link->status(base::Duration(200));
-        if (!status || !status->leader || status->leader == leader) continue;
-        if (leader) {
-          const std::lock_guard lock(mutex_);
-          changes_.push_back(Steady::now());
-        }
-        leader = status->leader;
-      }
-      eventually(0s, [] { return false; });
-    }
-  }
-  std::mutex mutex_;
-  std::vector<Steady::time_point> acks_, changes_;
-  std::vector<std::jthread> clients_;
-};
-
 double rss_mb(pid_t pid) {
   std::ifstream in(fmt::format("/proc/{}/status", pid));
   for (std::string line; std::getline(in, line);)
@@ -154,7 +88,7 @@ void life_of_a_cluster(int rounds) {
   Row killed{"killed member → healthy voter", "≤ 5 s", {}, "s"};
   Row lost{"data lost → healthy voter", "≤ 15 s", {}, "s"};
   Row roll{"version change 3.5.33 → 3.6.16, 3 members", "≤ 20 s", {}, "s"};
-  Row stall{"planned leader move, longest gap between writes",
+  Row stall{"planned leader move, stall of a client (deadline 40 ms)",
             "< 50 ms median, < 300 ms worst",
             {},
             "ms"};
@@ -189,10 +123,10 @@ void life_of_a_cluster(int rounds) {
     sandbox.write("c.yaml", e2e::manifest("c", 3, "3.5.33"));
     add(down, timed([&] { return voters(sandbox, 3); }));
     eventually(60s, [&] { return sandbox.settled("c", 3); });
-    GapMeter meter(sandbox);
+    e2e::GapMeter meter(sandbox, "c");
     sandbox.write("c.yaml", e2e::manifest("c", 3, "3.6.16"));
     add(roll, timed([&] { return sandbox.settled("c", 3, "3.6.16"); }));
-    for (const double gap : meter.stop()) add(stall, gap);
+    for (const double gap : meter.stop().moves) add(stall, gap);
   }
   for (const Row& row : {create, up, down, killed, lost, roll, stall, rss}) print(row);
 }
