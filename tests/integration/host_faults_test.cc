@@ -125,6 +125,8 @@ TEST_F(HostFaultsTest, ASnapshotOfARunningSurvivorCountsOnlyForWhatItHolds) {
   ASSERT_TRUE(posix::write_atomic(files(survivor).data + "/member/snap/db", "no database"));
   auto failed = do_it(plan::ExportSurvivor{survivor});
   EXPECT_EQ(failed.outcome, plan::Outcome::kRefused);
+  EXPECT_TRUE(failed.damaged);
+  EXPECT_NE(failed.text.find("invalid database"), std::string::npos) << failed.text;
   EXPECT_NE(failed.text.find("holds its whole log"), std::string::npos) << failed.text;
   EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(true));
 
@@ -145,6 +147,15 @@ TEST_F(HostFaultsTest, ASnapshotOfARunningSurvivorCountsOnlyForWhatItHolds) {
       << failed.text;
   EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(true));
   EXPECT_NE(look().survivor_bound.find("without the entries 4 to "), std::string::npos)
+      << look().survivor_bound;
+
+  // Nothing better can come when the volume is gone: it is used, and what it may lack is said.
+  ASSERT_TRUE(posix::remove_file(
+      host::recovery_files(platform_->files(intent_.cluster.key), "op-2").usable));
+  EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(false));
+  ASSERT_TRUE(posix::remove_tree(files(survivor).data));
+  EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(true));
+  EXPECT_NE(look().survivor_bound.find("its log is gone with its volume"), std::string::npos)
       << look().survivor_bound;
 }
 

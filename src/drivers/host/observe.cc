@@ -132,14 +132,20 @@ void HostDriver::see_survivor(const engine::Job& job, plan::Observation& seen) {
   // The file got its name only after it was checked.
   const RecoveryFiles files = recovery_files(files_, operation);
   seen.survivor_snapshot = posix::exists(files.snapshot);
+  if (const auto bound = posix::read_file(files.bound, 4096)) seen.survivor_bound = *bound;
   // One of a running process says nothing of the log's end. It is known by the export, which comes
   // when the survivor has stopped.
   const bool whole = posix::exists(files.exported) == base::Fact<bool>(true) ||
                      posix::exists(files.usable) == base::Fact<bool>(true);
-  if (record.recovery && !whole && seen.survivor_snapshot == base::Fact<bool>(true) &&
-      is_alive(files_of(record.recovery->survivor)) == base::Fact<bool>(false))
+  if (!record.recovery || whole || seen.survivor_snapshot != base::Fact<bool>(true)) return;
+  const MemberFiles survivor = files_of(record.recovery->survivor);
+  if (is_alive(survivor) != base::Fact<bool>(false)) return;
+  // The marker proves that this is its volume, and not one that is mounted late.
+  if (posix::exists(survivor.marker) == base::Fact<bool>(true) &&
+      has_data(survivor) == base::Fact<bool>(false))
+    seen.survivor_bound += "; its log is gone with its volume";
+  else
     seen.survivor_snapshot = false;
-  if (const auto bound = posix::read_file(files.bound, 4096)) seen.survivor_bound = *bound;
 }
 
 }  // namespace host

@@ -117,7 +117,8 @@ TEST(Ticket, ARestoreIsAClusterOfItsOwnUnderTheNewToken) {
   api::ClusterSpec spec;
   const auto alone = member("c-3", 300, plan::Phase::kForming, plan::Permit::kRestore);
   plan::Record r = record({member("c-0", 100, plan::Phase::kSurvivor, plan::Permit::kData), alone});
-  r.recovery = plan::Recovery{"op-1", "c-0", "", "old", {}};
+  r.recovery.emplace();
+  r.recovery->operation = "op-1";
   const auto t = make_ticket({spec, r, alone, {}, {"/e", "", "/u"}, {}, "/snap"});
   ASSERT_TRUE(t);
   EXPECT_EQ(t->initial_cluster, "c-3=https://127.0.0.1:300");
@@ -133,6 +134,13 @@ TEST(Survivor, LimitsGrowWithTheData) {
   // 8 GiB, the most that etcd advises, at 20 MB/s.
   EXPECT_GT(limit_for(seconds(30), std::uint64_t{8} << 30), seconds(420));
   EXPECT_LT(limit_for(seconds(30), std::uint64_t{8} << 30), seconds(500));
+}
+
+TEST(Survivor, DamageIsTheDatasNotTheMachines) {
+  EXPECT_EQ(damage_in("a\npanic: invalid database\nb"), "panic: invalid database");
+  EXPECT_EQ(damage_in("listen tcp 127.0.0.1:1: bind: address already in use\n"), "");
+  EXPECT_EQ(damage_in("write: no space left on device"), "");
+  EXPECT_EQ(damage_in(""), "");
 }
 
 TEST(Survivor, WhatASnapshotOfARunningProcessLacks) {

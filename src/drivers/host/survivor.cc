@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <functional>
 #include <thread>
@@ -28,6 +29,17 @@ constexpr base::Duration kTellEvery{1'000}, kLogEvery{10'000};
 constexpr std::int64_t kSlowest = 20'000;  // bytes a millisecond
 constexpr size_t kSum = 32;                // bytes of the SHA-256 at a snapshot's end
 constexpr size_t kLimit = 4096;            // of the small files beside a snapshot
+constexpr size_t kWords = 400;             // of what a process said, in a message
+// The guard's signatures of damaged data (guard/signatures.cc), which is a program of its own.
+constexpr std::array<std::string_view, 9> kDamage{"invalid database",
+                                                  "Page expected to be",
+                                                  "invalid freelist page",
+                                                  "failed to get all reachable pages",
+                                                  "unexpected fault address",
+                                                  "walpb: crc mismatch",
+                                                  "max entry size limit exceeded",
+                                                  "cannot use none as id",
+                                                  "wal: slice bounds out of range"};
 
 // Sees a snapshot go by and says at the end whether its own check sum holds.
 class SnapshotCheck {
@@ -118,6 +130,13 @@ std::uint64_t bytes_below(const std::string& dir) {
     if (info && info->regular) bytes += info->size;
   }
   return bytes;
+}
+
+std::string damage_in(std::string_view said) {
+  for (const auto line : base::split(said, '\n'))
+    for (const auto sign : kDamage)
+      if (line.find(sign) != std::string_view::npos) return std::string(line.substr(0, kWords));
+  return {};
 }
 
 std::string encode(const RunningSnapshot& snapshot) {
@@ -325,10 +344,13 @@ base::Status HostDriver::export_copy(const plan::MemberRecord& member, const Mem
     const Api api = etcd_.at(alone.addresses.client_url);
     if (comes_up(*api, all, gone, call)) taken = take_snapshot(*api, to, call, nullptr);
   }
-  if (!taken && ended && !ended->err.empty())
-    return std::unexpected(
-        taken.error().in("etcd on a copy of the data ended: " + ended->err.substr(0, 400)));
-  return taken;
+  if (taken || !ended || ended->err.empty()) return taken;
+  const std::string& said = ended->err;
+  if (const auto damage = damage_in(said); !damage.empty())
+    return base::fail(base::Code::kDataLoss, "etcd finds a copy of the data damaged: " + damage);
+  return std::unexpected(
+      taken.error().in("etcd on a copy of the data ended: " +
+                       said.substr(said.size() - std::min(kWords, said.size()))));
 }
 
 }  // namespace host

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -15,6 +16,9 @@ base::Duration limit_for(base::Duration least, std::uint64_t bytes);
 
 // Of the files below `dir`; what cannot be read counts nothing.
 std::uint64_t bytes_below(const std::string& dir);
+
+// The line in which an etcd says that its data is damaged; empty: it does not.
+std::string damage_in(std::string_view said);
 
 // What a snapshot of a running process is of, as it is kept beside it.
 struct RunningSnapshot {
