@@ -107,10 +107,8 @@ class Etcd {
   Reply<Pending> set_auth(Pid pid, bool on, base::Instant now);
   Reply<Pending> move_leader(Pid pid, base::MemberId to, base::Instant now);
   Reply<void> defragment(Pid pid);
-  // True: it is answered, by `pending.entry->refusal`.
-  [[nodiscard]] bool done(const Pending& pending) const;
-  // Whether a linearizable read at `pid` would be answered now.
-  [[nodiscard]] bool can_read(Pid pid) const;
+  [[nodiscard]] bool done(const Pending& pending) const;  // answered, by entry->refusal
+  [[nodiscard]] bool can_read(Pid pid) const;             // linearizably, now
   // Why a request of `user` is refused before it is looked at: no leader, a learner, auth.
   [[nodiscard]] Reply<void> admits(Pid pid, Rpc rpc, const std::string& user) const;
 

@@ -10,6 +10,29 @@
 namespace sim {
 namespace {
 
+// Of all versions.
+constexpr std::string_view kSince34 =
+    "advertise-client-urls auth-token auth-token-ttl auto-compaction-mode "
+    "auto-compaction-retention auto-tls backend-batch-interval backend-batch-limit "
+    "bcrypt-cost cert-file cipher-suites client-cert-allowed-hostname client-cert-auth "
+    "client-crl-file cors data-dir discovery-fallback discovery-proxy discovery-srv "
+    "discovery-srv-name election-timeout enable-pprof force-new-cluster "
+    "grpc-keepalive-interval grpc-keepalive-min-time grpc-keepalive-timeout "
+    "heartbeat-interval host-whitelist initial-advertise-peer-urls initial-cluster "
+    "initial-cluster-state initial-cluster-token initial-election-tick-advance key-file "
+    "listen-client-urls listen-metrics-urls listen-peer-urls log-level log-outputs logger "
+    "max-concurrent-streams max-request-bytes max-snapshots max-txn-ops max-wals metrics "
+    "name peer-auto-tls peer-cert-allowed-cn peer-cert-allowed-hostname peer-cert-file "
+    "peer-client-cert-auth peer-crl-file peer-key-file peer-trusted-ca-file pre-vote "
+    "quota-backend-bytes snapshot-count strict-reconfig-check trusted-ca-file wal-dir ";
+// Of 3.5 and later.
+constexpr std::string_view kSince35 =
+    "backend-bbolt-freelist-type client-cert-file client-key-file enable-grpc-gateway "
+    "enable-log-rotation listen-client-http-urls log-rotation-config-json "
+    "peer-client-cert-file peer-client-key-file raft-read-timeout raft-write-timeout "
+    "self-signed-cert-validity socket-reuse-address socket-reuse-port tls-max-version "
+    "tls-min-version unsafe-no-fsync v2-deprecation ";
+
 struct Span {
   std::string_view flag;
   int first, last;  // minors of 3.x
@@ -45,15 +68,33 @@ constexpr std::array kSpans{
     Span{"enable-v2", 4, 5},
     Span{"proxy", 4, 5},
     Span{"discovery", 4, 6},
-    Span{"v2-deprecation", 5, kAlways},
-    Span{"tls-min-version", 5, kAlways},
-    Span{"client-cert-file", 5, kAlways},
-    Span{"listen-client-http-urls", 5, kAlways},
+    Span{"log-format", 6, kAlways},
+    Span{"downgrade-check-time", 6, kAlways},
+    Span{"compaction-sleep-interval", 6, kAlways},
+    Span{"memory-mlock", 6, kAlways},
+    Span{"warning-unary-request-duration", 6, kAlways},
+    Span{"experimental-compaction-sleep-interval", 5, 6},
+    Span{"experimental-downgrade-check-time", 5, 6},
+    Span{"experimental-memory-mlock", 5, 6},
+    Span{"experimental-txn-mode-write-with-shared-buffer", 5, 6},
+    Span{"experimental-enable-lease-checkpoint", 5, 6},
+    Span{"experimental-enable-lease-checkpoint-persist", 5, 6},
+    Span{"experimental-warning-unary-request-duration", 5, 6},
 };
+
+bool lists(std::string_view words, std::string_view word) {
+  while (!words.empty()) {
+    const auto each = words.substr(0, words.find(' '));
+    if (each == word) return true;
+    words.remove_prefix(std::min(words.size(), each.size() + 1));
+  }
+  return false;
+}
 
 bool knows(const api::Version& version, std::string_view flag) {
   const auto found = std::ranges::find(kSpans, flag, &Span::flag);
-  if (found == kSpans.end()) return true;
+  if (found == kSpans.end())
+    return lists(kSince34, flag) || (version.minor >= 5 && lists(kSince35, flag));
   // Both came within 3.5.
   if (version.minor == 5 && version.patch < 33 &&
       (flag == "experimental-snapshot-catchup-entries" ||

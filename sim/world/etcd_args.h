@@ -1,4 +1,4 @@
-// Which of etcd's flags which version knows; only those that came or went are listed.
+// Which of etcd's flags which version knows.
 #pragma once
 
 #include <string>
