@@ -72,6 +72,7 @@ base::Result<engine::Loaded> HostDriver::load_record() {
 }
 
 base::Status HostDriver::save_record(const plan::Record& record) {
+  TRY_OK(shared_.ports.claim(record));
   TRY_OK(posix::make_dirs(files_.dir));
   TRY_OK(posix::write_atomic(files_.record, engine::encode_record(record)));
   shared_.ports.learn(record);

@@ -67,9 +67,34 @@ TEST(PortBook, RecordedPortsAreTakenUntilTheirClusterIsForgotten) {
   const auto offer = book.offer({"default", "d"}, 0, 1, true);
   ASSERT_TRUE(offer) << offer.error().text();
   EXPECT_EQ(port_of(offer->at(0).client_url), 20203);
+  plan::Record d = record({member("d-0", 20203, plan::Phase::kVoter, plan::Permit::kData)});
+  d.key = {"default", "d"};
+  ASSERT_TRUE(book.claim(d));
   EXPECT_EQ(book.offer({"default", "e"}, 0, 1, true).error().code, base::Code::kResourceExhausted);
   book.forget(r.key);
   EXPECT_TRUE(book.offer({"default", "e"}, 0, 1, true));
+}
+
+TEST(PortBook, AFullRangeGivesWhatOthersHoldSpareAndTheFirstRecordWins) {
+  PortBook book({20210, 20215});
+  const auto spare = book.offer({"default", "a"}, 0, 2, true);
+  ASSERT_TRUE(spare);
+  ASSERT_EQ(spare->size(), 2U);
+  const auto taken_over = book.offer({"default", "b"}, 0, 2, true);
+  ASSERT_TRUE(taken_over) << taken_over.error().text();
+  EXPECT_EQ(*taken_over, *spare);
+  plan::Record b = record({member("b-0", 20210, plan::Phase::kVoter, plan::Permit::kData)});
+  b.key = {"default", "b"};
+  b.members["b-0"].addresses = taken_over->at(0);
+  ASSERT_TRUE(book.claim(b));
+  ASSERT_TRUE(book.claim(b)) << "its own";
+  plan::Record a = b;
+  a.key = {"default", "a"};
+  EXPECT_EQ(book.claim(a).error().code, base::Code::kAborted);
+  const auto rest = book.offer(a.key, 0, 2, true);
+  ASSERT_TRUE(rest) << rest.error().text();
+  ASSERT_EQ(rest->size(), 1U) << "three ports are left: addresses for one member";
+  EXPECT_EQ(rest->at(0), taken_over->at(1));
 }
 
 TEST(MetricsPage, TheDecidedClusterVersionOnly) {
