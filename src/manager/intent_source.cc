@@ -137,7 +137,9 @@ void IntentSource::read(const FolderLook& look) {
 // deletes clusters. A last manifest may go if something else stays to prove that the folder is
 // there.
 void IntentSource::watch_for_emptiness(const FolderLook& look, base::Instant now) {
-  if (look.files.size() >= 2) last_crowded_ = now;
+  // Looks may be far apart: what the one before saw was there until this one.
+  if (std::max(look.files.size(), std::exchange(manifests_before_, look.files.size())) >= 2)
+    last_crowded_ = now;
   if (!look.files.empty()) {
     emptied_ = false;
     return;

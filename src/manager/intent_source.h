@@ -100,7 +100,8 @@ class IntentSource {
   std::map<base::ClusterKey, api::Secret> secrets_;
   std::vector<std::string> problems_;
   bool emptied_ = false;                       // all manifests went at once: not believed
-  std::optional<base::Instant> last_crowded_;  // the newest look with two or more manifests
+  std::optional<base::Instant> last_crowded_;  // when two or more manifests were there last
+  std::size_t manifests_before_ = 0;           // at the look before
   bool looked_ = false;
 };
 

@@ -239,6 +239,36 @@ TEST(IntentSource, AFolderThatLosesEverythingAtOnceIsNotBelieved) {
   EXPECT_EQ(f.of("a").wish, Wish::kDeleted);
 }
 
+TEST(IntentSource, AllAtOnceIsNotBelievedHoweverLongAgoTheFolderWasLookedAt) {
+  Folder f;
+  f.others(1);
+  f.put("a.yaml", cluster("a"));
+  f.put("b.yaml", cluster("b"));
+  f.look();
+  f.remove("a.yaml");
+  f.remove("b.yaml");
+  f.look_after(3 * kGrace);
+  f.look_after(3 * kGrace);
+  EXPECT_EQ(f.of("a").wish, Wish::kStale);
+  EXPECT_EQ(f.of("b").wish, Wish::kStale);
+}
+
+TEST(IntentSource, TheLastManifestMayFollowTheOthersAfterTheGrace) {
+  Folder f;
+  f.others(1);
+  f.put("a.yaml", cluster("a"));
+  f.put("b.yaml", cluster("b"));
+  f.look();
+  f.remove("a.yaml");
+  f.look_after(3 * kGrace);
+  f.look_after(kGrace + kMoment);
+  f.remove("b.yaml");
+  f.look();
+  f.look_after(kGrace);
+  EXPECT_EQ(f.of("a").wish, Wish::kDeleted);
+  EXPECT_EQ(f.of("b").wish, Wish::kDeleted);
+}
+
 TEST(IntentSource, FilesThatGoOneByOneWithinTheGraceCountAsAtOnce) {
   Folder f;
   f.others(1);
