@@ -55,6 +55,25 @@ bool proven_down(const Story& s) {
   return voters > 0 && possible < voters / 2 + 1;
 }
 
+std::string last_read(const Story& s) {
+  const std::string why = s.seen.membership.why();
+  const std::string at =
+      s.record.last_quorum_read == base::Instant{}
+          ? std::string("no quorum read ever succeeded")
+          : "the last quorum read was at " + base::to_rfc3339(s.record.last_quorum_read);
+  return at + (why.empty() ? "; another cluster answers" : "; now: " + why);
+}
+
+bool read_is_fresh(const Story& s) {
+  return s.now - s.record.last_quorum_read <= kStale;
+}
+
+// Some looks failed, and nothing that was seen says that a quorum is out of reach.
+bool only_unseen(const Story& s, const Answer& answer) {
+  return answer.reason == Reason::kQuorumLost && !s.view.quorum && read_is_fresh(s) &&
+         !proven_down(s);
+}
+
 std::string not_healthy(const View& view) {
   std::vector<std::string> names;
   for (const Seat& seat : view.seats)
@@ -86,20 +105,14 @@ void say_available(const Story& s) {
     return s.say(ConditionType::kAvailable, Truth::kFalse, name_of(Reason::kQuorumLost),
                  why == nullptr ? "fewer than a quorum of voters run" : why->message);
   }
-  const std::string why = s.seen.membership.why();
-  const std::string at =
-      s.record.last_quorum_read == base::Instant{}
-          ? std::string("no quorum read ever succeeded")
-          : "the last quorum read was at " + base::to_rfc3339(s.record.last_quorum_read);
-  const bool fresh = s.now - s.record.last_quorum_read <= kStale;
+  const bool fresh = read_is_fresh(s);
   s.say(ConditionType::kAvailable, fresh ? Truth::kTrue : Truth::kUnknown,
-        fresh ? kPlain : "NoQuorumRead",
-        at + (why.empty() ? "; another cluster answers" : "; now: " + why));
+        fresh ? kPlain : "NoQuorumRead", last_read(s));
 }
 
 void say_stale(const Story& s) {
   const bool applies = s.record.formation == Formation::kLatched && !s.rests();
-  const bool stale = applies && s.now - s.record.last_quorum_read > kStale;
+  const bool stale = applies && !read_is_fresh(s);
   s.say(ConditionType::kStale, stale ? Truth::kTrue : Truth::kFalse,
         stale ? "NoQuorumRead" : kPlain,
         stale ? "what is said of the cluster is older than 30 s, or was never seen" : "");
@@ -134,6 +147,8 @@ void say_progressing(const Story& s) {
     const bool acts = answer.kind == Answer::Kind::kAct;
     const bool gate = !acts && std::ranges::find(kGates, answer.reason) != kGates.end();
     if (answer.kind == Answer::Kind::kNoted && !gate && !s.record.operation) continue;
+    if (only_unseen(s, answer))
+      return s.say(ConditionType::kProgressing, Truth::kUnknown, "NoQuorumRead", last_read(s));
     const Answer* kept = s.answer_of(Reason::kDeletionProtected);
     const bool also = kept != nullptr && answer.reason != Reason::kDeletionProtected;
     return s.say(ConditionType::kProgressing, gate ? Truth::kFalse : Truth::kTrue,
@@ -171,6 +186,8 @@ void say_degraded(const Story& s) {
       Reason::kMemberVolumeGone, Reason::kMemberDataForeign, Reason::kMemberTimedOut,
       Reason::kMemberRemovedElsewhere, Reason::kReplaceMember, Reason::kQuorumUnsafe,
       Reason::kRolloutHalted, Reason::kOperationTimedOut);
+  if (first != nullptr && only_unseen(s, *first))
+    return s.say(ConditionType::kDegraded, Truth::kUnknown, "NoQuorumRead", last_read(s));
   if (first != nullptr)
     return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(first->reason), first->message);
   if (s.record.formation != Formation::kLatched || s.rests())
