@@ -32,10 +32,6 @@ std::string slurp(const fs::path& path) {
   return text.str();
 }
 
-std::string program() {
-  return std::string(EO_BIN_DIR) + "/etcd-operator";
-}
-
 int code_of(int status) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -52,17 +48,48 @@ const json::Value* condition_of(const json::Value& status, const std::string& ty
   return nullptr;
 }
 
-// Batteries run side by side: each sandbox holds a range of ports of its own, by a lock that dies
+std::vector<MemberStatus> members_of(const json::Value& cluster) {
+  std::vector<MemberStatus> out;
+  const auto* list = cluster.at("status.members");
+  if (list == nullptr || list->if_array() == nullptr) return out;
+  for (const auto& m : *list->if_array()) {
+    const auto* healthy = m.find("healthy");
+    const bool is_healthy = healthy != nullptr && (healthy->as_bool().value_or(false) ||
+                                                   healthy->as_string().value_or("") == "True");
+    out.push_back({text_at(m, "name"), text_at(m, "role"), text_at(m, "version"), text_at(m, "id"),
+                   is_healthy});
+  }
+  return out;
+}
+
+// Batteries run side by side: each sandbox holds a range of ports of its own, by locks that die
 // with the test.
-int take_ports(int& lock) {
+int take_ports(int count, std::vector<int>& locks) {
   constexpr int kFirst = 12'000, kEach = 200, kSlots = 40;
   for (int slot = 0; slot < kSlots; ++slot) {
     const auto path = fs::temp_directory_path() / fmt::format("eo-e2e-ports-{}", slot);
-    lock = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0) return kFirst + slot * kEach;
-    close(lock);
+    const int lock = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    const bool ours = lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0;
+    locks.push_back(lock);
+    if (!ours) {  // the range begins anew behind it
+      for (const int held : locks) close(held);
+      locks.clear();
+    } else if (static_cast<int>(locks.size()) * kEach >= count) {
+      return kFirst + (slot + 1 - static_cast<int>(locks.size())) * kEach;
+    }
   }
   std::abort();
+}
+
+bool is_settled(const json::Value& cluster, size_t size, const std::string& version) {
+  const auto* available = condition_of(cluster, "Available");
+  if (available == nullptr || text_at(*available, "status") != "True") return false;
+  if (const auto* op = cluster.at("status.operation"); op != nullptr && !op->is_null())
+    return false;
+  const auto members = members_of(cluster);
+  return members.size() == size && std::ranges::all_of(members, [&](const MemberStatus& m) {
+           return m.healthy && m.role != "learner" && (version.empty() || m.version == version);
+         });
 }
 
 }  // namespace
@@ -95,7 +122,8 @@ pid_t Sandbox::spawn(const std::vector<std::string>& args, const fs::path& out,
   _exit(127);
 }
 
-Sandbox::Sandbox() : first_port_(take_ports(port_lock_)) {
+Sandbox::Sandbox(const SandboxOptions& options)
+    : options_(options), first_port_(take_ports(options.ports, port_locks_)) {
   std::string pattern = (fs::temp_directory_path() / "eo-e2e-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) std::abort();
   root_ = pattern;
@@ -104,7 +132,7 @@ Sandbox::Sandbox() : first_port_(take_ports(port_lock_)) {
 
 Sandbox::~Sandbox() {
   kill_everything();
-  close(port_lock_);
+  for (const int lock : port_locks_) close(lock);
   if (testing::Test::HasFailure()) {
     std::string log = operator_log();
     if (log.size() > 12'000) log.erase(0, log.size() - 12'000);
@@ -122,10 +150,18 @@ void Sandbox::set_environment(const std::string& name, const std::string& value)
 void Sandbox::start_operator(const std::vector<std::string>& more) {
   ++runs_;
   std::vector<std::string> args{
-      program(),     "run",          "--platform",
-      "host",        "--manifests",  manifests(),
-      "--state",     state(),        "--http-addr",
-      "127.0.0.1:0", "--port-range", fmt::format("{}-{}", first_port_, first_port_ + 199)};
+      options_.bin + "/etcd-operator",
+      "run",
+      "--platform",
+      "host",
+      "--manifests",
+      manifests(),
+      "--state",
+      state(),
+      "--http-addr",
+      "127.0.0.1:0",
+      "--port-range",
+      fmt::format("{}-{}", first_port_, first_port_ + options_.ports - 1)};
   args.insert(args.end(), more.begin(), more.end());
   operator_ = spawn(args, root_ / "operator.log", root_ / "operator.log");
 }
@@ -174,7 +210,7 @@ Ran Sandbox::cli(std::vector<std::string> args, std::chrono::seconds limit) cons
   std::string pattern = (root_ / "cli-XXXXXX").string();
   if (mkdtemp(pattern.data()) == nullptr) return {};
   const fs::path dir = pattern;
-  args.insert(args.begin(), program());
+  args.insert(args.begin(), options_.bin + "/etcd-operator");
   static const std::set<std::string> kNeedState{"status", "plan",   "events", "connect", "approve",
                                                 "pause",  "resume", "stop",   "start"};
   if (kNeedState.contains(args[1])) {
@@ -216,18 +252,7 @@ std::optional<Access> Sandbox::access(const std::string& cluster) const {
 }
 
 std::vector<MemberStatus> Sandbox::members(const std::string& cluster) const {
-  std::vector<MemberStatus> out;
-  const json::Value all = status(cluster);
-  const auto* list = all.at("status.members");
-  if (list == nullptr || list->if_array() == nullptr) return out;
-  for (const auto& m : *list->if_array()) {
-    const auto* healthy = m.find("healthy");
-    const bool is_healthy = healthy != nullptr && (healthy->as_bool().value_or(false) ||
-                                                   healthy->as_string().value_or("") == "True");
-    out.push_back({text_at(m, "name"), text_at(m, "role"), text_at(m, "version"), text_at(m, "id"),
-                   is_healthy});
-  }
-  return out;
+  return members_of(status(cluster));
 }
 
 std::string Sandbox::condition(const std::string& cluster, const std::string& type) const {
@@ -249,17 +274,17 @@ std::string Sandbox::message(const std::string& cluster, const std::string& type
 }
 
 bool Sandbox::settled(const std::string& cluster, size_t size, const std::string& version) const {
-  const json::Value all = status(cluster);
-  const auto* available = condition_of(all, "Available");
-  if (available == nullptr || text_at(*available, "status") != "True") return false;
-  if (const auto* op = all.at("status.operation"); op != nullptr && !op->is_null()) return false;
-  size_t voters = 0;
-  for (const auto& m : members(cluster)) {
-    if (!m.healthy || m.role == "learner") return false;
-    if (!version.empty() && m.version != version) return false;
-    ++voters;
-  }
-  return voters == size;
+  return is_settled(status(cluster), size, version);
+}
+
+std::map<std::string, bool> Sandbox::all_settled(size_t size) const {
+  std::map<std::string, bool> out;
+  const Ran ran = cli({"status", "-o", "json"});
+  const auto all = json::parse(ran.out);
+  if (ran.exit_code != 0 || !all || all->if_array() == nullptr) return out;
+  for (const auto& cluster : *all->if_array())
+    out[text_at(cluster, "metadata.name")] = is_settled(cluster, size, "");
+  return out;
 }
 
 fs::path Sandbox::member_dir(const std::string& cluster, const std::string& member) const {

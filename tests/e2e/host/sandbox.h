@@ -32,9 +32,14 @@ struct MemberStatus {
   bool healthy = false;
 };
 
+struct SandboxOptions {
+  std::string bin = EO_BIN_DIR;  // where the programs are
+  int ports = 200;               // how many it may use
+};
+
 class Sandbox {
  public:
-  Sandbox();
+  explicit Sandbox(const SandboxOptions& options = {});
   ~Sandbox();
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
@@ -70,6 +75,9 @@ class Sandbox {
   [[nodiscard]] bool settled(const std::string& cluster, size_t size,
                              const std::string& version = "") const;
 
+  // Every cluster, at the cost of one look: is it settled with `size` voters?
+  [[nodiscard]] std::map<std::string, bool> all_settled(size_t size) const;
+
   // On disk.
   [[nodiscard]] std::filesystem::path member_dir(const std::string& cluster,
                                                  const std::string& member) const;
@@ -88,7 +96,8 @@ class Sandbox {
   [[nodiscard]] pid_t spawn(const std::vector<std::string>& args, const std::filesystem::path& out,
                             const std::filesystem::path& err) const;
 
-  int port_lock_ = -1;
+  const SandboxOptions options_;
+  std::vector<int> port_locks_;
   const int first_port_;
   std::filesystem::path root_;
   std::map<std::string, std::string> environment_;

@@ -28,4 +28,8 @@ bool always(std::chrono::milliseconds span, const std::function<bool()>& conditi
   return true;
 }
 
+void measure_for(std::chrono::milliseconds span) {
+  always(span, [] { return true; });
+}
+
 }  // namespace e2e

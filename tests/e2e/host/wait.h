@@ -1,4 +1,5 @@
-// Waiting for a condition with a deadline: the only wait that a battery may use.
+// Waiting for a condition with a deadline: the only wait that a battery may use. A bench may also
+// let a window of time pass.
 #pragma once
 
 #include <chrono>
@@ -11,5 +12,8 @@ namespace e2e {
 bool eventually(std::chrono::seconds limit, const std::function<bool()>& condition);
 // True if `condition` held at every look during `span`: for "nothing happens".
 bool always(std::chrono::milliseconds span, const std::function<bool()>& condition);
+// Lets `span` pass so that a bench can take a figure over it. Not for tests: they wait for
+// something.
+void measure_for(std::chrono::milliseconds span);
 
 }  // namespace e2e
