@@ -3,20 +3,18 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/record_codec.h"
-
 namespace engine {
 namespace {
 
 constexpr base::Duration kSoonest{20}, kLatest{60'000}, kRepeatLimit{5'000};
 
-std::string without_marks(plan::Record record) {
+plan::Record without_marks(plan::Record record) {
   record.last_quorum_read = {};
   for (auto& [name, member] : record.members) {
     member.audited_term = member.audited_index = 0;
     member.seen_term = member.seen_index = 0;
   }
-  return encode_record(record);
+  return record;
 }
 
 std::string text_of(const std::vector<plan::Step>& steps) {
@@ -71,9 +69,9 @@ base::Status Reconciler::load() {
   }
   if (loaded.state != plan::RecordState::kOk) loaded.record = {};
   loaded.record.key = parts_.key;
-  const bool ok = loaded.state == plan::RecordState::kOk;
-  memory_.stored = ok ? encode_record(loaded.record) : "";
-  memory_.stored_without_marks = ok ? without_marks(loaded.record) : "";
+  memory_.stored = loaded.state == plan::RecordState::kOk
+                       ? std::make_shared<const plan::Record>(loaded.record)
+                       : nullptr;
   memory_.loaded = std::move(loaded);
   return {};
 }
@@ -95,17 +93,15 @@ base::Status Reconciler::store(const plan::Plan& plan, base::Instant now) {
     return base::fail(base::Code::kFailedPrecondition,
                       "the record is torn: " + memory_.loaded->problem);
   }
-  const std::string text = encode_record(plan.record);
-  if (text != memory_.stored) {
-    const std::string core = without_marks(plan.record);
-    const bool due = core != memory_.stored_without_marks || !plan.steps.empty() ||
+  const plan::Record* stored = memory_.stored.get();
+  if (stored == nullptr || *stored != plan.record) {
+    const bool due = stored == nullptr || !plan.steps.empty() || now < memory_.stored_at ||
                      now - memory_.stored_at >= options_.store_marks_every ||
-                     now < memory_.stored_at;
+                     without_marks(*stored) != without_marks(plan.record);
     if (due) {
       const FaultScope scope(parts_.faults, "save_record");
       TRY_OK(parts_.driver.save_record(plan.record));
-      memory_.stored = text;
-      memory_.stored_without_marks = core;
+      memory_.stored = std::make_shared<const plan::Record>(plan.record);
       memory_.stored_at = now;
       memory_.loaded->state = plan::RecordState::kOk;
       memory_.loaded->problem.clear();

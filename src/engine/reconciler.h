@@ -42,8 +42,8 @@ struct ReconcilerOptions {
 // What a reconciler carries from one pass to the next: a value, so that it can be copied and
 // compared. To begin with an empty one is what a restart of the operator is.
 struct Memory {
-  std::optional<Loaded> loaded;              // the record as we know it; no value: to be read
-  std::string stored, stored_without_marks;  // its text as it is stored
+  std::optional<Loaded> loaded;                // the record as we know it; no value: to be read
+  std::shared_ptr<const plan::Record> stored;  // as it is stored (shared by copies); null: none is
   base::Instant stored_at{};
   bool want_hashes = false;
   std::optional<plan::LastAct> last_act;

@@ -54,6 +54,7 @@ struct MemberRecord {
   std::uint64_t audited_term = 0, audited_index = 0, seen_term = 0, seen_index = 0;
   std::optional<base::Instant> unreachable_since;
   base::Instant started_at{};  // last (re)start by our hand
+  bool operator==(const MemberRecord&) const = default;
 };
 
 enum class OperationKind {
@@ -81,6 +82,7 @@ struct Operation {
   Reason reason = Reason::kConverged;
   bool halted = false;  // past its deadline or failed: waits for a spec edit or a cure
   std::string note;     // what a person should know
+  bool operator==(const Operation&) const = default;
 };
 
 struct Recovery {  // a stored choice that is then carried out; another try may choose anew
@@ -91,6 +93,7 @@ struct Recovery {  // a stored choice that is then carried out; another try may 
   std::set<std::string> vouched;      // out of sight when they approved: do not run any more
   std::map<std::string, int> failed;  // how often a try from this member's data came to nothing
   std::string failure;  // why the last try ended; not empty: it waits for a person's approval
+  bool operator==(const Recovery&) const = default;
 };
 
 struct Record {
@@ -119,6 +122,7 @@ struct Record {
   std::uint64_t minor_since_index =
       0;                       // raft index that was seen when that minor rose; 0: it did not
   int highest_minor_seen = 0;  // of the cluster version: a step below it is a downgrade
+  bool operator==(const Record&) const = default;
 };
 
 }  // namespace plan
