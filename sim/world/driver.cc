@@ -1,5 +1,7 @@
 #include "sim/world/driver.h"
 
+#include <array>
+
 #include "drivers/live/rebuild.h"
 #include "engine/record_codec.h"
 
@@ -19,7 +21,16 @@ std::unique_ptr<etcd::EtcdApi> dial(World& world, const std::string& url, const 
   return connect(world, url, client);
 }
 
+constexpr std::array<std::string_view, 7> kInnerPoints{
+    "StartMember.ticket",         "WriteTicket.ticket",      "IssueCertificates.member",
+    "IssueCertificates.operator", "DiscardFormation.member", "ExportSurvivor.snapshot",
+    "SnapshotSurvivor.bound"};
+
 }  // namespace
+
+std::span<const std::string_view> inner_points() {
+  return kInnerPoints;
+}
 
 SimDriver::SimDriver(World& world, base::ClusterKey key, DriverMemory memory,
                      engine::FaultInjector* inner)

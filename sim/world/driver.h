@@ -73,7 +73,6 @@ class SimDriver final : public engine::Driver, private live::Surroundings {
   void see_places(const engine::Job& job, plan::Observation& seen) const;
   void see_offers(const engine::Job& job, plan::Observation& seen);
   void see_binaries(const engine::Job& job, plan::Observation& seen) const;
-  void see_saved(const engine::Job& job, plan::Observation& seen) const;
 
   // driver_act.cc
   Done act(const plan::PrepareMember& a, const Call& call);
@@ -87,8 +86,13 @@ class SimDriver final : public engine::Driver, private live::Surroundings {
   Done act(const plan::DeleteCluster& a, const Call& call);
   Done act(const plan::DiscardFormation& a, const Call& call);
   Done act(const plan::NewPeerAuthority& a, const Call& call);
+  // driver_survivor.cc
+  void see_saved(const engine::Job& job, plan::Observation& seen) const;
   Done act(const plan::SnapshotSurvivor& a, const Call& call);
   Done act(const plan::ExportSurvivor& a, const Call& call);
+  std::string other_way(const plan::MemberRecord& member, const plan::Record& record,
+                        const Dir& data);
+
   base::Status prepare(const std::string& member, const Call& call);
   base::Status write_ticket(const plan::MemberRecord& member, const Call& call);
   base::Status stop(const std::string& member, base::Duration deadline);
@@ -105,6 +109,12 @@ class SimDriver final : public engine::Driver, private live::Surroundings {
   WorldClock clock_;
   live::Cluster etcd_;
 };
+
+// The points of which `inner` is told.
+std::span<const std::string_view> inner_points();
+
+// Of the recovery in the record; empty: none.
+std::string operation_of(const plan::Record& record);
 
 // The addresses that a member of this ordinal gets.
 plan::Addresses addresses_of(const base::ClusterKey& key, int ordinal, bool tls);

@@ -7,8 +7,7 @@
 namespace sim {
 namespace {
 
-constexpr base::Duration kStop{15'000}, kStatus{1'000}, kStep{20};
-constexpr std::int64_t kSnapshotBytesASecond = 150'000'000;
+constexpr base::Duration kStop{15'000}, kStep{20};
 constexpr const char* kOperatorName = "root";  // etcd takes it for its user of all rights
 
 engine::ApplyResult done(std::string text = {}) {
@@ -29,20 +28,10 @@ const plan::MemberRecord* find(const plan::Record& record, const std::string& na
   return found == record.members.end() ? nullptr : &found->second;
 }
 
-std::string operation_of(const plan::Record& record) {
-  if (record.recovery) return record.recovery->operation;
-  return record.operation ? record.operation->id : "";
-}
-
 // Paths mean nothing here but that they are absolute.
 host::MemberFiles files_of(const std::string& member) {
   static const host::Layout kLayout("/sim");
   return kLayout.member({"default", "c"}, member);
-}
-
-std::string bound_of(const Snapshot& snapshot) {
-  return "revision " + std::to_string(snapshot.state->revision) + " at least, by raft index " +
-         std::to_string(snapshot.index) + " of term " + std::to_string(snapshot.term);
 }
 
 }  // namespace
@@ -248,43 +237,6 @@ SimDriver::Done SimDriver::act(const plan::DiscardFormation& /*a*/, const Call& 
     world_.retained.push_back(name + "-unformed");
     between("DiscardFormation.member");
   }
-  return done();
-}
-
-SimDriver::Done SimDriver::act(const plan::SnapshotSurvivor& a, const Call& call) {
-  const auto* member = find(call.job.record, a.member);
-  const std::string operation = operation_of(call.job.record);
-  if (member == nullptr || operation.empty())
-    return refused("the record knows no recovery from " + a.member);
-  if (world_.saved[operation].snapshot) return done("it is there already");
-  if (const auto ready = etcd_.dial(call.job.intent.cluster.spec.tls); !ready)
-    return refused(ready.error().message);
-  const auto status = etcd_.at(member->addresses.client_url)->status(kStatus);
-  if (!status) return refused(status.error().message);
-  const Process* etcd = world_.etcd().at_client_url(member->addresses.client_url);
-  if (etcd == nullptr) return refused("it does not run");
-  const Snapshot taken = snapshot_of(*etcd);
-  world_.advance(base::Duration(etcd->dir.db_size * 1'000 / kSnapshotBytesASecond));
-  world_.saved[operation].snapshot = file(taken);
-  world_.saved[operation].bound = bound_of(taken);
-  return done();
-}
-
-SimDriver::Done SimDriver::act(const plan::ExportSurvivor& a, const Call& call) {
-  const std::string operation = operation_of(call.job.record);
-  if (find(call.job.record, a.member) == nullptr || operation.empty())
-    return refused("the record knows no recovery from " + a.member);
-  // A snapshot of the running process may lack the end of the log: it does not count here.
-  if (world_.saved[operation].exported) return done("it is there already");
-  if (const auto there = reach(a.member); !there) return refused(there.error().message);
-  if (world_.is_alive(a.member)) return refused(a.member + " is not proven to be stopped");
-  const auto exported = export_of(world_.volume_of(a.member).data, true);
-  if (!exported) return refused("the copy did not come up");
-  Saved& to = world_.saved[operation];
-  to.snapshot = file(*exported);
-  to.bound = bound_of(*exported);
-  between("ExportSurvivor.snapshot");
-  to.exported = true;
   return done();
 }
 

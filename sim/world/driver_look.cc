@@ -141,18 +141,4 @@ void SimDriver::see_binaries(const engine::Job& job, plan::Observation& seen) co
   for (const auto& [name, member] : job.record.members) look(member.version);
 }
 
-void SimDriver::see_saved(const engine::Job& job, plan::Observation& seen) const {
-  const auto& record = job.record;
-  const std::string operation = record.recovery    ? record.recovery->operation
-                                : record.operation ? record.operation->id
-                                                   : "";
-  if (operation.empty()) {
-    seen.survivor_snapshot = base::Fact<bool>::absent();
-    return;
-  }
-  const auto found = world_.saved.find(operation);
-  seen.survivor_snapshot = found != world_.saved.end() && found->second.snapshot != nullptr;
-  if (found != world_.saved.end()) seen.survivor_bound = found->second.bound;
-}
-
 }  // namespace sim

@@ -13,7 +13,8 @@ namespace sim {
 
 struct Faults {
   // For the next call of that name alone: a plan::Action ("StartMember"), a method of EtcdApi
-  // ("member_add"), "load_record", "save_record" or "publish".
+  // ("member_add"), "load_record", "save_record" or "publish". Of a guard: "restore.begun" and
+  // "restore.built", where it dies whatever the fault is.
   std::map<std::string, CallFault, std::less<>> once;
   // Of a thousand calls, drawn from the world's own numbers.
   struct Rates {

@@ -43,6 +43,10 @@ std::int64_t bump_in(const std::vector<std::string>& argv) {
   return 0;
 }
 
+bool has_flag(const std::vector<std::string>& argv, const std::string& name) {
+  return std::ranges::any_of(argv, [&](const auto& arg) { return arg.starts_with(name + "="); });
+}
+
 const guard::Paths& paths() {
   static const guard::Paths kPaths{"/member"};
   return kPaths;
@@ -76,6 +80,7 @@ void GuardLife::round() {
   if (decision.start == guard::Start::kNone)
     return conclude(verdict_of(decision.klass, decision.why));
   if (auto failed = prepare(decision)) return conclude(*std::move(failed));
+  if (guard_.phase == Guard::Phase::kNone) return;  // it died
   run_etcd(decision);
 }
 
@@ -93,7 +98,9 @@ std::optional<guard::Verdict> GuardLife::prepare(const guard::Decision& decision
     begun.started = false;
     begun.restoring = std::exchange(begun.restored, {});
     if (!keep_marker(begun)) return no_room;
+    if (dies_at("restore.begun")) return std::nullopt;
     if (auto failed = build_restored()) return failed;
+    if (dies_at("restore.built")) return std::nullopt;
   }
   const File<guard::Marker> before = volume.marker;
   if (before && !volume.marker_torn && *before == decision.marker) return std::nullopt;
@@ -122,6 +129,12 @@ std::optional<guard::Verdict> GuardLife::build_restored() {
   return std::nullopt;
 }
 
+bool GuardLife::dies_at(std::string_view point) {
+  if (world_.faults.once.erase(std::string(point)) == 0) return false;
+  die();
+  return true;
+}
+
 bool GuardLife::keep_marker(const guard::Marker& marker) {
   if (place_.volume.disk != Disk::kFine) return false;
   place_.volume.marker = file(marker);
@@ -144,8 +157,10 @@ void GuardLife::run_etcd(const guard::Decision& decision) {
   Args args = read_args(api::parse_version(ticket.version).value_or(api::Version{}), argv);
   args.machine = place_.machine;
   args.disk = place_.volume.disk;
+  args.tls.client.on = has_flag(argv, "--cert-file");
   args.tls.client.leaf = place_.server;
   args.tls.client.trusted = {1};
+  args.tls.peer.on = has_flag(argv, "--peer-cert-file");
   args.tls.peer.leaf = place_.peer;
   args.tls.peer.trusted = {world_.peer_authority(ticket.incarnation)};
   guard_.etcd = world_.etcd_.start(std::move(args), std::move(place_.volume.data), world_.now_);
@@ -228,6 +243,8 @@ void GuardLife::ask_to_stop() {
     return conclude(verdict_of(guard::Class::kStopped, "asked to stop"));
   if (guard_.phase != Guard::Phase::kWatching || guard_.kill_at) return;
   guard_.kill_at = world_.now_ + kGrace;
+  const Process* etcd = world_.etcd_.find(guard_.etcd);
+  if (etcd != nullptr && etcd->paused) return;  // it does not hear it
   world_.etcd_.stop(guard_.etcd, Etcd::Stop::kTerm, world_.now_);
 }
 

@@ -2,6 +2,8 @@
 // start, the meaning of an end and the command line are the shipping code's.
 #pragma once
 
+#include <string_view>
+
 #include "guard/decide.h"
 #include "guard/signatures.h"
 #include "sim/world/world.h"
@@ -24,6 +26,7 @@ class GuardLife {
   void round();
   std::optional<guard::Verdict> prepare(const guard::Decision& decision);
   std::optional<guard::Verdict> build_restored();
+  bool dies_at(std::string_view point);
   bool keep_marker(const guard::Marker& marker);
   void run_etcd(const guard::Decision& decision);
   void etcd_ended();

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "drivers/host/survivor.h"
 #include "guard/files.h"
 #include "sim/world/etcd_offline.h"
 
@@ -63,11 +64,14 @@ struct Machine {
   int boots = 1;  // tells one life from the next
 };
 
-// One that was prepared for a recovery.
+// What is kept for a recovery of its survivor.
 struct Saved {
   File<Snapshot> snapshot;
   std::string bound;
-  bool exported = false;
+  bool exported = false;          // with the end of the log
+  host::RunningSnapshot running;  // else: taken while it ran
+  bool usable = false;            // although taken while it ran
+  std::string told;               // what it lacks, as a person was told
 };
 
 }  // namespace sim

@@ -19,6 +19,14 @@ std::uint64_t mix(std::uint64_t& state) {
 
 }  // namespace
 
+Settings Settings::instant() {
+  Settings s;
+  s.timing = Timing::instant();
+  s.waits = false;
+  s.latency = {base::Duration{0}, base::Duration{0}};
+  return s;
+}
+
 World::World(const Settings& settings)
     : machines(1),
       settings_(settings),
@@ -63,6 +71,11 @@ void World::step_to(base::Instant at) {
   now_ = std::max(now_, at);
   (void)etcd_.settle(now_);
   for (auto& [name, p] : places) GuardLife(*this, p).step();
+}
+
+void World::settle() {
+  step_to(now_);
+  for (auto next = next_event(); next && *next <= now_; next = next_event()) step_to(now_);
 }
 
 void World::advance(base::Duration by) {

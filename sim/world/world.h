@@ -24,6 +24,7 @@ struct Settings {
   Timing::Span latency{base::Duration{1}, base::Duration{5}};  // of a call, there and back
   std::uint64_t seed = 1;
   base::Instant start = base::Instant(std::chrono::hours(24 * 365 * 50));
+  static Settings instant();  // the model's: calls take no time, what is due waits to be settled
 };
 
 class World final : public Wire {
@@ -42,7 +43,7 @@ class World final : public Wire {
   // ---- time ----
   // Of the next thing that happens by itself; notes of logs do not count.
   [[nodiscard]] std::optional<base::Instant> next_event() const;
-  void settle() { step_to(now_); }  // what is due now
+  void settle();  // what is due now
   // Calls that are made at the same time cost as much as the longest of them.
   void begin_parallel();
   void next_parallel();
@@ -76,6 +77,8 @@ class World final : public Wire {
 
   // ---- certificates ----
   [[nodiscard]] int peer_authority(const std::string& incarnation);  // made on first use
+  // Incarnations that have one; the number of the first is 2.
+  [[nodiscard]] const std::vector<std::string>& authorities() const { return authorities_; }
   void set_leaves(const std::string& member, const Leaf& server, const Leaf& peer);
 
   // The volume with the data as it is on disk now, also while etcd runs.
