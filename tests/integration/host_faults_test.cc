@@ -185,6 +185,21 @@ TEST_F(HostFaultsTest, AllDataLostIsNeverASilentEmptyCluster) {
     EXPECT_EQ(posix::list_dir(files(name).data + "/member/wal").has_value(), false) << name;
 }
 
+TEST_F(HostFaultsTest, DataThatIsBroughtBackCountsByItself) {
+  for (const auto& name : names_) {
+    kill_member(name);
+    ASSERT_TRUE(posix::rename(files(name).data, scratch_.root() + "/" + name));
+  }
+  ASSERT_TRUE(run_until([&] { return needs_approval(); }));
+  for (const auto& name : names_)
+    ASSERT_TRUE(posix::rename(scratch_.root() + "/" + name, files(name).data));
+  ASSERT_TRUE(run_until([&] { return healthy(3) && !needs_approval(); }));
+  expect_everywhere("a", "1");
+  EXPECT_EQ(record().cluster_id, before_.cluster_id);
+  for (const auto& name : names_)
+    EXPECT_EQ(record().members.at(name).id, before_.members.at(name).id);
+}
+
 TEST_F(HostFaultsTest, ATornRecordIsRebuiltFromTheMembersThatAgree) {
   ASSERT_TRUE(run_until([&] { return healthy(3); }));
   const auto path = platform_->files(intent_.cluster.key).record;

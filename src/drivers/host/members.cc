@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "drivers/live/member_facts.h"
+#include "posix/change_time.h"
 #include "posix/env.h"
 #include "posix/files.h"
 #include "posix/lock.h"
@@ -31,6 +32,23 @@ base::Fact<T> fact_of(base::Result<T> read) {
   if (read) return std::move(*read);
   if (read.error().code == base::Code::kNotFound) return base::Fact<T>::absent();
   return base::Fact<T>::unknown(read.error().message);
+}
+
+// Whether something came into the volume, or went, after the guard had given its verdict on it:
+// then the verdict is of other bytes, and a person may have brought back what was lost. The guard
+// itself writes the verdict last.
+bool is_of_other_bytes(const guard::Verdict& verdict, const MemberFiles& files) {
+  using guard::Class;
+  if (verdict.klass != Class::kDataLost && verdict.klass != Class::kDataCorrupt &&
+      verdict.klass != Class::kForeign && verdict.klass != Class::kNoVolume)
+    return false;
+  const auto given = posix::changed_at(files.verdict);
+  if (!given) return false;
+  for (const char* below : {"", "/data", "/data/member", "/data/member/wal", "/data/member/snap"}) {
+    const auto changed = posix::changed_at(files.volume + below);
+    if (changed && *changed > *given) return true;
+  }
+  return false;
 }
 
 // The guard of this very directory, by its state and its command line; a pid alone proves nothing.
@@ -72,6 +90,9 @@ plan::MemberFacts look_at_member(const MemberFiles& files, const plan::MemberRec
   found.data = has_data(files);
   found.state = fact_of(read_state(files));
   found.verdict = fact_of(read_as<guard::Verdict>(files.verdict, guard::decode_verdict));
+  const bool stopped = found.alive.is_absent() || found.alive == base::Fact<bool>(false);
+  if (found.verdict.known() && stopped && is_of_other_bytes(*found.verdict, files))
+    found.verdict = base::Fact<guard::Verdict>::absent();
   found.marker = fact_of(read_as<guard::Marker>(files.marker, guard::decode_marker));
   found.ticket = fact_of(read_as<guard::Permit>(
       files.ticket, [](std::string_view bytes) -> base::Result<guard::Permit> {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "drivers/host/certificates.h"
+#include "drivers/host/members.h"
 #include "drivers/host/metrics_page.h"
 #include "drivers/host/port_book.h"
 #include "drivers/host/survivor.h"
@@ -151,6 +152,39 @@ TEST(Ticket, ARestoreIsAClusterOfItsOwnUnderTheNewToken) {
   EXPECT_EQ(t->restore_snapshot, "/snap");
   EXPECT_EQ(t->restore_token, "token");
   EXPECT_EQ(t->member_id, etcd::member_id({"https://127.0.0.1:300"}, "token"));
+}
+
+TEST(Members, AVerdictIsOfTheBytesThatItWasGivenOn) {
+  const Layout layout(::testing::TempDir() + "host-verdict-" + std::to_string(posix::own_pid()));
+  const MemberFiles files = layout.member({"default", "c"}, "c-0");
+  const std::string wal = files.data + "/member/wal";
+  const auto of = member("c-0", 100, plan::Phase::kVoter, plan::Permit::kData);
+  ASSERT_TRUE(make_member_dirs(files));
+  ASSERT_TRUE(posix::make_dirs(wal));
+  guard::Marker marker;
+  marker.member_name = of.name;
+  marker.volume_id = of.volume;
+  marker.started = true;
+  ASSERT_TRUE(posix::write_atomic(files.marker, guard::encode(marker)));
+  guard::Verdict verdict;
+  verdict.klass = guard::Class::kDataLost;
+  ASSERT_TRUE(posix::write_atomic(files.verdict, guard::encode(verdict)));
+  const auto look = [&] { return look_at_member(files, of, "boot"); };
+  ASSERT_TRUE(look().ended);
+  EXPECT_EQ(look().ended->end, plan::End::kDataLost);
+  EXPECT_EQ(look().data, base::Fact<plan::Data>(plan::Data::kBlank));
+
+  // A copy keeps the times of what it copies; when it came cannot be copied. The clock of the file
+  // system is coarse: the first copies may count as of the same moment.
+  int copies = 0;
+  while (look().ended && copies < 10'000)
+    ASSERT_TRUE(posix::write_new(wal + "/" + std::to_string(copies++) + ".wal", ""));
+  EXPECT_FALSE(look().ended) << "what came back is looked at anew";
+  EXPECT_EQ(look().data, base::Fact<plan::Data>(plan::Data::kOwn));
+  ASSERT_TRUE(posix::write_atomic(files.verdict, guard::encode(verdict)));
+  EXPECT_TRUE(look().ended) << "until the guard has judged it";
+  EXPECT_EQ(look().data, base::Fact<plan::Data>(plan::Data::kOlder));
+  ASSERT_TRUE(posix::remove_tree(layout.root()));
 }
 
 TEST(Survivor, LimitsGrowWithTheData) {
