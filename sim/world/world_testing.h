@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -58,7 +59,10 @@ class WorldTest : public ::testing::Test {
   base::Duration pass() {
     ++passes_;
     try {
-      return reconciler().pass(intent_, {}).value_or(200ms);
+      const auto again = reconciler().pass(intent_, {}).value_or(200ms);
+      for (const auto& step : reconciler().last()->plan.steps)
+        ++planned_[std::string(plan::name_of(step.action))];
+      return again;
     } catch (const Crash&) {
       restart();
       return 200ms;
@@ -131,6 +135,7 @@ class WorldTest : public ::testing::Test {
   plan::Intent intent_;
   std::optional<Operator> operator_;
   int passes_ = 0;
+  std::map<std::string, int> planned_;  // steps, by the action's name
 };
 
 }  // namespace sim::testing
