@@ -9,18 +9,13 @@ using namespace std::chrono_literals;
 using Steady = std::chrono::steady_clock;
 
 constexpr std::size_t kClients = 3;
+// A move takes some milliseconds. A restart of a member before or after it is not the move.
+constexpr auto kAround = 25ms;
 
-std::vector<std::unique_ptr<etcd::EtcdApi>> link_all(const Access& access) {
-  std::vector<std::unique_ptr<etcd::EtcdApi>> links;
-  for (const auto& e : access.endpoints) links.push_back(etcd::connect(e, access.tls));
-  return links;
-}
-
-// The longest gap that touches half a second on either side.
 double longest(const std::vector<Steady::time_point>& acks, Steady::time_point around) {
   double worst = 0;
   for (std::size_t i = 1; i < acks.size(); ++i)
-    if (acks[i] > around - 500ms && acks[i - 1] < around + 500ms)
+    if (acks[i] > around - kAround && acks[i - 1] < around + kAround)
       worst =
           std::max(worst, std::chrono::duration<double, std::milli>(acks[i] - acks[i - 1]).count());
   return worst;
@@ -31,21 +26,19 @@ double longest(const std::vector<Steady::time_point>& acks, Steady::time_point a
 GapMeter::GapMeter(const Sandbox& sandbox, const std::string& cluster) : acks_(kClients) {
   const auto access = sandbox.access(cluster);
   if (!access) return;
+  for (const auto& url : access->endpoints) {
+    endpoints_.push_back(std::make_unique<Endpoint>());
+    endpoints_.back()->link = etcd::connect(url, access->tls);
+  }
+  for (const auto& endpoint : endpoints_)
+    threads_.emplace_back([this, at = endpoint.get()](std::stop_token stop) { watch(*at, stop); });
   for (std::size_t i = 0; i < kClients; ++i)
-    clients_.emplace_back([this, i, access](std::stop_token stop) { write(i, *access, stop); });
-  clients_.emplace_back([this, access](std::stop_token stop) { watch(*access, stop); });
+    threads_.emplace_back([this, i](std::stop_token stop) { write(i, stop); });
 }
 
 std::size_t GapMeter::changes() const {
   const std::lock_guard lock(mutex_);
   return changes_.size();
-}
-
-std::size_t GapMeter::writes() const {
-  const std::lock_guard lock(mutex_);
-  std::size_t all = 0;
-  for (const auto& acks : acks_) all += acks.size();
-  return all;
 }
 
 void GapMeter::quiet_ends() {
@@ -54,12 +47,13 @@ void GapMeter::quiet_ends() {
 }
 
 GapMeter::Stalls GapMeter::stop() {
-  clients_.clear();
+  for (auto& thread : threads_) thread.request_stop();
+  threads_.clear();
   Stalls out;
   for (const auto& acks : acks_) {
     if (acks.empty()) continue;
     for (const auto change : changes_) out.moves.push_back(longest(acks, change));
-    for (auto at = acks.front() + 1s; at + 500ms < quiet_end_; at += 1s)
+    for (auto at = acks.front() + 100ms; at + kAround < quiet_end_; at += 100ms)
       out.quiet.push_back(longest(acks, at));
   }
   return out;
@@ -71,15 +65,21 @@ void GapMeter::rest(std::chrono::milliseconds span, std::stop_token stop) {
   wake_.wait_for(lock, stop, span, [] { return false; });
 }
 
-void GapMeter::write(std::size_t client, const Access& access, std::stop_token stop) {
-  const auto links = link_all(access);
+void GapMeter::write(std::size_t client, std::stop_token stop) {
   std::size_t at = client;
+  const auto next = [&]() -> Endpoint& {
+    for (std::size_t i = 0; i < endpoints_.size(); ++i)
+      if (Endpoint& endpoint = *endpoints_[++at % endpoints_.size()]; endpoint.answers)
+        return endpoint;
+    rest(2ms, stop);
+    return *endpoints_[++at % endpoints_.size()];
+  };
   for (int n = 0; !stop.stop_requested(); ++n) {
-    const auto put = links[at % links.size()]->put("gap/" + std::to_string(client),
-                                                   std::to_string(n), kShortDeadline);
+    Endpoint& endpoint = next();
+    const auto put =
+        endpoint.link->put("gap/" + std::to_string(client), std::to_string(n), kShortDeadline);
     if (!put) {
-      ++at;
-      rest(2ms, stop);
+      endpoint.answers = false;
       continue;
     }
     const std::lock_guard lock(mutex_);
@@ -87,23 +87,21 @@ void GapMeter::write(std::size_t client, const Access& access, std::stop_token s
   }
 }
 
-void GapMeter::watch(const Access& access, std::stop_token stop) {
-  const auto links = link_all(access);
-  base::MemberId leader;
-  std::uint64_t term = 0;
-  for (; !stop.stop_requested(); rest(10ms, stop))
-    for (const auto& link : links) {
-      const auto status = link->status(base::Duration(200));
-      // One that lags behind still names the leader of an older term.
-      if (!status || !status->leader || status->raft_term < term) continue;
-      term = status->raft_term;
-      if (status->leader == leader) continue;
-      if (leader) {
-        const std::lock_guard lock(mutex_);
-        changes_.push_back(Steady::now());
-      }
-      leader = status->leader;
-    }
+void GapMeter::watch(Endpoint& endpoint, std::stop_token stop) {
+  for (; !stop.stop_requested(); rest(5ms, stop)) {
+    const auto status = endpoint.link->status(base::Duration(200));
+    endpoint.answers = status.has_value() && status->leader;
+    if (endpoint.answers) note_leader(status->leader, status->raft_term);
+  }
+}
+
+void GapMeter::note_leader(base::MemberId leader, std::uint64_t term) {
+  const std::lock_guard lock(mutex_);
+  // One that lags behind still names the leader of an older term.
+  if (term < term_ || leader == leader_) return;
+  if (leader_) changes_.push_back(Steady::now());
+  leader_ = leader;
+  term_ = term;
 }
 
 double median(std::vector<double> values) {
