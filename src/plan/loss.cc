@@ -163,23 +163,12 @@ Votes count_votes(const View& view, const Record& record) {
   return v;
 }
 
-// Whose data is it, if it is not a voter's?
-std::string doubt_of_best(const Loss& loss) {
-  if (loss.best == nullptr) return {};
-  const std::string& name = loss.best->record->name;
-  if (is_removed(*loss.best)) return name + " was removed: it lacks what was written since";
-  switch (rank_of(*loss.best)) {
-    case 1:
-      return name + " is a learner: its copy may be incomplete";
-    case 2:
-      return name + " may not have voted: it may lack what was acknowledged";
-    default:
-      break;
-  }
+// The longer log is not the chosen one's.
+std::string doubt_of_length(const Loss& loss) {
   for (const Seat* seat : loss.with_data)
     if (rank_of(*seat) > 0 && rank_of(*seat) < 3 && is_longer(*seat, *loss.best))
       return fmt::format("the log of {}{} is longer than that of {}", seat->record->name,
-                         role_of(*seat), name);
+                         role_of(*seat), loss.best->record->name);
   return {};
 }
 
@@ -200,7 +189,10 @@ std::vector<std::string> doubts_of(const View& view, const Record& record, const
                               facts == nullptr ? "" : " (" + facts->process.why() + ")",
                               hidden.size() == 1 ? "it does not" : "none does"));
   }
-  if (std::string doubt = doubt_of_best(loss); !doubt.empty()) out.push_back(std::move(doubt));
+  if (loss.best == nullptr) return out;
+  std::string doubt = doubt_of(*loss.best);
+  if (doubt.empty()) doubt = doubt_of_length(loss);
+  if (!doubt.empty()) out.push_back(std::move(doubt));
   return out;
 }
 
@@ -216,6 +208,20 @@ bool is_proven_lost(const Seat& seat) {
 bool has_data(const Record& record, const Seat& seat) {
   if (seat.status != nullptr && seat.status->cluster_id == record.cluster_id) return true;
   return seat.data_is(Data::kOwn) && (is_removed(seat) || !never_again(seat));
+}
+
+std::string doubt_of(const Seat& seat) {
+  const std::string& name = seat.record->name;
+  switch (rank_of(seat)) {
+    case 0:
+      return name + " was removed: it lacks what was written since";
+    case 1:
+      return name + " is a learner: its copy may be incomplete";
+    case 2:
+      return name + " may not have voted: it may lack what was acknowledged";
+    default:
+      return {};
+  }
 }
 
 std::vector<std::string> unseen(const View& view, const std::string& incarnation) {

@@ -14,6 +14,9 @@ namespace plan {
 bool is_proven_lost(const Seat& seat);
 // Its own data was seen and nothing condemned it, or it answers.
 bool has_data(const Record& record, const Seat& seat);
+// Why the data of this member, of the present incarnation, may lack what was acknowledged although
+// nothing is wrong with it; empty: it votes.
+std::string doubt_of(const Seat& seat);
 // Members of that incarnation of whose process nothing is known: one of them may still run.
 std::vector<std::string> unseen(const View& view, const std::string& incarnation);
 

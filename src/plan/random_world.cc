@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <rapidcheck.h>
 
+#include "plan/property.h"
+
 namespace plan::test {
 namespace {
 
@@ -215,13 +217,115 @@ void draw_live(World& w) {
 void draw_last(Observation& seen) {
   LastAct last;
   last.action =
-      std::array<std::string, 8>{"AddLearner",  "RemoveMember",  "PromoteMember",    "WriteTicket",
-                                 "StartMember", "PrepareMember", "DiscardFormation", "MoveLeader"}
-          .at(static_cast<std::size_t>(below(8)));
+      std::array<std::string, 12>{"AddLearner",     "RemoveMember",     "PromoteMember",
+                                  "WriteTicket",    "StartMember",      "PrepareMember",
+                                  "MoveLeader",     "DiscardFormation", "StopMember",
+                                  "ExportSurvivor", "SnapshotSurvivor", "NewPeerAuthority"}
+          .at(static_cast<std::size_t>(below(12)));
+  last.damaged = chance(20);
   last.outcome = any<Outcome>(3);
   last.failures = last.outcome == Outcome::kDone ? 0 : 1 + static_cast<unsigned>(below(4));
   last.at = ago();
   seen.last = last;
+}
+
+// --- disasters ----------------------------------------------------------------------------------
+
+// Of a member where no quorum is: mostly it is clear what became of it.
+MemberFacts draw_remains(const Record& record) {
+  MemberFacts f = draw_facts(record);
+  const int roll = below(10);
+  if (roll < 4) {
+    f.data = Data::kOwn;
+    f.ended.reset();
+  } else if (roll < 8) {
+    f.data = chance(80) ? Data::kBlank : Data::kOlder;
+    f.ended = Ending{End::kDataLost, "no data", ago(), 1};
+  } else if (chance(30)) {
+    f.data = Data::kOwn;
+    f.ended = Ending{chance(50) ? End::kRemoved : End::kDataLost, "its last words", ago(), 1};
+  }
+  if (chance(92)) f.process = chance(80) ? Process::kStopped : any<Process>(4);
+  if (chance(70)) {
+    f.log_term = 4U + static_cast<unsigned>(below(2));
+    f.log_index = 9'000U + static_cast<unsigned>(below(4));
+  }
+  return f;
+}
+
+// The decision is stored, and not yet carried out or just given to a new incarnation.
+void draw_recovery(Record& r) {
+  Recovery recovery;
+  recovery.operation = "op";
+  recovery.old_incarnation = r.incarnation;
+  recovery.chosen_at = ago();
+  recovery.approved = chance(50);
+  std::vector<std::string> names;
+  for (auto& [name, member] : r.members) {
+    names.push_back(name);
+    member.may_start = false;
+    if (recovery.approved && chance(20)) recovery.vouched.insert(name);
+    if (chance(20)) recovery.failed[name] = 1 + below(2);
+  }
+  const auto nth = static_cast<std::size_t>(below(static_cast<int>(names.size())));
+  recovery.survivor = names.at(nth);
+  Operation o;
+  o.id = "op";
+  o.kind = OperationKind::kRecovery;
+  o.member = recovery.survivor;
+  o.step =
+      std::array<std::string, 3>{"save", "stop", "export"}.at(static_cast<std::size_t>(below(3)));
+  if (chance(30)) {
+    recovery.failure = "the recovery came to nothing";
+    recovery.operation = "op0";
+    o.step = chance(50) ? "approve again" : "approve again without proof";
+    o.halted = true;
+  }
+  o.started_at = recovery.chosen_at;
+  o.deadline = start() + (chance(80) ? 10min : -10min);
+  r.operation = o;
+  r.recovery = recovery;
+  // Only a person orders another try.
+  if (!recovery.failed.empty() && recovery.failure.empty()) r.recovery->approved = true;
+  if (chance(60)) return;
+  r.old_tokens.insert(r.token);
+  r.incarnation = "i3";
+  r.token = "c-i3";
+  r.formation = Formation::kForming;
+  r.cluster_id = {};
+  r.epoch += 1;
+  for (auto& [name, member] : r.members)
+    member.phase = chance(70) || name == recovery.survivor ? Phase::kSurvivor : Phase::kRetired;
+  MemberRecord m = draw_member(r.next_ordinal++, r);
+  m.permit = Permit::kRestore;
+  m.ran = m.may_start = chance(60);
+  if (recovery.failure.empty()) {
+    r.operation->step = chance(50) ? "fence" : "restore";
+    r.operation->member = m.name;
+  }
+  r.members[m.name] = m;
+}
+
+void draw_disaster(World& w) {
+  w.seen.membership = base::Fact<Membership>::unknown("request timed out");
+  w.seen.quorum_read = fact(ago());
+  w.record.quorum_lost_since = ago();
+  if (chance(10)) w.record.strangers = {"f00 at https://192.0.2.9:2380"};
+  if (chance(40)) draw_recovery(w.record);
+  if (chance(70)) w.intent.cluster.spec.recovery.on_quorum_loss = api::OnQuorumLoss::kAutomatic;
+  for (const auto& [name, m] : w.record.members) {
+    if (chance(97)) w.seen.members[name] = draw_remains(w.record);
+    auto& status = w.seen.statuses[m.id];
+    const auto facts = w.seen.members.find(name);
+    const bool runs = facts != w.seen.members.end() && facts->second.process == Process::kRunning;
+    if (runs && chance(80)) {
+      EtcdStatus s = draw_status({});
+      s.leader = {};
+      status = s;
+    } else if (!chance(3)) {
+      status = base::Fact<EtcdStatus>::unknown("connection refused");
+    }
+  }
 }
 
 }  // namespace
@@ -239,6 +343,7 @@ World draw_world() {
   draw_live(w);
   for (const auto& [name, m] : w.record.members)
     if (chance(95)) seen.members[name] = draw_facts(w.record);
+  if (w.record.formation == Formation::kLatched && chance(40)) draw_disaster(w);
   std::vector<Alarm> alarms;
   if (chance(10)) alarms.push_back({id_of(below(4)), any<AlarmKind>(2)});
   seen.alarms = fact(alarms);
@@ -278,6 +383,29 @@ std::string to_text(const World& w) {
   if (w.record.operation)
     out += fmt::format("operation {} {}\n", name_of(w.record.operation->kind),
                        w.record.operation->step);
+  if (w.record.recovery)
+    out += fmt::format("recovery from {} of {} approved {} failure '{}'\n",
+                       w.record.recovery->survivor, w.record.recovery->old_incarnation,
+                       w.record.recovery->approved, w.record.recovery->failure);
+  for (const auto& [name, f] : w.seen.members)
+    out += fmt::format("{} process {} data {} ended {} log {}.{}\n", name,
+                       f.process.known() ? static_cast<int>(*f.process) : -1,
+                       f.data.known() ? static_cast<int>(*f.data) : -1,
+                       f.ended ? static_cast<int>(f.ended->end) : -1, f.log_term, f.log_index);
+  return out;
+}
+
+Case draw() {
+  Case c{draw_world(), {}};
+  c.plan = plan(c.world.intent, c.world.record, c.world.seen, c.world.now);
+  RC_LOG() << to_text(c.world) << "plans:\n" << steps(c.plan);
+  return c;
+}
+
+std::string steps(const Plan& p) {
+  std::string out;
+  for (const Step& s : p.steps)
+    out += fmt::format("{} ({})\n", to_text(s.action), name_of(s.reason));
   return out;
 }
 

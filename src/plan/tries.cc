@@ -54,7 +54,7 @@ Failure failure_of(const Context& c) {
   const Seat* seat = c.view.by_name(is_fenced(c.record) ? op.member : recovery.survivor);
   const bool ended =
       seat != nullptr && (seat->ended_by(End::kDataLost) || seat->ended_by(End::kDataCorrupt) ||
-                          seat->ended_by(End::kForeign));
+                          seat->ended_by(End::kForeign) || seat->ended_by(End::kRemoved));
   if (is_fenced(c.record) && ended)
     return {"what was restored cannot run" + words(*seat), true, true};
   if (!is_fenced(c.record) && !saved(c) && is_export_damaged(c))
@@ -97,8 +97,12 @@ Question next_try(const Context& c, const std::string& next,
   const Recovery& recovery = *c.record.recovery;
   std::string out = recovery.failure, step = "approve again";
   if (!next.empty() && !is_fenced(c.record)) {
-    const Loss loss = assess_loss(c.view, c.record);
-    const bool proven = loss.kind == Loss::Kind::kSurvivor;
+    Loss loss = assess_loss(c.view, c.record);
+    const Seat* seat = c.view.by_name(next);
+    if (std::string doubt = seat == nullptr ? "" : doubt_of(*seat);
+        !doubt.empty() && seat != loss.best)
+      loss.doubts.push_back(std::move(doubt));
+    const bool proven = loss.doubts.empty() && loss.kind == Loss::Kind::kSurvivor;
     if (!proven) step += " without proof";
     out += fmt::format(" ({}){}", facts_in_words(c.record, loss),
                        proven ? "" : "; " + base::join(loss.doubts, "; "));
