@@ -38,8 +38,11 @@ bool for_everybody(Rpc rpc) {
 }
 
 bool of_keys(Rpc rpc) {
-  return rpc == Rpc::kPut || rpc == Rpc::kRange || rpc == Rpc::kRangeLinearizable ||
-         rpc == Rpc::kCompact;
+  return rpc == Rpc::kPut || rpc == Rpc::kRange || rpc == Rpc::kRangeLinearizable;
+}
+
+bool of_maintenance(Rpc rpc) {
+  return rpc == Rpc::kHashKv || rpc == Rpc::kSnapshot || rpc == Rpc::kDefragment;
 }
 
 const Put* newest_at(const Process& p, std::int64_t revision) {
@@ -66,10 +69,13 @@ Reply<void> Etcd::admits(Pid pid, Rpc rpc, const std::string& user) const {
                   "rpc not supported for learner");
   if (needs_leader(rpc) && !p->leader) return refuse(kUnavailable, "no leader");
   if (!p->state().auth || user == "root" || for_everybody(rpc)) return {};
-  if (of_keys(rpc) || rpc == Rpc::kMemberChange || user.empty())
-    return user.empty() ? refuse(kInvalidArgument, "user name is empty")
-                        : refuse(kPermissionDenied, "permission denied");
-  if (p->minor() < 6) return std::unexpected(Refusal{kUnknown, "auth: user not found"});
+  if (user.empty()) return refuse(kInvalidArgument, "user name is empty");
+  if (of_keys(rpc)) return refuse(kPermissionDenied, "permission denied");
+  if (p->minor() < 6 && of_maintenance(rpc))
+    return std::unexpected(Refusal{kUnknown, "auth: user not found"});
+  const bool unguarded = p->minor() == 5 && p->args->version.patch <= 12;
+  if (unguarded && (rpc == Rpc::kMoveLeader || rpc == Rpc::kCompact || rpc == Rpc::kDowngrade))
+    return {};
   return refuse(kFailedPrecondition, "user name not found");
 }
 

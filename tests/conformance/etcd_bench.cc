@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "conformance/etcd_cases.h"
 #include "guard/signatures.h"
 
 namespace conformance {

@@ -32,6 +32,15 @@ struct Ended {
   std::string signature;  // by which the guard knew it
 };
 
+// What a client shows over TLS.
+enum class Who {
+  kRoot,
+  kNobody,    // of the right CA, but no user
+  kStranger,  // of another CA
+  kUnnamed,   // no certificate
+  kDistrusts  // one that does not trust the server's CA
+};
+
 class Bench {
  public:
   Bench(std::string version, std::vector<posix::Port> ports)
@@ -50,14 +59,19 @@ class Bench {
   // etcdutl snapshot restore of what `from` holds, as member `n` alone, under `token`.
   virtual bool restore(int from, int n, const std::string& token) = 0;
 
-  virtual std::unique_ptr<etcd::EtcdApi> connect(int n) = 0;
+  // Changes bytes of kVictim in its database, which no check sum of etcd's notices.
+  virtual void alter(int n) = 0;
+
+  virtual std::unique_ptr<etcd::EtcdApi> connect_as(int n, Who who) = 0;
+  // Auth with the user root, known by its certificate.
+  virtual bool enable_auth(int n) = 0;
   // Lets time pass until it holds.
   virtual bool until(const std::function<bool()>& condition, base::Duration limit = kLimit) = 0;
   // Of a process that ends by itself; nothing if it runs on.
   virtual std::optional<Ended> ended(int n) = 0;
 
   [[nodiscard]] std::string url(size_t place) const {
-    return "http://127.0.0.1:" + std::to_string(ports_[place]);
+    return (tls_ ? "https" : "http") + ("://127.0.0.1:" + std::to_string(ports_[place]));
   }
   [[nodiscard]] std::string client_url(int n) const { return url(static_cast<size_t>(n) * 2); }
   [[nodiscard]] std::string peer_url(int n) const { return url(static_cast<size_t>(n) * 2 + 1); }
@@ -66,9 +80,11 @@ class Bench {
 
   etcd::EtcdApi& api(int n) {
     auto& kept = apis_[n];
-    if (!kept) kept = connect(n);
+    if (!kept) kept = connect_as(n, Who::kRoot);
     return *kept;
   }
+  void use_tls() { tls_ = true; }
+  [[nodiscard]] bool tls() const { return tls_; }
   // Members 0 to n-1 of one bootstrap.
   bool form(int n, const std::vector<std::string>& flags = {});
   bool ready(int n) {
@@ -82,54 +98,12 @@ class Bench {
  private:
   std::string version_;
   std::vector<posix::Port> ports_;
+  bool tls_ = false;
   std::map<int, std::unique_ptr<etcd::EtcdApi>> apis_;
 };
 
 std::unique_ptr<Bench> fake_bench(const std::string& version, std::vector<posix::Port> ports);
 std::unique_ptr<Bench> real_bench(const std::string& version, std::vector<posix::Port> ports);
-
-// What a case saw, line by line.
-class Script {
- public:
-  void note(const std::string& what, const std::string& seen) {
-    lines_.push_back(what + ": " + seen);
-  }
-  void note(const std::string& what, const char* seen) { note(what, std::string(seen)); }
-  void note(const std::string& what, bool seen) { note(what, seen ? "yes" : "no"); }
-  void count(const std::string& what, std::int64_t seen) { note(what, std::to_string(seen)); }
-  void note(const std::string& what, const std::optional<Ended>& end);
-  template <class T>
-  bool call(const std::string& what, const base::Result<T>& result) {
-    note(what, result ? "ok" : text_of(result.error()));
-    return result.has_value();
-  }
-  template <class T>
-  bool call(const std::string& what, const etcd::Change<T>& change) {
-    note(what, change ? "ok" : text_of(change.error()));
-    return change.has_value();
-  }
-  [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }
-
- private:
-  static std::string text_of(const base::Error& error);
-  static std::string text_of(const etcd::Failure& failure);
-  std::vector<std::string> lines_;
-};
-
-// The cases of a group run in this order on one bench of their own.
-struct Case {
-  const char* name;
-  void (*run)(Bench& bench, Script& script);
-};
-struct Group {
-  const char* name;
-  int members;  // that are formed before; 0: none
-  std::vector<std::string> flags;
-  std::vector<Case> cases;
-};
-std::vector<Group> one_member_groups();    // etcd_cases_one.cc
-std::vector<Group> three_member_groups();  // etcd_cases_three.cc
-std::vector<Group> life_groups();          // etcd_cases_life.cc
 
 Ended judge_end(int code, int signal, const std::string& log);
 

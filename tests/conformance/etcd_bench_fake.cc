@@ -23,6 +23,7 @@ class FakeBench final : public Bench, public sim::Wire {
     args.token = how.token;
     args.existing = how.existing;
     args.machine = n;
+    if (tls()) args.tls = {side("server"), side("server")};
     pids_[n] = etcd_.start(std::move(args), std::exchange(dirs_[n], {}), now_);
   }
   void kill(int n) override {
@@ -41,9 +42,15 @@ class FakeBench final : public Bench, public sim::Wire {
     dirs_[n] = sim::restore(snapshot, name, {{name, peer_url(n)}}, token, 0);
     return !dirs_[n].blank();
   }
-  std::unique_ptr<etcd::EtcdApi> connect(int n) override {
-    return sim::connect(*this, client_url(n), {});
+  void alter(int n) override { dirs_[n].wrong_bytes = 1; }
+  std::unique_ptr<etcd::EtcdApi> connect_as(int n, Who who) override {
+    sim::Client client;
+    if (tls()) client.tls = side(who == Who::kRoot ? "root" : "nobody");
+    if (who == Who::kStranger || who == Who::kUnnamed) client.tls.leaf.ca = 2;
+    if (who == Who::kDistrusts) client.tls.trusted = {2};
+    return sim::connect(*this, client_url(n), client);
   }
+  bool enable_auth(int n) override { return etcd_.set_auth(pids_[n], true, now_).has_value(); }
   bool until(const std::function<bool()>& condition, base::Duration limit) override {
     for (const auto end = now_ + limit; now_ < end; advance(base::Duration(20)))
       if (condition()) return true;
@@ -71,6 +78,10 @@ class FakeBench final : public Bench, public sim::Wire {
   [[nodiscard]] bool waits() const override { return true; }
 
  private:
+  [[nodiscard]] sim::TlsSide side(const std::string& name) const {
+    return {true, {1, base::Instant{}, now_ + std::chrono::hours(24), name}, {1}};
+  }
+
   sim::Etcd etcd_;
   base::Instant now_{base::Duration(1'700'000'000'000)};
   std::map<int, sim::Pid> pids_;

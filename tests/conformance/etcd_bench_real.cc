@@ -8,6 +8,8 @@
 #include <fstream>
 
 #include "conformance/etcd_bench.h"
+#include "pki/issue.h"
+#include "posix/clock.h"
 #include "posix/files.h"
 #include "posix/process.h"
 #include "posix/wakeup.h"
@@ -40,7 +42,8 @@ class RealBench final : public Bench {
                                       .initial_cluster = list,
                                       .token = how.token,
                                       .state = how.existing ? "existing" : "new",
-                                      .flags = how.flags});
+                                      .flags = how.flags,
+                                      .pki = tls() ? pki() : nullptr});
     static_cast<void>(processes_[n]->start());
   }
   void kill(int n) override { processes_[n]->kill(); }
@@ -92,8 +95,49 @@ class RealBench final : public Bench {
         {kLimit}, {});
     return ran && ran->exit_code == 0;
   }
-  std::unique_ptr<etcd::EtcdApi> connect(int n) override {
-    return etcd::connect(client_url(n), {});
+  void alter(int n) override {
+    const auto file = dir_of(n) + "/data/member/snap/db";
+    auto bytes = posix::read_file(file, size_t{128} << 20).value_or(std::string());
+    for (auto at = bytes.find(kVictim); at != std::string::npos; at = bytes.find(kVictim))
+      bytes[at] = 'X';
+    static_cast<void>(posix::write_atomic(file, bytes));
+  }
+  std::unique_ptr<etcd::EtcdApi> connect_as(int n, Who who) override {
+    if (!tls()) return etcd::connect(client_url(n), {});
+    etcd::Tls shown = pki()->client();
+    const auto now = posix::SystemClock().now();
+    const auto life = std::chrono::hours(1);
+    const auto other = pki::make_ca({.common_name = "other", .now = now, .life = life}).value();
+    if (who == Who::kNobody || who == Who::kStranger) {
+      const auto& ca = who == Who::kNobody ? pki()->ca() : other;
+      const auto leaf =
+          pki::issue(ca, {.common_name = "nobody", .dns = {}, .ips = {}, .now = now, .life = life})
+              .value();
+      shown.cert = leaf.cert;
+      shown.key = leaf.key;
+    }
+    if (who == Who::kUnnamed) shown.cert = shown.key = "";
+    if (who == Who::kDistrusts) shown.ca = other.cert;
+    return etcd::connect(client_url(n), shown);
+  }
+  bool enable_auth(int n) override {
+    const auto etcdctl = support::etcd_binary(version(), "etcdctl");
+    const auto root = dir_.root();
+    const auto shown = pki()->client();
+    if (!etcdctl || !posix::write_atomic(root + "/root.crt", shown.cert) ||
+        !posix::write_atomic(root + "/root.key", shown.key))
+      return false;
+    using Words = std::vector<std::string>;
+    for (const Words& words :
+         {Words{"user", "add", "root", "--no-password"},
+          Words{"user", "grant-role", "root", "root"}, Words{"auth", "enable"}}) {
+      Words argv{*etcdctl, "--endpoints=" + client_url(n), "--cacert=" + root + "/ca.crt",
+                 "--cert=" + root + "/root.crt", "--key=" + root + "/root.key"};
+      argv.insert(argv.end(), words.begin(), words.end());
+      const auto ran = posix::run({argv, {}, "/"}, {kLimit}, {});
+      if (!ran || ran->exit_code != 0) return false;
+    }
+    return true;
   }
   bool until(const std::function<bool()>& condition, base::Duration limit) override {
     for (const auto end = posix::deadline_in(limit); posix::deadline_in({}) < end;
@@ -114,6 +158,10 @@ class RealBench final : public Bench {
     static_cast<void>(posix::make_dirs(dir));
     return dir;
   }
+  support::TestPki* pki() {
+    if (!pki_) pki_ = std::make_unique<support::TestPki>(dir_.root());
+    return pki_.get();
+  }
   static void copy(const std::string& from, const std::string& to) {
     static_cast<void>(posix::remove_tree(to));
     std::error_code ignored;
@@ -121,6 +169,7 @@ class RealBench final : public Bench {
   }
 
   support::ScratchDir dir_;
+  std::unique_ptr<support::TestPki> pki_;
   std::map<int, std::unique_ptr<support::EtcdProcess>> processes_;
 };
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "conformance/etcd_bench.h"
+#include "conformance/etcd_cases.h"
 
 namespace conformance {
 namespace {
@@ -210,7 +210,7 @@ Group forced() {
            {"ItStartsNormallyWithoutTheFlag", it_starts_normally_without_the_flag}}};
 }
 
-// From 3.5 up, whatever the version of the bench.
+// From 3.5 up: it names its versions itself, and runs once.
 void the_cluster_version_rises(Bench& b, Script& s) {
   b.launch(0, {.list = {0}, .version = "3.5.33"});
   s.note("ready", b.ready(0));

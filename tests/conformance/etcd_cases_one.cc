@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "conformance/etcd_bench.h"
+#include "conformance/etcd_cases.h"
 
 namespace conformance {
 namespace {
