@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutants.h"
+
 namespace engine {
 namespace {
 
@@ -143,7 +145,7 @@ void Reconciler::act(Report& report, const std::stop_token& stop) {
                      : result.outcome == plan::Outcome::kRefused ? "refused"
                                                                  : "may have happened"},
          {"text", result.text}});
-    if (!done) return;
+    if (!done && !mutant(base::Mutant::kGoesOnAfterRefusal)) return;
   }
 }
 
@@ -209,7 +211,10 @@ base::Result<Report> Reconciler::think(const plan::Intent& intent, const std::st
 
 base::Result<base::Duration> Reconciler::carry_out(Report report, const std::stop_token& stop) {
   const std::lock_guard lock(pass_mutex_);
-  if (const auto stored = store(report.plan, report.at); !stored) {
+  const bool acts_first = mutant(base::Mutant::kRecordAfterTheAct);
+  if (acts_first) act(report, stop);
+  const auto stored = store(report.plan, report.at);
+  if (!stored && !mutant(base::Mutant::kStaleWriterGoesOn)) {
     // Somebody else has stored another one: everything is read and thought anew.
     if (stored.error().code == base::Code::kAborted) memory_.loaded.reset();
     return give_up(std::move(report), stored.error().in("store the record"));
@@ -217,7 +222,7 @@ base::Result<base::Duration> Reconciler::carry_out(Report report, const std::sto
   memory_.want_hashes = report.plan.want_hashes;
   tell(report);
   keep(report);
-  if (!report.plan.steps.empty()) {
+  if (!report.plan.steps.empty() && !acts_first) {
     act(report, stop);
     keep(report);
   }

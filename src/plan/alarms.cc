@@ -11,6 +11,7 @@
 #include <chrono>
 #include <map>
 
+#include "base/mutants.h"
 #include "base/text.h"
 #include "plan/concern.h"
 #include "plan/defragment.h"
@@ -157,6 +158,10 @@ Answer corrupt(Context& c) {
   halt_if_late(c);
   if (!vote.missing.empty())
     return ask(Reason::kCorrupt, fmt::format("members disagree: {}", vote.missing));
+  const Seat* named = mutant(base::Mutant::kCorruptByTheAlarm)
+                          ? c.view.by_id(c.seen.alarms->front().member)
+                          : nullptr;
+  if (named != nullptr && named->record != nullptr) return replace_corrupt(c, *named);
   if (vote.voters < 2 || vote.majority < quorum_of(vote.voters)) {
     const std::string text = fmt::format(
         "{} of {} members agree: no majority tells which data is right. Nothing is touched. Save a "
@@ -285,6 +290,8 @@ Answer no_space(Context& c) {
                             : std::string("no quorum read succeeds"),
                         2s);
   }
+  if (mutant(base::Mutant::kDisarmAtOnce))
+    return disarm(c, AlarmKind::kNoSpace, Reason::kNoSpaceDisarm, "the alarm is disarmed");
   Operation& op = *c.record.operation;
   // Once, with the revision of that time; deletions since then count only if they are needed.
   if (op.step == "look" && space.revision > c.record.compacted_revision)
@@ -341,8 +348,10 @@ std::int64_t quota_of(const api::ClusterSpec& spec, const EtcdStatus& status) {
 
 Answer alarms(Context& c) {
   if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
-  if (is_set(c, AlarmKind::kCorrupt)) return beside_others(c, OperationKind::kCorrupt, corrupt);
-  if (is_set(c, AlarmKind::kNoSpace)) return no_space_beside_a_join(c);
+  if (is_set(c, AlarmKind::kCorrupt) && !mutant(base::Mutant::kCorruptIgnored))
+    return beside_others(c, OperationKind::kCorrupt, corrupt);
+  if (is_set(c, AlarmKind::kNoSpace) && !mutant(base::Mutant::kNoSpaceIgnored))
+    return no_space_beside_a_join(c);
   const bool known = c.seen.alarms.known();
   if (known &&
       (running(c.record, OperationKind::kCorrupt) || running(c.record, OperationKind::kNoSpace))) {

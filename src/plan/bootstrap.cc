@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/mutants.h"
 #include "base/text.h"
 #include "plan/concern.h"
 #include "plan/quorum.h"
@@ -50,8 +51,10 @@ std::optional<Answer> fetch_binary(Context& c) {
 
 Answer found(Context& c) {
   const api::ClusterSpec& spec = c.intent.cluster.spec;
-  const std::string token = fmt::format("{}-{}", c.record.key.name, c.seen.fresh_incarnation);
-  if (c.seen.fresh_incarnation.empty() || c.record.old_tokens.contains(token))
+  const bool again = mutant(base::Mutant::kTokenAgain);
+  const std::string token =
+      fmt::format("{}-{}", c.record.key.name, again ? "token" : c.seen.fresh_incarnation);
+  if (c.seen.fresh_incarnation.empty() || (!again && c.record.old_tokens.contains(token)))
     return Answer::stop(Reason::kBootstrap, "a fresh name for the cluster is awaited", kSoon);
   const Record before = c.record;
   c.record.incarnation = c.seen.fresh_incarnation;
@@ -176,7 +179,8 @@ Answer latch(Context& c, bool partly) {
     member.permit = Permit::kData;
     if (seat.etcd != nullptr && seat.etcd->started) {
       member.phase = Phase::kVoter;
-      answer.steps.push_back({WriteTicket{member.name}, answer.reason});
+      if (!mutant(base::Mutant::kOpenBeforeTheLatch))
+        answer.steps.push_back({WriteTicket{member.name}, answer.reason});
       continue;
     }
     late.push_back(member.name);
@@ -302,6 +306,7 @@ Answer open_to_clients(Context& c) {
   for (const Seat& seat : c.view.seats) {
     if (seat.record == nullptr || seat.record->phase != Phase::kVoter) continue;
     if (seat.facts != nullptr && seat.facts->ticket == Permit::kData) continue;
+    if (mutant(base::Mutant::kOpenBeforeTheLatch)) continue;
     answer.steps.push_back({WriteTicket{seat.record->name}, Reason::kTicketLatched});
     proven = proven && (seat.facts == nullptr || !seat.facts->ticket.known());
   }

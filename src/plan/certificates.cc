@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "base/mutants.h"
 #include "plan/concern.h"
 #include "plan/members.h"
 
@@ -49,7 +50,7 @@ std::string words(const Due& due) {
 
 Answer renew_certificates(Context& c) {
   const Due due = find_due(c);
-  if (!due.any()) return Answer::nothing();
+  if (!due.any() || mutant(base::Mutant::kCertificatesForgotten)) return Answer::nothing();
   const Reason why =
       due.expired.empty() ? Reason::kCertificateRenewal : Reason::kCertificateExpired;
   const api::TlsProvider provider = c.intent.cluster.spec.tls.provider;

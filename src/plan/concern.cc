@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutants.h"
+
 namespace plan {
 
 Operation& begin(Context& c, OperationKind kind, Reason why, const std::string& member,
@@ -43,7 +45,8 @@ std::vector<MemberRecord> offers(Context& c, int count) {
   for (const auto& [ordinal, addresses] : c.seen.addresses) {
     if (static_cast<int>(out.size()) == count || volume == c.seen.fresh_volumes.size()) break;
     const std::string name = c.record.key.name + "-" + std::to_string(ordinal);
-    if (ordinal < c.record.next_ordinal || c.record.members.contains(name)) continue;
+    const bool used = ordinal < c.record.next_ordinal && !mutant(base::Mutant::kOrdinalAgain);
+    if (used || c.record.members.contains(name)) continue;
     MemberRecord member;
     member.name = name;
     member.ordinal = ordinal;

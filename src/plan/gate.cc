@@ -2,6 +2,7 @@
 // it does not explain.
 #include <fmt/format.h>
 
+#include "base/mutants.h"
 #include "base/text.h"
 #include "plan/concern.h"
 
@@ -20,7 +21,8 @@ Answer check_record(Context& c) {
                     "back from a copy, or moved away together with the data of its members",
                     c.seen.record_problem),
         kLookAgain);
-  if (c.record.formation != Formation::kNone || c.intent.wish == Wish::kDeleted)
+  if (c.record.formation != Formation::kNone || c.intent.wish == Wish::kDeleted ||
+      mutant(base::Mutant::kStrayDataIsNothing))
     return Answer::nothing();
   const auto& stray = c.seen.stray_data;
   if (stray.is_unknown())

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/mutants.h"
 #include "plan/concern.h"
 #include "plan/members.h"
 
@@ -113,14 +114,16 @@ Answer waking(Context& c) {
 }  // namespace
 
 Answer delete_cluster(Context& c) {
-  if (c.intent.wish != Wish::kDeleted) return Answer::nothing();
+  const bool gone = c.intent.wish == Wish::kStale && mutant(base::Mutant::kUnreadableMeansDeleted);
+  if (c.intent.wish != Wish::kDeleted && !gone) return Answer::nothing();
   if (is_protected(c.intent)) {
     return Answer::note(Reason::kDeletionProtected,
                         fmt::format("the cluster was deleted but is protected: it goes on; remove "
                                     "the annotation {} to let it go",
                                     kProtect));
   }
-  const bool keep = c.intent.cluster.spec.when_deleted == api::ClaimPolicy::kRetain;
+  const bool keep = c.intent.cluster.spec.when_deleted == api::ClaimPolicy::kRetain &&
+                    !mutant(base::Mutant::kRetainMeansDelete);
   if (!running(c.record, OperationKind::kDelete)) {
     c.record.operation.reset();
     tell(c, Reason::kDeleteStop,

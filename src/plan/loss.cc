@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutants.h"
 #include "base/text.h"
 #include "plan/quorum.h"
 
@@ -69,6 +70,7 @@ bool in_membership(const Seat& seat) {
 
 // Its process is seen, or seen not to be there.
 bool is_seen(const Seat& seat) {
+  if (mutant(base::Mutant::kUnknownIsLost)) return true;
   return seat.facts != nullptr && !seat.facts->process.is_unknown();
 }
 
@@ -201,6 +203,7 @@ std::vector<std::string> doubts_of(const View& view, const Record& record, const
 bool is_proven_lost(const Seat& seat) {
   if (seat.status != nullptr || seat.facts == nullptr) return false;
   if (seat.data_is(Data::kBlank)) return true;
+  if (!seat.facts->data.known() && mutant(base::Mutant::kUnknownIsLost)) return true;
   // Its guard's own verdict, unless a later look at the volume says something else.
   return seat.ended_by(End::kDataLost) && (!seat.facts->data.known() || seat.data_is(Data::kOlder));
 }
@@ -238,7 +241,8 @@ Loss assess_loss(const View& view, const Record& record) {
     if (seat.record == nullptr || !in_membership(seat)) continue;
     if (has_data(record, seat)) {
       loss.with_data.push_back(&seat);
-      if (loss.best == nullptr || is_better(seat, *loss.best)) loss.best = &seat;
+      const bool oldest = mutant(base::Mutant::kOldestSurvivor);
+      if (loss.best == nullptr || is_better(seat, *loss.best) != oldest) loss.best = &seat;
     } else if (!is_removed(seat)) {
       (is_proven_lost(seat) ? loss.lost : loss.unknown).push_back(&seat);
     }

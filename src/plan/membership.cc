@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/mutants.h"
 #include "plan/concern.h"
 #include "plan/members.h"
 
@@ -24,6 +25,7 @@ int wanted(const Context& c) {
 
 int our_voters(const View& view) {
   return static_cast<int>(std::ranges::count_if(view.seats, [](const Seat& s) {
+    if (!s.healthy && mutant(base::Mutant::kReplacementFirst)) return false;
     return s.voter && s.record != nullptr && s.record->phase == Phase::kVoter;
   }));
 }
@@ -184,7 +186,8 @@ Answer join_learner(Context& c, const Seat& seat) {
   MemberRecord& member = c.record.members.at(seat.record->name);
   // It waits with a member list that a removal has made old.
   if (member.may_start && !seat.etcd->started && seat.process_is(Process::kBackoff) &&
-      seat.ended_by(End::kRetry) && !too_soon(c, "WriteTicket") && !just_done(c, "WriteTicket"))
+      seat.ended_by(End::kRetry) && !too_soon(c, "WriteTicket") && !just_done(c, "WriteTicket") &&
+      !mutant(base::Mutant::kOldMemberList))
     return soon(Answer::act(Reason::kLearnerAdded, WriteTicket{member.name},
                             member.name + " gets the member list of now"));
   if (member.may_start) return Answer::nothing();
@@ -204,7 +207,10 @@ Answer join_learner(Context& c, const Seat& seat) {
 // --- members that are not ours ------------------------------------------------------------------
 
 Answer settle_stranger(Context& c, const Seat& seat) {
-  if (seat.etcd->started) return Answer::nothing();  // never touched; status reports it
+  const bool touched = mutant(base::Mutant::kStrangerRemoved);
+  if (seat.etcd->started && !touched) return Answer::nothing();  // status reports it
+  if (mutant(base::Mutant::kOrphanStays) || mutant(base::Mutant::kTimeoutMeansNotAdded))
+    return Answer::nothing();
   if (!c.view.may_remove(seat))
     return Answer::wait(Reason::kQuorumUnsafe, "an orphan waits for its removal", kPause);
   if (!too_soon(c, "RemoveMember"))
@@ -216,6 +222,9 @@ Answer settle_stranger(Context& c, const Seat& seat) {
 
 Answer settle_ours(Context& c, const Seat& seat) {
   const bool listed = seat.etcd != nullptr;
+  if (listed && !seat.voter && seat.record->phase != Phase::kAdding &&
+      seat.record->phase != Phase::kLearner && mutant(base::Mutant::kOrphanStays))
+    return Answer::nothing();
   switch (seat.record->phase) {
     case Phase::kRetired:
       if (listed) return finish_removal(c, seat);
@@ -229,6 +238,9 @@ Answer settle_ours(Context& c, const Seat& seat) {
     case Phase::kRemoving:
       return listed ? finish_removal(c, seat) : Answer::nothing();
     case Phase::kAdding:
+      if (!listed && mutant(base::Mutant::kTimeoutMeansNotAdded) && c.seen.last &&
+          c.seen.last->outcome == Outcome::kMayHaveHappened)
+        return give_up_join(c, seat, "it was not added");
       if (!listed && !seat.record->id) return add_again(c, seat);
       if (!listed) return give_up_join(c, seat, "someone else removed it");
       adopt(c, seat);
@@ -280,7 +292,9 @@ Answer grow(Context& c, int target) {
   tell(c, why, message);
   Action action = AddLearner{member.name, member.addresses.peer_url};
   c.record.members[member.name] = std::move(member);
-  return soon(Answer::act(why, std::move(action), std::move(message)));
+  Answer answer = soon(Answer::act(why, std::move(action), std::move(message)));
+  answer.overtakes = mutant(base::Mutant::kSecondChangeAtOnce);
+  return answer;
 }
 
 // The one whose removal costs least: not healthy first, then the highest ordinal.
@@ -349,8 +363,9 @@ Answer promote_learner(Context& c) {
   // Before it votes its ticket says so: from then on blank data is a loss.
   const bool ticket_known = seat.facts != nullptr && seat.facts->ticket.known();
   const bool latched =
-      member.permit == Permit::kData &&
-      (ticket_known ? *seat.facts->ticket == Permit::kData : just_done(c, "WriteTicket"));
+      mutant(base::Mutant::kPromoteBeforeTheTicket) ||
+      (member.permit == Permit::kData &&
+       (ticket_known ? *seat.facts->ticket == Permit::kData : just_done(c, "WriteTicket")));
   if (!latched) {
     member.permit = Permit::kData;
     return soon(Answer::act(Reason::kTicketLatched, WriteTicket{member.name},
@@ -368,7 +383,8 @@ Answer promote_learner(Context& c) {
 Answer scale(Context& c) {
   if (!c.view.list_known || c.record.formation != Formation::kLatched || c.record.recovery)
     return Answer::nothing();
-  if (c.intent.wish == Wish::kDeleted || change_in_flight(c.view)) return Answer::nothing();
+  const bool busy = change_in_flight(c.view) && !mutant(base::Mutant::kSecondChangeAtOnce);
+  if (c.intent.wish == Wish::kDeleted || busy) return Answer::nothing();
   const int target = wanted(c);
   const int voters = our_voters(c.view);
   if (voters < target) return grow(c, target);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/mutants.h"
 #include "base/text.h"
 #include "plan/concern.h"
 #include "plan/loss.h"
@@ -105,6 +106,7 @@ Answer start_empty(Context& c, const Loss& loss) {
 
 Answer quorum_lost(Context& c) {
   if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
+  if (mutant(base::Mutant::kQuorumLossInSilence)) return Answer::nothing();
   if (c.view.quorum) {
     if (!running(c.record, OperationKind::kRecovery)) return Answer::nothing();
     take_back_question(c);

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/mutants.h"
 #include "plan/loss.h"
 #include "plan/members.h"
 #include "plan/tries.h"
@@ -58,6 +59,7 @@ Answer give_up(Context& c, const std::string& why) {
 
 // Stops everything old; no value: all that could serve is proven stopped.
 std::optional<Answer> stop_old(Context& c) {
+  if (mutant(base::Mutant::kOldRunsOn)) return std::nullopt;
   Answer answer;
   answer.kind = Answer::Kind::kAct;
   answer.reason = Reason::kRecovering;
@@ -130,12 +132,14 @@ Answer fence(Context& c) {
         base::to_rfc3339(c.record.last_quorum_read));
   }
   const MemberRecord survivor = c.record.members.at(recovery.survivor);
+  const bool keeps_token = mutant(base::Mutant::kRecoveryKeepsToken);
   leave_incarnation(c);
   c.record.incarnation = c.seen.fresh_incarnation;
-  c.record.token = fmt::format("{}-{}", c.record.key.name, c.seen.fresh_incarnation);
+  c.record.token = keeps_token ? before.token
+                               : fmt::format("{}-{}", c.record.key.name, c.seen.fresh_incarnation);
   std::vector<MemberRecord> fresh = offers(c, 1);
   if (c.seen.fresh_incarnation.empty() || fresh.empty() ||
-      c.record.old_tokens.contains(c.record.token)) {
+      (!keeps_token && c.record.old_tokens.contains(c.record.token))) {
     c.record = before;
     return gate("a fresh name, address and volume are awaited");
   }

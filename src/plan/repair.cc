@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/mutants.h"
 #include "base/text.h"
 #include "plan/concern.h"
 
@@ -27,6 +28,8 @@ bool may_be_missed(const Context& c, const Seat& seat) {
 bool shall_run(const Context& c, const Seat& seat) {
   if (seat.record == nullptr) return false;
   if (may_be_missed(c, seat)) return true;
+  if (seat.record->phase == Phase::kRetired && mutant(base::Mutant::kRemovedStartsAgain))
+    return true;
   if (!seat.record->may_start) return false;
   if (seat.record->phase != Phase::kVoter && seat.record->phase != Phase::kLearner) return false;
   return !c.view.list_known || seat.etcd != nullptr;  // else it was removed: never again
@@ -34,7 +37,9 @@ bool shall_run(const Context& c, const Seat& seat) {
 
 // The guard of it is gone. Its own tries are counted by the guard; ours are spaced by the start.
 bool to_be_started(const Seat& seat, base::Instant now) {
-  if (!seat.process_is(Process::kStopped) || never_again(seat)) return false;
+  if (!seat.process_is(Process::kStopped)) return false;
+  const bool anew = data_lost(seat) && mutant(base::Mutant::kBeginAnewOnEmptyDisk);
+  if (never_again(seat) && !anew) return false;
   if (seat.ended_by(End::kNoVolume) && !seat.data_is(Data::kOwn)) return false;
   const auto failures = seat.facts->ended ? std::min(seat.facts->ended->failures, 6U) : 0U;
   return now - seat.record->started_at >= kPause * (1 << failures);
@@ -77,7 +82,8 @@ std::optional<Reason> why_replace(const Context& c, const Seat& seat) {
       c.now - seat.facts->ended->at >= kLateMount)
     return Reason::kMemberVolumeGone;
   if (&seat == c.view.leader || !seat.record->unreachable_since) return std::nullopt;
-  if (c.now - *seat.record->unreachable_since < c.intent.cluster.spec.repair_timeout)
+  if (c.now - *seat.record->unreachable_since < c.intent.cluster.spec.repair_timeout ||
+      mutant(base::Mutant::kUnreachableForEver))
     return std::nullopt;
   if (!shared_cause(c, seat).empty()) return std::nullopt;
   return Reason::kMemberTimedOut;
@@ -126,6 +132,7 @@ Answer wait_for(const Context& c, const Seat& seat) {
 
 Answer start_members(Context& c) {
   if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
+  if (mutant(base::Mutant::kExitedStaysDown)) return Answer::nothing();
   Answer answer;
   answer.kind = Answer::Kind::kAct;
   answer.reason = Reason::kMemberStart;
@@ -146,6 +153,10 @@ Answer start_members(Context& c) {
     MemberRecord& member = c.record.members.at(name);
     member.may_start = true;
     member.started_at = c.now;
+    if (mutant(base::Mutant::kBeginAnewOnEmptyDisk) && data_lost(*c.view.by_name(name))) {
+      c.record.members.at(name).permit = Permit::kBootstrap;
+      answer.steps.push_back({PrepareMember{name}, Reason::kMemberStart});
+    }
     answer.steps.push_back({StartMember{name}, Reason::kMemberStart});
   }
   answer.message = base::join(names, ", ") + " shall run and did not: started";
@@ -160,6 +171,9 @@ Answer start_members(Context& c) {
 
 Answer repair_member(Context& c) {
   if (!c.view.list_known || c.record.formation != Formation::kLatched || c.record.recovery)
+    return Answer::nothing();
+  if (mutant(base::Mutant::kReplacementFirst) &&
+      static_cast<int>(c.view.voters) <= c.intent.cluster.spec.size)
     return Answer::nothing();
   const Seat* waiting = nullptr;
   const Seat* unsafe = nullptr;

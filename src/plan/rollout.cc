@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/mutants.h"
 #include "plan/concern.h"
 #include "plan/members.h"
 #include "plan/quorum.h"
@@ -32,8 +33,8 @@ bool runs_as_recorded(const Seat& seat) {
 }
 
 bool fits(const Record& target, const Seat& seat) {
-  return seat.record->version == target.version &&
-         seat.record->template_hash == target.template_hash && runs_as_recorded(seat);
+  const bool same = seat.record->version == target.version || mutant(base::Mutant::kVersionIgnored);
+  return same && seat.record->template_hash == target.template_hash && runs_as_recorded(seat);
 }
 
 bool takes_part(const Seat& seat) {
@@ -90,6 +91,8 @@ std::optional<Answer> need_binary(const Context& c, const api::Version& version)
 // flags that were written for one version are not tried on another. An answer: why it is not taken.
 std::optional<Answer> latch_target(Context& c) {
   if (c.intent.wish != Wish::kPresent) return std::nullopt;
+  if (mutant(base::Mutant::kNoWayBack) && c.record.operation && c.record.operation->halted)
+    return std::nullopt;
   const api::Version& wanted = c.intent.cluster.spec.version;
   if (wanted == c.record.version) {
     c.record.template_hash = c.intent.template_hash;
@@ -168,6 +171,7 @@ bool only_no_space(const Context& c) {
 
 // Why no healthy member may be restarted now; empty: one may.
 std::string preflight(const Context& c, bool version_changes) {
+  if (mutant(base::Mutant::kAllAtOnce)) return {};
   if (std::string problem = not_all_healthy(c.view); !problem.empty()) return problem;
   if (!c.seen.alarms.known()) return "the alarms are not known";
   if (!c.seen.alarms->empty() && (version_changes || !only_no_space(c))) return "an alarm is set";
@@ -207,13 +211,14 @@ Answer wait_for_health(Context& c, const std::string& problem, bool version_chan
 }
 
 const Seat* next_misfit(const Context& c) {
-  const Seat* leader = nullptr;
+  const Seat* last = nullptr;  // the leader
   for (const Seat& seat : c.view.seats) {
     if (!takes_part(seat) || fits(c.record, seat)) continue;
-    if (c.view.leader == nullptr || c.view.leader->record != seat.record) return &seat;
-    leader = &seat;
+    const bool leads = c.view.leader != nullptr && c.view.leader->record == seat.record;
+    if (leads == mutant(base::Mutant::kLeaderFirst)) return &seat;
+    last = &seat;
   }
-  return leader;
+  return last;
 }
 
 Answer finish(Context& c) {
@@ -231,7 +236,8 @@ Answer restart_next(Context& c, const Seat& next) {
   const bool version = next.record->version != c.record.version;
   if (const std::string problem = preflight(c, version); !problem.empty())
     return wait_for_health(c, problem, version);
-  const bool leads = c.view.leader != nullptr && c.view.leader->record == next.record;
+  const bool leads = c.view.leader != nullptr && c.view.leader->record == next.record &&
+                     !mutant(base::Mutant::kLeaderFirst);
   if (leads && failures_of(c.seen, "MoveLeader") < kMoveTries) {
     const Record& target = c.record;
     const Seat* to = best_transferee(
@@ -244,7 +250,7 @@ Answer restart_next(Context& c, const Seat& next) {
       return answer;
     }
   }
-  const bool outage = c.view.voters <= 2;
+  const bool outage = c.view.voters <= 2 || mutant(base::Mutant::kAllAtOnce);
   if (!outage && !c.view.may_stop(next))
     return Answer::wait(Reason::kQuorumUnsafe,
                         fmt::format("{} is not restarted: too few would be left", next.name()), 2s);
@@ -262,7 +268,7 @@ Answer restart_next(Context& c, const Seat& next) {
 bool below_the_cluster(const Context& c) {
   const int moved = std::max(c.record.highest_minor_seen,
                              c.seen.cluster_version.known() ? c.seen.cluster_version->minor : 0);
-  return c.record.version.minor < moved &&
+  return c.record.version.minor < moved && !mutant(base::Mutant::kDowngradeAfterTheFlip) &&
          std::ranges::any_of(
              c.view.seats,
              [&](const Seat& s) { return takes_part(s) && c.record.version < s.record->version; });

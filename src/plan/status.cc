@@ -6,6 +6,7 @@
 #include <array>
 
 #include "api/hazards.h"
+#include "base/mutants.h"
 #include "base/text.h"
 #include "plan/members.h"
 
@@ -91,7 +92,7 @@ void say_available(const Story& s) {
     return s.say(ConditionType::kAvailable, Truth::kFalse,
                  name_of(first == nullptr ? Reason::kBootstrap : first->reason),
                  first == nullptr ? "the cluster is not formed yet" : first->message);
-  if (s.view.quorum)
+  if (s.view.quorum || (mutant(base::Mutant::kAvailableByProcesses) && !proven_down(s)))
     return s.say(ConditionType::kAvailable, Truth::kTrue, kPlain,
                  fmt::format("a quorum read succeeded; {} of {} voters are healthy{}",
                              s.view.healthy_voters, s.view.voters, not_healthy(s.view)));
@@ -105,7 +106,7 @@ void say_available(const Story& s) {
     return s.say(ConditionType::kAvailable, Truth::kFalse, name_of(Reason::kQuorumLost),
                  why == nullptr ? "fewer than a quorum of voters run" : why->message);
   }
-  const bool fresh = read_is_fresh(s);
+  const bool fresh = read_is_fresh(s) || mutant(base::Mutant::kStatusFreezes);
   s.say(ConditionType::kAvailable, fresh ? Truth::kTrue : Truth::kUnknown,
         fresh ? kPlain : "NoQuorumRead", last_read(s));
 }

@@ -7,6 +7,7 @@
 
 #include "api/hazards.h"
 #include "api/upgrade_path.h"
+#include "base/mutants.h"
 #include "base/text.h"
 #include "plan/members.h"
 
@@ -34,8 +35,9 @@ std::vector<api::Version> running_versions(const Context& c) {
 std::optional<api::Version> cluster_version(const Context& c, const api::Version& lowest) {
   int minor = c.record.highest_minor_seen;
   if (c.seen.cluster_version.known()) minor = std::max(minor, c.seen.cluster_version->minor);
+  if (mutant(base::Mutant::kDowngradeAfterTheFlip)) minor = 0;
   const bool whole = c.view.quorum && c.view.healthy_voters == c.view.voters;
-  if (whole) minor = std::max(minor, lowest.minor);
+  if (whole && !mutant(base::Mutant::kDowngradeAfterTheFlip)) minor = std::max(minor, lowest.minor);
   if (minor == 0) return std::nullopt;
   return api::Version{lowest.major, minor, 0, ""};
 }
@@ -95,6 +97,9 @@ VersionVerdict judge_version(const Context& c, const api::Version& to) {
   facts.members = static_cast<int>(c.view.voters);
   for (const api::Version& from : running) {
     if (from == to) continue;  // it ran before: nothing forbids to go back to it
+    if (from < to ? mutant(base::Mutant::kMinorSkipped)
+                  : mutant(base::Mutant::kDowngradeAfterTheFlip))
+      continue;
     const api::StepAnswer answer = api::check_step(from, to, facts);
     if (!answer.allowed) return refuse(answer, to < from, facts.cluster_version.has_value());
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutants.h"
 #include "plan/quorum.h"
 
 namespace plan {
@@ -19,7 +20,12 @@ std::string_view host_port(std::string_view url) {
 // A list of another cluster id is not this cluster's: as good as none.
 const Membership* trusted_list(const Record& record, const Observation& seen) {
   const Membership* list = seen.membership.get();
+  if (list == nullptr && mutant(base::Mutant::kListErrorMeansNoMembers)) {
+    static const Membership kNobody;
+    return &kNobody;
+  }
   if (list == nullptr || list->members.empty()) return nullptr;
+  if (mutant(base::Mutant::kForeignListIsTrusted)) return list;
   if (record.cluster_id && list->cluster_id != record.cluster_id) return nullptr;
   return list;
 }
@@ -29,6 +35,7 @@ const EtcdMember* find_in(const Membership& list, const MemberRecord& member) {
   if (member.phase == Phase::kSurvivor) return nullptr;
   if (!member.id && member.phase == Phase::kRetired) return nullptr;
   const auto at = std::ranges::find_if(list.members, [&](const EtcdMember& m) {
+    if (!member.id && mutant(base::Mutant::kOrphanByName)) return m.name == member.name;
     return member.id ? m.id == member.id : same_peer(m.peer_url, member.addresses.peer_url);
   });
   return at == list.members.end() ? nullptr : &*at;
@@ -56,7 +63,8 @@ base::MemberId leader_of(const Observation& seen, base::ClusterId cluster) {
 
 void join(Seat& seat, const Observation& seen, base::ClusterId cluster, base::MemberId leader) {
   seat.status = status_of(seen, seat.id());
-  seat.voter = seat.etcd != nullptr && !seat.etcd->learner;
+  seat.voter =
+      seat.etcd != nullptr && (!seat.etcd->learner || mutant(base::Mutant::kLearnerCountsAsVoter));
   seat.healthy = seat.etcd != nullptr && seat.etcd->started && seat.status != nullptr && leader &&
                  seat.status->leader == leader && seat.status->cluster_id == cluster;
 }
@@ -183,15 +191,18 @@ bool View::may_stop(const Seat& seat) const {
 }
 
 bool View::may_add() const {
+  if (mutant(base::Mutant::kAddWhileOneIsDown)) return list_known;
   return list_known && healthy_voters >= std::min(voters, quorum_of(voters + 1));
 }
 
 bool View::may_promote(const Seat& seat) const {
   if (!list_known || seat.etcd == nullptr || seat.voter || !seat.healthy) return false;
+  if (mutant(base::Mutant::kPromoteWhileOneIsDown)) return true;
   return healthy_voters >= quorum_of(voters) && healthy_voters + 1 >= quorum_of(voters + 1);
 }
 
 bool View::may_remove(const Seat& seat) const {
+  if (mutant(base::Mutant::kRemoveBelowQuorum)) return list_known && seat.etcd != nullptr;
   if (!list_known || seat.etcd == nullptr || healthy_voters < quorum_of(voters)) return false;
   if (!seat.voter) return true;
   const std::size_t left = healthy_voters - (seat.healthy ? 1 : 0);
@@ -240,8 +251,11 @@ View look(const Intent& /*intent*/, const Record& record, const Observation& see
                     [](const Seat& s) { return s.etcd->id; });
   for (Seat& seat : view.seats) {
     join(seat, seen, cluster, leader);
-    view.voters += seat.voter ? 1U : 0U;
-    view.healthy_voters += seat.voter && seat.healthy ? 1U : 0U;
+    const bool counts = seat.healthy || !mutant(base::Mutant::kQuorumOfTheLiving);
+    const bool well = seat.healthy || (mutant(base::Mutant::kHealthyByItsProcess) &&
+                                       seat.process_is(Process::kRunning));
+    view.voters += seat.voter && counts ? 1U : 0U;
+    view.healthy_voters += seat.voter && well ? 1U : 0U;
   }
   const Seat* leading = view.by_id(leader);
   if (leading != nullptr && leading->voter) view.leader = leading;

@@ -1,6 +1,7 @@
 // Actions on the live cluster. Each reads the membership again right before its call.
 #include <algorithm>
 
+#include "base/mutants.h"
 #include "drivers/live/cluster.h"
 
 namespace live {
@@ -35,8 +36,9 @@ base::Result<Cluster::Live> Cluster::live(const Call& call) {
     if (member.phase != plan::Phase::kVoter || call.stop.stop_requested()) continue;
     const Api api = endpoints_.at(member.addresses.client_url);
     const auto status = api->status(kStatus);
-    if (!status || !status->leader || status->learner) continue;
-    auto list = api->member_list(true, kRead);
+    const bool leads = status && (status->leader || mutant(base::Mutant::kStaleList));
+    if (!leads || status->learner) continue;
+    auto list = api->member_list(!mutant(base::Mutant::kStaleList), kRead);
     if (list && cluster && list->cluster_id != cluster) {
       problems = name + " is of cluster " + base::to_text(list->cluster_id);
       continue;
@@ -63,7 +65,8 @@ engine::ApplyResult Cluster::act(const plan::AddLearner& a, const Call& call) {
     for (const auto& url : m.peer_urls)
       if (host_port(url) == host_port(a.peer_url))
         return done("it is in the list already as " + base::to_text(m.id));
-  return result_of(now->api->member_add(a.peer_url, true, kChange));
+  const bool learner = !mutant(base::Mutant::kAddAsVoter);
+  return result_of(now->api->member_add(a.peer_url, learner, kChange));
 }
 
 engine::ApplyResult Cluster::act(const plan::PromoteMember& a, const Call& call) {
@@ -89,6 +92,8 @@ engine::ApplyResult Cluster::act(const plan::RemoveMember& a, const Call& call) 
         if (status && status->leader) through = other;
       }
   }
+  if (mutant(base::Mutant::kWrongMemberRemoved))
+    return result_of(through->member_remove(now->list.members.front().id, kChange));
   return result_of(through->member_remove(a.id, kChange));
 }
 

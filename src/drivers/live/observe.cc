@@ -2,6 +2,7 @@
 // alarms.
 #include <algorithm>
 
+#include "base/mutants.h"
 #include "drivers/live/cluster.h"
 
 namespace live {
@@ -70,7 +71,7 @@ bool Cluster::see_membership_at(const std::string& url, bool old, plan::Observat
       return false;
     }
   }
-  const auto list = api->member_list(true, kRead);
+  const auto list = api->member_list(!mutant(base::Mutant::kStaleList), kRead);
   if (!list) {
     seen.membership = base::Fact<plan::Membership>::unknown(list.error().message);
     seen.quorum_read = base::Fact<base::Instant>::unknown(list.error().message);
@@ -105,7 +106,8 @@ void Cluster::see_membership(const Call& call, plan::Observation& seen) {
   };
   std::vector<Candidate> candidates;
   for (const auto& [id, status] : seen.statuses) {
-    if (!status.known() || !status->leader || status->learner) continue;
+    const bool leads = status.known() && (status->leader || mutant(base::Mutant::kStaleList));
+    if (!leads || status->learner) continue;
     for (const auto& [name, member] : call.job.record.members) {
       const bool is_it = member.id == id;
       const bool may_be = !member.id && member.phase == plan::Phase::kForming;
