@@ -8,6 +8,7 @@
 #include "base/mutants.h"
 #include "base/text.h"
 #include "plan/concern.h"
+#include "plan/members.h"
 #include "plan/quorum.h"
 
 namespace plan {
@@ -127,7 +128,8 @@ Answer discard(Context& c, bool failed, const std::string& why) {
 Answer discarded(Context& c) {
   if (!just_done(c, "DiscardFormation"))
     return Answer::act(Reason::kBootstrapRestarted, DiscardFormation{},
-                       "the formation is thrown away: " + c.record.operation->note);
+                       "the formation is thrown away: " + c.record.operation->note +
+                           why_not_done(c.seen, "DiscardFormation"));
   c.record.old_tokens.insert(c.record.token);
   c.record.token.clear();
   c.record.incarnation.clear();

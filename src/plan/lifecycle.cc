@@ -74,7 +74,8 @@ std::optional<Answer> stop_everything(Context& c, Reason why, std::string_view w
   Answer answer;
   answer.kind = Answer::Kind::kAct;
   answer.reason = why;
-  answer.message = fmt::format("{}: stopping {}", what, names_of(steps));
+  answer.message =
+      fmt::format("{}: stopping {}{}", what, names_of(steps), why_not_done(c.seen, "StopMember"));
   answer.steps = std::move(steps);
   // A stop that fails again and again is not repeated at once.
   answer.look_again = failures_of(c.seen, "StopMember") > 0 ? base::Duration(5s) : 500ms;
@@ -150,7 +151,8 @@ Answer delete_cluster(Context& c) {
          keep ? "no member runs; the data is kept" : "no member runs; the data is removed");
   }
   return Answer::act(Reason::kDeleteDone, DeleteCluster{!keep},
-                     keep ? "deleted; the data is kept" : "deleted with its data");
+                     (keep ? "deleted; the data is kept" : "deleted with its data") +
+                         why_not_done(c.seen, "DeleteCluster"));
 }
 
 Answer stop_or_pause(Context& c) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/ids.h"
 #include "base/mutants.h"
@@ -66,6 +67,11 @@ std::uint32_t failures_of(const Observation& seen, std::string_view action) {
   return std::max<std::uint32_t>(seen.last->failures, 1);
 }
 
+std::string why_not_done(const Observation& seen, std::string_view action) {
+  if (failures_of(seen, action) == 0 || seen.last->text.empty()) return {};
+  return "; not done yet: " + seen.last->text;
+}
+
 bool is_approved(const Intent& intent, const std::string& operation, base::Instant now) {
   return std::ranges::any_of(intent.approvals, [&](const Approval& a) {
     const bool same = a.operation == operation || mutant(base::Mutant::kAnyApproval);
@@ -77,6 +83,17 @@ std::string approve_command(const Record& record, const std::string& operation) 
   const base::ClusterKey& key = record.key;
   return fmt::format("`etcd-operator approve {}` (operation {})",
                      key.ns == "default" ? key.name : key.text(), operation);
+}
+
+void hidden_last(const View& view, std::vector<Step>& stops) {
+  const auto is_hidden = [&](const Step& step) {
+    const Seat* seat = view.by_name(std::get<StopMember>(step.action).member);
+    return seat == nullptr || seat->facts == nullptr || !seat->facts->process.known();
+  };
+  std::vector<Step> hidden;
+  std::ranges::copy_if(stops, std::back_inserter(hidden), is_hidden);
+  std::erase_if(stops, is_hidden);
+  stops.insert(stops.end(), hidden.begin(), hidden.end());
 }
 
 std::vector<Step> stop_all(const View& view, Reason why) {
@@ -91,6 +108,7 @@ std::vector<Step> stop_all(const View& view, Reason why) {
       steps.push_back(std::move(step));
   }
   if (leader) steps.push_back(*std::move(leader));
+  hidden_last(view, steps);
   return steps;
 }
 

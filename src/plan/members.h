@@ -32,11 +32,17 @@ const Seat* best_transferee(const View& view, const std::function<bool(const Sea
 // The same step failed or had no clear end that often in a row just before.
 std::uint32_t failures_of(const Observation& seen, std::string_view action);
 
+// "; not done yet: TEXT", when that step just failed; else empty.
+std::string why_not_done(const Observation& seen, std::string_view action);
+
 bool is_approved(const Intent& intent, const std::string& operation, base::Instant now);
 // What a person types to approve the operation in the record.
 std::string approve_command(const Record& record, const std::string& operation);
 
-// A step for each current or old member that is not proven stopped, the leader last.
+// Of steps StopMember: who is out of sight goes last. A step that is not done ends a plan, and must
+// not keep those from stopping that can.
+void hidden_last(const View& view, std::vector<Step>& stops);
+// A step for each current or old member that is not proven stopped, the leader after the others.
 std::vector<Step> stop_all(const View& view, Reason why);
 
 }  // namespace plan

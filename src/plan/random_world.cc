@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
+
 #include "plan/property.h"
 
 namespace plan::test {
@@ -313,8 +315,16 @@ void draw_disaster(World& w) {
   if (chance(10)) w.record.strangers = {"f00 at https://192.0.2.9:2380"};
   if (chance(40)) draw_recovery(w.record);
   if (chance(70)) w.intent.cluster.spec.recovery.on_quorum_loss = api::OnQuorumLoss::kAutomatic;
-  for (const auto& [name, m] : w.record.members) {
+  for (auto& [name, m] : w.record.members) {
+    const bool one = std::ranges::any_of(
+        w.record.members, [](const auto& e) { return e.second.phase == Phase::kRemoving; });
+    if (!one && m.phase == Phase::kVoter && chance(10)) {
+      m.phase = Phase::kRemoving;
+      m.may_start = false;
+    }
+    if (chance(70)) m.started_at = start() - 2h;
     if (chance(97)) w.seen.members[name] = draw_remains(w.record);
+    if (w.record.recovery && chance(50)) w.seen.members[name].process = Process::kStopped;
     auto& status = w.seen.statuses[m.id];
     const auto facts = w.seen.members.find(name);
     const bool runs = facts != w.seen.members.end() && facts->second.process == Process::kRunning;
@@ -354,6 +364,16 @@ World draw_world() {
   seen.client_certificate_published = chance(80);
   seen.survivor_snapshot = fact(chance(50));
   if (chance(40)) draw_last(seen);
+  const bool exports = w.record.recovery && w.record.operation->step == "export";
+  if (exports && chance(70)) {
+    const bool done = chance(80);
+    seen.last = LastAct{"ExportSurvivor",
+                        done ? Outcome::kDone : Outcome::kRefused,
+                        "a record fails its check sum",
+                        start(),
+                        done ? 0U : 1U,
+                        !done};
+  }
   for (int i = 0; i < below(9); ++i) {
     seen.addresses[w.record.next_ordinal + i] = addresses_of(w.record.next_ordinal + i);
     seen.fresh_volumes.push_back(fmt::format("v{}", w.record.next_ordinal + i));

@@ -77,6 +77,7 @@ std::optional<Answer> stop_old(Context& c) {
     answer.steps.push_back({StopMember{name}, Reason::kRecovering});
   }
   if (answer.steps.empty()) return std::nullopt;
+  hidden_last(c.view, answer.steps);
   c.record.operation->step = "stop";
   if (too_soon(c, "StopMember")) {
     return gate(fmt::format("{} must be seen to have stopped: {}", names, c.seen.last->text));
@@ -253,6 +254,7 @@ Answer latch(Context& c, const Seat& seat) {
   c.record.formation = Formation::kLatched;
   c.record.bootstrap_source = fmt::format("Survivor {}: {}", recovery.survivor, recovery.bound);
   c.record.bootstrapped_at = c.now;
+  c.record.last_quorum_read = c.now;
   c.record.recovery.reset();
   c.record.operation.reset();
   const std::string text = fmt::format("recovered from {}: {}", recovery.survivor, recovery.bound);

@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/mutants.h"
 #include "base/text.h"
 #include "plan/concern.h"
+#include "plan/members.h"
 
 namespace plan {
 namespace {
@@ -133,31 +135,42 @@ Answer wait_for(const Context& c, const Seat& seat) {
 Answer start_members(Context& c) {
   if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
   if (mutant(base::Mutant::kExitedStaysDown)) return Answer::nothing();
+  std::vector<const Seat*> due;
+  std::optional<Answer> missing;  // what one lacks does not hold up the others
+  for (const Seat& seat : c.view.seats) {
+    if (!shall_run(c, seat) || !to_be_started(seat, c.now)) continue;
+    auto lacks = binary_missing(c, *seat.record);
+    if (!lacks) due.push_back(&seat);
+    if (lacks && !missing) missing = std::move(lacks);
+  }
+  if (due.empty()) return missing ? *std::move(missing) : Answer::nothing();
+  if (too_soon(c, "StartMember"))
+    return Answer::wait(Reason::kMemberStart, "a member cannot be started: " + c.seen.last->text,
+                        kPause);
+  // A step that is not done ends a plan: then one at a time, who waits longest first.
+  if (failures_of(c.seen, "StartMember") > 0) {
+    const auto waits = [](const Seat* seat) {
+      return std::pair(seat->record->started_at, -seat->record->ordinal);
+    };
+    due = {*std::ranges::min_element(due, {}, waits)};
+  }
   Answer answer;
   answer.kind = Answer::Kind::kAct;
   answer.reason = Reason::kMemberStart;
   answer.look_again = kSoon;
   std::vector<std::string> names;
   std::string missed;
-  for (const Seat& seat : c.view.seats) {
-    if (!shall_run(c, seat) || !to_be_started(seat, c.now)) continue;
-    if (auto missing = binary_missing(c, *seat.record)) return *std::move(missing);
-    names.push_back(seat.record->name);
-    if (seat.record->phase == Phase::kRemoving) missed = seat.record->name;
-  }
-  if (names.empty()) return Answer::nothing();
-  if (too_soon(c, "StartMember"))
-    return Answer::wait(Reason::kMemberStart, "a member cannot be started: " + c.seen.last->text,
-                        kPause);
-  for (const std::string& name : names) {
-    MemberRecord& member = c.record.members.at(name);
+  for (const Seat* seat : due) {
+    MemberRecord& member = c.record.members.at(seat->record->name);
     member.may_start = true;
     member.started_at = c.now;
-    if (mutant(base::Mutant::kBeginAnewOnEmptyDisk) && data_lost(*c.view.by_name(name))) {
-      c.record.members.at(name).permit = Permit::kBootstrap;
-      answer.steps.push_back({PrepareMember{name}, Reason::kMemberStart});
+    if (mutant(base::Mutant::kBeginAnewOnEmptyDisk) && data_lost(*seat)) {
+      member.permit = Permit::kBootstrap;
+      answer.steps.push_back({PrepareMember{member.name}, Reason::kMemberStart});
     }
-    answer.steps.push_back({StartMember{name}, Reason::kMemberStart});
+    answer.steps.push_back({StartMember{member.name}, Reason::kMemberStart});
+    names.push_back(member.name);
+    if (member.phase == Phase::kRemoving) missed = member.name;
   }
   answer.message = base::join(names, ", ") + " shall run and did not: started";
   if (!missed.empty())
