@@ -150,11 +150,6 @@ int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 3;
   const int clusters = argc > 2 ? std::atoi(argv[2]) : 50;
   fmt::print("| what | median | goal |\n|---|---|---|\n");
-  for (const char* name : {"etcd-operator", "etcd-guard"})
-    fmt::print(
-        "| {} on disk | {:.1f} MB | {} |\n", name,
-        static_cast<double>(std::filesystem::file_size(std::string(EO_BIN_DIR) + "/" + name)) / 1e6,
-        std::string(name) == "etcd-guard" ? "< 3 MB" : "≤ 20 MB");
   life_of_a_cluster(rounds);
   fleet(clusters);
   return 0;
