@@ -46,8 +46,12 @@ TEST_F(RandomCrashTest, KilledAtRandomItAlwaysConverges) {
     sandbox_.start_operator();
     if (i % 10 == 9) {
       declare(3);
-      ASSERT_TRUE(eventually(180s, [&] { return settled(3); })) << say();
-      lose(with_role("follower"));
+      std::string victim;
+      ASSERT_TRUE(eventually(180s, [&] {
+        victim = with_role("follower");
+        return settled(3) && !victim.empty();
+      })) << say();
+      lose(victim);
     }
   }
   fmt::print("{} of {} kills met the operator at work\n", at_work, kills);

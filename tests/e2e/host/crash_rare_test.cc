@@ -45,7 +45,7 @@ class RareCrashTest : public CrashTest {
     sandbox_.kill_operator();
     arm({"DeleteCluster.before", "DeleteCluster.after"});
     const auto seen = [&] { return logged_since_step("IntentChanged") && settled(1); };
-    step("armed for a deletion", seen, true);
+    step_as_armed("armed for a deletion", seen);
   }
 };
 
@@ -113,7 +113,7 @@ TEST_F(RareCrashTest, ThroughAFetchAFormationThrownAwayLeavesAndDeletion) {
   ASSERT_NO_FATAL_FAILURE(arm_for_deletion());
   sandbox_.remove("c.yaml");
   ASSERT_NO_FATAL_FAILURE(
-      step("deletion, data kept", [&] { return done_since_step("DeleteCluster"); }, true));
+      step_as_armed("deletion, data kept", [&] { return done_since_step("DeleteCluster"); }));
   EXPECT_EQ(sandbox_.guard_pid("c", member), 0);
   more_ += "  persistentVolumeClaimRetentionPolicy:\n    whenDeleted: Delete\n";
   declare(1);
@@ -128,7 +128,7 @@ TEST_F(RareCrashTest, ThroughAFetchAFormationThrownAwayLeavesAndDeletion) {
     return logged_since_step("fault-point-hit DeleteCluster.after") &&
            !fs::exists(sandbox_.member_dir("c", member));
   };
-  ASSERT_NO_FATAL_FAILURE(step("deletion with the data", deleted, true));
+  ASSERT_NO_FATAL_FAILURE(step_as_armed("deletion with the data", deleted));
   expect_all_met();
 }
 

@@ -28,6 +28,7 @@ TEST_F(CrashTest, ThroughCreateScaleReplaceUpgradeAndRecovery) {
   declare(3);
   ASSERT_NO_FATAL_FAILURE(step("scale down", [&] { return settled(3); }));
   const auto before = sandbox_.members("c");
+  ASSERT_EQ(before.size(), 3U);
   lose(with_role("follower"));
   ASSERT_NO_FATAL_FAILURE(step("replace", [&] {
     if (!settled(3)) return false;
