@@ -247,7 +247,8 @@ MemberFacts draw_remains(const Record& record) {
     f.data = Data::kOwn;
     f.ended = Ending{chance(50) ? End::kRemoved : End::kDataLost, "its last words", ago(), 1};
   }
-  if (chance(92)) f.process = chance(80) ? Process::kStopped : any<Process>(4);
+  if (chance(95)) f.process = chance(80) ? Process::kStopped : any<Process>(4);
+  if (chance(6)) f.process = base::Fact<Process>::unknown("its lock cannot be read");
   if (chance(70)) {
     f.log_term = 4U + static_cast<unsigned>(below(2));
     f.log_index = 9'000U + static_cast<unsigned>(below(4));
