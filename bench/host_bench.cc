@@ -61,6 +61,12 @@ std::string follower(const e2e::Sandbox& sandbox) {
   return "";
 }
 
+std::string client_url(const e2e::Sandbox& sandbox, const std::string& member) {
+  for (const auto& m : e2e::listed(sandbox, "c"))
+    if (m.name == member && !m.client_urls.empty()) return m.client_urls.front();
+  return "";
+}
+
 void life_of_a_cluster(int rounds) {
   Row create{"create 3 → 3 voters", "≤ 6 s", {}, "s"};
   Row up{"3 → 5", "≤ 6 s, ≤ 10 s on 3.5.12", {}, "s"};
@@ -83,11 +89,16 @@ void life_of_a_cluster(int rounds) {
     add(rss, e2e::rss_mb(sandbox.operator_pid()));
     const std::string victim = follower(sandbox);
     const pid_t old = sandbox.etcd_pid("c", victim);
+    const auto url = client_url(sandbox, victim);
+    const auto tls = sandbox.access("c")->tls;
     sandbox.kill_etcd("c", victim);
+    // Asked of the member itself: a status may still be of before.
     add(killed, timed([&] {
           const pid_t now = sandbox.etcd_pid("c", victim);
-          return now != 0 && now != old && sandbox.settled("c", 3);
+          return now != 0 && now != old &&
+                 etcd::connect(url, tls)->quorum_read(base::Duration(1'000)).has_value();
         }));
+    eventually(60s, [&] { return sandbox.settled("c", 3); });
     const std::string wiped = follower(sandbox);
     std::filesystem::remove_all(sandbox.data_dir("c", wiped));
     sandbox.kill_etcd("c", wiped);
