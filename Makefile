@@ -21,9 +21,14 @@ export GIT_CONFIG_KEY_0 := safe.directory
 export GIT_CONFIG_VALUE_0 := $(CURDIR)
 
 PROGRAMS := etcd-operator etcd-guard
+# The proof's programs; never installed anywhere but in build/bin.
+SIM_PROGRAMS := check-model
+# Of make model-deep: MEMBERS/FAULTS/EDITS, hours at most.
+MODEL ?= 5/2/1
+HOURS ?= 8
 configure = cmake --preset $(1) >build/$(1).configure.log || { cat build/$(1).configure.log; exit 1; }
 
-.PHONY: help build programs run stop etcd test test-full check lint format bench coverage clean
+.PHONY: help build programs programs-sim model-deep run stop etcd test test-full check lint format bench coverage clean
 
 help: ## this list
 	@echo "usage: make TARGET"
@@ -38,6 +43,18 @@ programs:
 	@$(call configure,release)
 	@ninja -C build/release -j$(JOBS) $(PROGRAMS)
 	@for program in $(PROGRAMS); do tools/install-program build/release/bin/$$program build/bin; done
+
+programs-sim: ## the programs of the proof (model checker, simulator), release, into build/bin/
+	@tools/setup build
+	@mkdir -p build/bin
+	@$(call configure,release)
+	@ninja -C build/release -j$(JOBS) $(SIM_PROGRAMS)
+	@for program in $(SIM_PROGRAMS); do tools/install-program build/release/bin/$$program build/bin; done
+
+model-deep: programs-sim ## the model checker for hours: make model-deep MODEL=5/2/1 HOURS=8
+	@IFS=/ read -r members faults edits <<<"$(MODEL)"; \
+	 build/bin/check-model --members $$members --faults $$faults --edits $$edits \
+	   --seconds $$(( $(HOURS) * 3600 )) --memory 12 --threads $(JOBS) --keep-going
 
 run: programs ## build, fetch the etcd that is needed, then run the clusters of .run/manifests here
 	@tools/run --state $(STATE) --manifests $(MANIFESTS)

@@ -38,6 +38,11 @@ class LedgerTest(unittest.TestCase):
         with contextlib.redirect_stdout(io.StringIO()):
             return ledger.run_stage(stage, time.monotonic() + 60)
 
+    def test_a_program_tells_how_far_it_went(self):
+        row = self.run_stage("echo 'depth: 7 states'; echo 'depth: 3/1/1'")
+        self.assertEqual(row.depth, "7 states, 3/1/1")
+        self.assertEqual((row.passed, row.failed), (1, 0))
+
     def ran(self, programs, status=0):
         """A stage whose ctest ran these programs: {name: (ctest's word, cases or None)}."""
         source = tempfile.mkdtemp(dir=self.root)

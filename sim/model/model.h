@@ -19,7 +19,8 @@ class State {
   [[nodiscard]] virtual std::size_t bytes() const = 0;  // about
 };
 
-enum class Price { kFree, kFault, kEdit };
+// kGift: costs nothing, and is not counted on to come.
+enum class Price { kFree, kGift, kFault, kEdit };
 
 struct Violation {
   std::string rule;  // "S1"; empty: none
@@ -39,6 +40,11 @@ struct Follower {
   Violation violation;
 };
 
+struct Expansion {
+  std::vector<Follower> followers;
+  bool goal = false;  // the state that was gone on from is a good end
+};
+
 // Thread-safe.
 class Model {
  public:
@@ -48,13 +54,11 @@ class Model {
   [[nodiscard]] virtual std::unique_ptr<State> root(std::size_t number) const = 0;
   // Everything that can follow, in an order that depends on nothing else. Faults and edits only
   // where they are asked for.
-  virtual std::vector<Follower> expand(const State& state, bool faults, bool edits,
-                                       Counts& counts) const = 0;
+  virtual Expansion expand(const State& state, bool faults, bool edits, Counts& counts) const = 0;
   // Takes one step; false: it is not possible here, and `state` is spoilt.
   virtual bool take(State& state, Step step, Violation& violation, Counts& counts) const = 0;
   // Equal for states that behave alike.
   [[nodiscard]] virtual Hash128 key(const State& state) const = 0;
-  [[nodiscard]] virtual bool is_goal(const State& state) const = 0;
 
   [[nodiscard]] virtual std::string text(Step step) const = 0;
   [[nodiscard]] virtual std::string text_of_root(std::size_t number) const = 0;

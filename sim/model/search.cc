@@ -28,14 +28,13 @@ struct Next {
   Price price = Price::kFree;
   Node node = kNoNode;  // known already
   Hash128 key;
-  bool goal = false;
   std::unique_ptr<State> state;
   Violation violation;
 };
 
 struct Work {
   Item item;
-  bool skip = false;
+  bool skip = false, goal = false;
   std::vector<Next> next;
 };
 
@@ -68,7 +67,8 @@ class Search {
 
   std::vector<Layer> order() const {
     std::vector<Layer> out;
-    for (int sum = 0; sum <= bounds_.most.faults + bounds_.most.edits; ++sum)
+    const int sums = std::min(bounds_.most.faults + bounds_.most.edits, bounds_.together);
+    for (int sum = 0; sum <= sums; ++sum)
       for (int faults = std::min(sum, bounds_.most.faults); faults >= 0; --faults)
         if (sum - faults <= bounds_.most.edits) out.push_back({{faults, sum - faults}, 0, 0, 0});
     return out;
@@ -78,7 +78,7 @@ class Search {
     auto state = model_.root(number);
     const Hash128 key = model_.key(*state);
     if (store_.find(key) != kNoNode) return;
-    const Node node = store_.meet(key, {}, kNoNode, number, model_.is_goal(*state));
+    const Node node = store_.meet(key, {}, kNoNode, number);
     queues_[{0, 0}].push_back({node, std::move(state)});
   }
 
@@ -109,13 +109,16 @@ class Search {
       return;
     }
     if (!work.item.state) work.item.state = make_again(work.item.node, scrap);
-    const bool faults = used.faults < bounds_.most.faults, edits = used.edits < bounds_.most.edits;
-    for (Follower& follower : model_.expand(*work.item.state, faults, edits, counts)) {
-      Next next{follower.by, follower.price, kNoNode, {}, false, nullptr, follower.violation};
+    const bool more = used.faults + used.edits < bounds_.together;
+    const bool faults = more && used.faults < bounds_.most.faults;
+    const bool edits = more && used.edits < bounds_.most.edits;
+    Expansion expansion = model_.expand(*work.item.state, faults, edits, counts);
+    work.goal = expansion.goal;
+    for (Follower& follower : expansion.followers) {
+      Next next{follower.by, follower.price, kNoNode, {}, nullptr, follower.violation};
       next.key = model_.key(*follower.state);
       next.node = store_.find(next.key);
       if (store_.is_news(next.node, after(used, next.price))) {
-        next.goal = model_.is_goal(*follower.state);
         next.state = std::move(follower.state);
       } else if (next.price != Price::kFree && next.violation.rule.empty()) {
         continue;
@@ -160,13 +163,13 @@ class Search {
     layer.states += 1;
     layer.depth = std::max(layer.depth, store_.depth(from));
     const bool first = !store_.expanded(from);
-    store_.expand(from);
+    store_.expand(from, work.goal);
     for (Next& next : work.next) {
       found_.followers += 1;
       if (!next.violation.rule.empty()) violated(from, next);
       const Used used = after(layer.used, next.price);
       if (next.state && store_.is_news(store_.find(next.key), used)) {
-        const Node node = store_.meet(next.key, used, from, next.by, next.goal);
+        const Node node = store_.meet(next.key, used, from, next.by);
         queue(node, used, std::move(next.state));
       }
       if (first && next.price == Price::kFree) edges_.emplace_back(from, store_.find(next.key));
@@ -216,6 +219,10 @@ class Search {
     for (std::size_t i = 0; i < std::min(stuck.size(), kStuckKept); ++i) {
       auto [root, steps] = store_.way_to(stuck[i]);
       found_.stuck.push_back({store_.by(root), std::move(steps), {"L", "no good end"}});
+    }
+    if (store_.size() > 0) {
+      auto [root, steps] = store_.way_to(static_cast<Node>(store_.size() - 1));
+      found_.deepest = {store_.by(root), std::move(steps), {"-", "the state that was met last"}};
     }
     return std::move(found_);
   }

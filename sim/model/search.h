@@ -15,6 +15,7 @@ namespace sim::model {
 
 struct Bounds {
   Used most;
+  int together = 32;                           // faults and edits of one way, at most
   base::Duration time{};                       // 0: no limit
   std::size_t states = 0;                      // 0: no limit
   std::size_t memory = std::size_t{6} << 30U;  // of states that are kept as they are
@@ -44,6 +45,7 @@ struct Found {
   std::vector<Trace> violations;  // of safety; at most one of each rule
   std::vector<Trace> stuck;       // states from which no goal can be reached; the nearest few
   std::size_t stuck_states = 0;
+  Trace deepest;  // the way to one of the states that were met last
   Counts counts;
 };
 

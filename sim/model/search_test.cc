@@ -29,9 +29,9 @@ class Walk final : public Model {
   [[nodiscard]] std::unique_ptr<State> root(std::size_t /*number*/) const override {
     return std::make_unique<Number>(0);
   }
-  std::vector<Follower> expand(const State& state, bool faults, bool edits,
-                               Counts& counts) const override {
-    std::vector<Follower> out;
+  Expansion expand(const State& state, bool faults, bool edits, Counts& counts) const override {
+    Expansion out;
+    out.goal = dynamic_cast<const Number&>(state).value == 0;
     for (const Step step : {kUp, kHome, kJump, kDouble}) {
       if ((step == kJump && !faults) || (step == kDouble && !edits)) continue;
       Follower f{step,
@@ -40,7 +40,7 @@ class Walk final : public Model {
                                    : Price::kFree,
                  state.copy(),
                  {}};
-      if (take(*f.state, step, f.violation, counts)) out.push_back(std::move(f));
+      if (take(*f.state, step, f.violation, counts)) out.followers.push_back(std::move(f));
     }
     return out;
   }
@@ -57,9 +57,6 @@ class Walk final : public Model {
   [[nodiscard]] Hash128 key(const State& state) const override {
     const int value = dynamic_cast<const Number&>(state).value;
     return hash128({reinterpret_cast<const char*>(&value), sizeof value});
-  }
-  [[nodiscard]] bool is_goal(const State& state) const override {
-    return dynamic_cast<const Number&>(state).value == 0;
   }
   [[nodiscard]] std::string text(Step step) const override { return std::to_string(step); }
   [[nodiscard]] std::string text_of_root(std::size_t /*number*/) const override { return "0"; }

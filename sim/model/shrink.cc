@@ -36,9 +36,12 @@ bool can_reach_goal(const Model& model, const State& from, std::size_t limit) {
   while (!open.empty()) {
     const auto state = std::move(open.front());
     open.pop_front();
-    if (model.is_goal(*state) || seen.size() > limit) return true;
-    for (Follower& follower : model.expand(*state, false, false, scrap))
-      if (seen.insert(model.key(*follower.state)).second) open.push_back(std::move(follower.state));
+    if (seen.size() > limit) return true;
+    Expansion expansion = model.expand(*state, false, false, scrap);
+    if (expansion.goal) return true;
+    for (Follower& follower : expansion.followers)
+      if (follower.price == Price::kFree && seen.insert(model.key(*follower.state)).second)
+        open.push_back(std::move(follower.state));
   }
   return false;
 }

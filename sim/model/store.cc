@@ -40,7 +40,7 @@ bool Store::is_least(Node node, Used used) const {
   return (notes_[node].budgets & within(used, true)) == 0;
 }
 
-Node Store::meet(const Hash128& key, Used used, Node from, Step by, bool goal) {
+Node Store::meet(const Hash128& key, Used used, Node from, Step by) {
   const int depth = from == kNoNode ? 0 : notes_[from].depth + 1;
   if (const Node known = find(key); known != kNoNode) {
     Note& note = notes_[known];
@@ -56,7 +56,7 @@ Node Store::meet(const Hash128& key, Used used, Node from, Step by, bool goal) {
   }
   if ((notes_.size() + 1) * 10 > slots_.size() * 7) grow();
   const Node node = static_cast<Node>(notes_.size());
-  notes_.push_back({by, from, bit(used), static_cast<std::uint16_t>(depth), goal, false});
+  notes_.push_back({by, from, bit(used), static_cast<std::uint16_t>(depth), false, false});
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = key.lo & mask;
   while (slots_[at].node != kNoNode) at = (at + 1) & mask;

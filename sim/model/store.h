@@ -34,8 +34,11 @@ class Store {
   [[nodiscard]] bool is_least(Node node, Used used) const;
 
   // Meets a state; the way is kept of the first time, or of the first with less than ever before.
-  Node meet(const Hash128& key, Used used, Node from, Step by, bool goal);
-  void expand(Node node) { notes_[node].expanded = true; }
+  Node meet(const Hash128& key, Used used, Node from, Step by);
+  void expand(Node node, bool goal) {
+    notes_[node].expanded = true;
+    notes_[node].goal = goal;
+  }
 
   [[nodiscard]] std::size_t size() const { return notes_.size(); }
   [[nodiscard]] Node from(Node node) const { return notes_[node].from; }

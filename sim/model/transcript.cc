@@ -85,6 +85,7 @@ class Writer {
       line("record quorumRead=" + exact(now_ - r.last_quorum_read));
     if (r.quorum_lost_since) line("record quorumLost=" + exact(now_ - *r.quorum_lost_since));
     for (const auto& token : r.old_tokens) line("record oldToken=" + token);
+    for (const auto& name : r.strangers) line("record stranger=" + quoted(name));
     for (const auto& [name, m] : r.members) member(m);
     for (const auto& [name, at] : r.last_defragmented)
       line(fmt::format("defragmented {} {}", name, exact(now_ - at)));
@@ -120,8 +121,9 @@ class Writer {
         m.name, plan::name_of(m.phase), plan::name_of(m.permit), yes(m.may_start), yes(m.ran),
         m.version.text(), quoted(m.template_hash), quoted(m.incarnation), quoted(m.volume),
         m.audited_term, m.audited_index, m.seen_term, m.seen_index, base::to_text(m.id)));
-    if (m.started_at != base::Instant{})
-      line(fmt::format("record {} started={}", m.name, exact(now_ - m.started_at)));
+    line(m.started_at == base::Instant{}
+             ? fmt::format("record {} neverStarted", m.name)
+             : fmt::format("record {} started={}", m.name, exact(now_ - m.started_at)));
     if (m.unreachable_since)
       line(fmt::format("record {} unreachable={}", m.name, exact(now_ - *m.unreachable_since)));
   }
@@ -138,6 +140,10 @@ class Writer {
     line(fmt::format("recovery operation={} survivor={} bound={} old={} chosen={} approved={}",
                      quoted(r.operation), quoted(r.survivor), quoted(r.bound),
                      quoted(r.old_incarnation), exact(now_ - r.chosen_at), yes(r.approved)));
+    for (const auto& name : r.vouched) line("recovery vouched=" + name);
+    for (const auto& [name, times] : r.failed)
+      line(fmt::format("recovery failed={} times={}", name, times));
+    if (!r.failure.empty()) line("recovery failure=" + quoted(r.failure));
   }
 
   void platform(const std::string& name, const plan::MemberFacts& f) {
@@ -204,9 +210,9 @@ class Writer {
   }
 
   void last(const plan::LastAct& l) {
-    line(fmt::format("last {} {} text={} failures={} ago={}", l.action,
+    line(fmt::format("last {} {} text={} failures={} damaged={} ago={}", l.action,
                      one_of(l.outcome, {"done", "refused", "maybe"}), quoted(l.text), l.failures,
-                     exact(now_ - l.at)));
+                     yes(l.damaged), exact(now_ - l.at)));
   }
 
   base::Instant now_;
@@ -260,6 +266,9 @@ std::string transcript(const Case& title, const plan::Intent& intent, const plan
   for (const std::string& name : incarnations(record))
     if (const std::string plain = fmt::format("i{}", ++nth); plain != name)
       commands = replaced(commands, name, plain);
+  for (const auto& [name, m] : record.members) {
+    commands = replaced(commands, m.addresses.peer_url, scenario::peer_url(m.ordinal));
+  }
   std::string out;
   for (const std::string& comment : title.comments) out += "# " + comment + "\n";
   out += "case " + title.name + "\n" + commands;

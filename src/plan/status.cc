@@ -248,6 +248,10 @@ void say_certificates(const Story& s) {
 void say_asked_for(const Story& s) {
   const Answer* blocked =
       s.answer_of(Reason::kUpgradeRefused, Reason::kDowngradeRefused, Reason::kUpgradePreflight);
+  // The wanted version cannot be had: members go on with what they run.
+  const bool latched = s.record.formation == Formation::kLatched;
+  if (blocked == nullptr && latched && s.record.version != s.intent.cluster.spec.version)
+    blocked = s.answer_of(Reason::kBinaryMissing);
   s.say(ConditionType::kUpgradeBlocked, blocked == nullptr ? Truth::kFalse : Truth::kTrue,
         blocked == nullptr ? kPlain : name_of(blocked->reason),
         blocked == nullptr ? "" : blocked->message);

@@ -114,6 +114,7 @@ void record(Situation& s, Words& w) {
     if (text != "no") r.quorum_lost_since = s.now - duration(text);
   }
   if (w.take("oldToken", text)) r.old_tokens.insert(text);
+  if (w.take("stranger", text)) r.strangers.insert(text);
 }
 
 void forget(Situation& s, Words& w) {
@@ -167,6 +168,10 @@ void recovery(Situation& s, Words& w) {
   w.set("old", s.record.recovery->old_incarnation);
   w.set("chosen", s.record.recovery->chosen_at, s.now, -1);
   w.set("approved", s.record.recovery->approved);
+  w.set("failure", s.record.recovery->failure);
+  std::string name;
+  if (w.take("vouched", name)) s.record.recovery->vouched.insert(name);
+  if (w.take("failed", name)) w.set("times", s.record.recovery->failed[name]);
 }
 
 void approve(Situation& s, Words& w) {

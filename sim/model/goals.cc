@@ -1,0 +1,99 @@
+#include "sim/model/goals.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace sim::model {
+namespace {
+
+const api::Condition* condition(const plan::Plan& plan, api::ConditionType type) {
+  return api::find_condition(plan.status, type);
+}
+
+bool says(const plan::Plan& plan, std::string_view reason) {
+  return std::ranges::any_of(plan.status.conditions,
+                             [&](const api::Condition& c) { return c.reason == reason; });
+}
+
+bool asks(const plan::Plan& plan) {
+  const api::Condition* c = condition(plan, api::ConditionType::kNeedsApproval);
+  return c != nullptr && c->status == api::Truth::kTrue;
+}
+
+bool nothing_runs(const World& world) {
+  return std::ranges::none_of(world.places, [&](const auto& e) { return world.is_alive(e.first); });
+}
+
+// What a person must do, and is told: no operation of ours can go on.
+std::string_view told_to_person(const plan::Plan& plan) {
+  constexpr std::array<std::string_view, 11> kTold{
+      "RecordTorn",        "StrayData",     "RestoreNotPossible", "IntentUnreadable",
+      "RecoveryForbidden", "DataLossTotal", "NoSpaceStuck",       "CorruptNoMajority",
+      "RolloutHalted",     "BinaryMissing", "OperationTimedOut"};
+  const auto at = std::ranges::find_if(kTold, [&](std::string_view r) { return says(plan, r); });
+  return at == kTold.end() ? std::string_view() : *at;
+}
+
+// A person added a voter by hand that never started, and with it went the quorum.
+bool hangs_on_stranger(const Cluster& state, const plan::Plan& plan) {
+  const Serving now = look_at(state.world, plan.record.cluster_id);
+  if (now.members == nullptr || now.leader != nullptr) return false;
+  return std::ranges::any_of(now.members->members, [&](const etcd::Member& m) {
+    return m.client_urls.empty() && !m.learner &&
+           std::ranges::none_of(plan.record.members,
+                                [&](const auto& own) { return own.second.id == m.id; });
+  });
+}
+
+// Every voter that is wanted runs what is wanted, and clients may come.
+std::string lacks(const Cluster& state, const plan::Plan& plan) {
+  const api::ClusterSpec& spec = state.intent.cluster.spec;
+  const bool stale = state.intent.wish == plan::Wish::kStale;
+  const Serving now = look_at(state.world, plan.record.cluster_id);
+  const auto size = static_cast<std::size_t>(stale ? plan.record.size : spec.size);
+  if (now.leader == nullptr) return "nobody leads";
+  if (now.voters != size || now.up != size)
+    return fmt::format("{} of {} voters are up, {} are wanted", now.up, now.voters, size);
+  if (now.learners + now.unstarted > 0) return "a member is half joined";
+  if (!now.state->alarms.empty()) return "an alarm is set";
+  if (!state.world.published) return "it is not open to clients";
+  const bool blocked = says(plan, "UpgradeRefused") || says(plan, "DowngradeRefused");
+  for (const Process& p : state.world.etcd().processes()) {
+    if (stale || blocked || now.members->find(p.id()) == nullptr) continue;
+    if (p.args->version != spec.version) return p.args->name + " runs another version";
+    const auto at = state.world.places.find(p.args->name);
+    if (at == state.world.places.end() || !at->second.state) return "a guard is silent";
+    if (at->second.state->template_hash != state.intent.template_hash)
+      return p.args->name + " runs another template";
+  }
+  if (plan.status.phase != api::Phase::kRunning)
+    return "the status does not say Running: " + std::string(api::name_of(plan.status.phase));
+  return {};
+}
+
+}  // namespace
+
+std::string lacks_good_end(const Cluster& state, const plan::Plan& plan) {
+  if (!plan.steps.empty()) return "there is more to do";
+  const plan::Intent& i = state.intent;
+  const api::ClusterSpec& spec = i.cluster.spec;
+  const bool is_protected = i.cluster.annotations.contains("operator.etcd.io/protect");
+  if (i.wish == plan::Wish::kDeleted && !is_protected) {
+    if (!says(plan, "DeleteDone")) return "the deletion is not done";
+    return nothing_runs(state.world) ? "" : "it is deleted, and something runs";
+  }
+  if (spec.paused || i.paused)
+    return says(plan, "Paused") ? "" : "it does not say that it is paused";
+  if (i.stop || spec.hibernate)
+    return nothing_runs(state.world) ? "" : "it is to rest, and something runs";
+  if (asks(plan) || !told_to_person(plan).empty()) return {};
+  if (says(plan, "QuorumLost") && hangs_on_stranger(state, plan)) return {};
+  if (is_protected && plan.record.formation == plan::Formation::kNone) return {};
+  std::string lack = lacks(state, plan);
+  return is_protected && lack.starts_with("the status") ? "" : lack;
+}
+
+}  // namespace sim::model
