@@ -164,6 +164,15 @@ RC_GTEST_PROP(Recovery, APersonApprovesWhatTheyWereTold, ()) {
   if (!goes_on) RC_SUCCEED("nothing is done");
   RC_ASSERT(p.record.recovery->operation == question->id);
   RC_ASSERT(p.record.recovery->survivor == question->member);
+  const auto count = [&](const std::string& name) {
+    const auto at = before->failed.find(name);
+    return at == before->failed.end() ? 0 : at->second;
+  };
+  for (const auto& [name, m] : asked.record.members) {
+    const Fate fate = fate_of(then, m);
+    const bool fresh = before && (fate.votes || fate.may_vote) && fate.own && count(name) < 2;
+    if (fresh) RC_ASSERT(count(question->member) < 2);
+  }
   for (const std::string& name : p.record.recovery->vouched)
     RC_ASSERT(question->step.find(name) != std::string::npos &&
               question->note.find(name) != std::string::npos);
@@ -217,7 +226,12 @@ RC_GTEST_PROP(Recovery, NobodyIsAskedBeforeWhatCanStartWasStarted, ()) {
 
 // L4: fewer than a quorum with data ends in a recovery or in a question, never in silence.
 RC_GTEST_PROP(Recovery, L4NeverInSilence, ()) {
-  const auto [w, p] = draw();
+  auto [w, p] = draw();
+  if (!steps_of<StartMember>(p).empty()) {  // what could be started was, and changed nothing
+    w.record = p.record;
+    w.seen.last = LastAct{"StartMember", Outcome::kDone, "", w.now, 0, false};
+    p = plan(w.intent, w.record, w.seen, w.now);
+  }
   const bool here = w.record.formation == Formation::kLatched && !w.seen.membership.known() &&
                     p.record.formation == Formation::kLatched && !p.record.recovery &&
                     !w.record.recovery && w.seen.record_state == RecordState::kOk;
