@@ -80,6 +80,8 @@ std::string lacks_good_end(const Cluster& state, const plan::Plan& plan) {
   if (!plan.steps.empty()) return "there is more to do";
   const plan::Intent& i = state.intent;
   const api::ClusterSpec& spec = i.cluster.spec;
+  // The gate before everything: a record that is lost or cut is told, whatever is wanted.
+  if (says(plan, "StrayData") || says(plan, "RecordTorn")) return {};
   const bool is_protected = i.cluster.annotations.contains("operator.etcd.io/protect");
   if (i.wish == plan::Wish::kDeleted && !is_protected) {
     if (!says(plan, "DeleteDone")) return "the deletion is not done";

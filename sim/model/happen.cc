@@ -39,7 +39,8 @@ void flip(Dir& dir, int /*how*/) {
 // A client overwrites its key where that makes a difference: where a member that cannot hear of it
 // holds the newest write, or the membership has changed since.
 void write(Cluster& state) {
-  if (!state.world.published) return;
+  // Endpoints are told when the cluster is open.
+  if (!state.world.published || !state.stored || !state.stored->open_to_clients) return;
   const Process* leader = nullptr;
   for (const Process& p : state.world.etcd().processes())
     if (p.leads && p.is_up() && state.world.etcd().can_read(p.pid)) leader = &p;
@@ -62,15 +63,16 @@ void write(Cluster& state) {
   state.ghost.excused = false;
 }
 
-void fill(Cluster& state) {
+// Once with one value, which only a person can delete; or by halves, of which the first is garbage.
+void fill(Cluster& state, bool by_halves) {
   for (const Process& p : state.world.etcd().processes()) {
     if (!p.leads || !p.is_up()) continue;
-    const auto room = p.args->quota - p.dir.db_size;
+    const auto room = p.args->quota - p.dir.db_size - 800;
+    const auto size = std::clamp<std::int64_t>(by_halves ? room / 2 : room, 1, 65'536);
     const Pid pid = p.pid;
-    const std::string value(
-        static_cast<std::size_t>(std::clamp<std::int64_t>(room - 400, 1, 65'536)), 'x');
-    (void)state.world.etcd().put(pid, "big", value, state.world.now());
-    (void)state.world.etcd().put(pid, "big", value, state.world.now());
+    const std::string value(static_cast<std::size_t>(size), 'x');
+    for (int i = 0; i < (by_halves ? 3 : 2); ++i)
+      (void)state.world.etcd().put(pid, "big", value, state.world.now());
     return;
   }
 }
@@ -282,7 +284,7 @@ bool befall(Cluster& state, const Event& e) {
       set_leaves(state, member, -1s);
       return true;
     case Kind::kFillQuota:
-      fill(state);
+      fill(state, e.member == 1);
       return true;
     case Kind::kAddForeign:
     case Kind::kRemoveByHand:
@@ -425,6 +427,7 @@ std::vector<Event> edits_at(const Cluster& state, int largest) {
         Kind::kStop, Kind::kDelete, Kind::kDeleteData, Kind::kProtect, Kind::kAskFirst,
         Kind::kNeverRecover, Kind::kRestore, Kind::kUnreadable, Kind::kAddForeign})
     out.push_back({kind});
+  out.push_back({Kind::kFillQuota, 1});
   if (i.cluster.generation != state.first_intent->cluster.generation)
     out.push_back({Kind::kPutBack});
   for (const auto& [name, place] : state.world.places)

@@ -97,7 +97,8 @@ class Writer {
     line(fmt::format("recordFile {}{}", one_of(o.record_state, {"ok", "none", "torn"}),
                      o.record_problem.empty() ? "" : " " + quoted(o.record_problem)));
     if (o.stray_data.is_unknown()) line("stray unknown");
-    if (o.stray_data.known() && !o.stray_data->empty()) line("stray " + o.stray_data->front());
+    if (o.stray_data.known() && !o.stray_data->empty())
+      line("stray " + quoted(o.stray_data->front()));
     for (const auto& [name, facts] : o.members) platform(name, facts);
     list(o);
     for (const auto& [id, status] : o.statuses) etcd(id, status);
