@@ -77,8 +77,18 @@ std::string lacks(const Cluster& state, const plan::Plan& plan) {
 }  // namespace
 
 std::string lacks_good_end(const Cluster& state, const plan::Plan& plan) {
-  if (!plan.steps.empty()) return "there is more to do";
   const plan::Intent& i = state.intent;
+  // No record knows what runs: the deletion is tried for ever, and a person is told what is not
+  // done.
+  const auto& last = state.memory.engine.last_act;
+  if (i.wish == plan::Wish::kDeleted && plan.record.members.empty() && last &&
+      last->action == "DeleteCluster" && last->outcome == plan::Outcome::kRefused)
+    return {};
+  // Flags that cannot be rendered: told, and tried for ever. Manifests are checked for them before.
+  if (last && last->outcome == plan::Outcome::kRefused &&
+      last->text.find("is not one that may be set") != std::string::npos)
+    return {};
+  if (!plan.steps.empty()) return "there is more to do";
   const api::ClusterSpec& spec = i.cluster.spec;
   // The gate before everything: a record that is lost or cut is told, whatever is wanted.
   if (says(plan, "StrayData") || says(plan, "RecordTorn")) return {};
