@@ -271,6 +271,8 @@ Answer form(Context& c) {
   if (const std::string why = edited(c); !why.empty()) return discard(c, false, why);
   for (const Seat& seat : c.view.seats)
     if (const std::string why = spoiled(seat); !why.empty()) return discard(c, true, why);
+  // With an expired certificate it would never be seen to have formed.
+  if (Answer renewal = renew_certificates(c); renewal.kind == Answer::Kind::kAct) return renewal;
   const Census census = count(c);
   if (c.view.list_known && census.foreign == 0 && census.listed == c.record.members.size() &&
       census.started == census.listed)

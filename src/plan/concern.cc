@@ -39,6 +39,22 @@ bool just_done(const Context& c, std::string_view action) {
   return c.seen.last && c.seen.last->action == action && c.seen.last->outcome == Outcome::kDone;
 }
 
+int minor_reached(const Context& c) {
+  const int now = c.seen.cluster_version.known() ? c.seen.cluster_version->minor : 0;
+  return std::max(c.record.highest_minor_seen, now);
+}
+
+api::Version version_for_new(const Context& c) {
+  const int reached = minor_reached(c);
+  if (c.record.version.minor >= reached) return c.record.version;
+  std::optional<api::Version> lowest;
+  for (const auto& [name, member] : c.record.members)
+    if (member.phase == Phase::kVoter && member.version.minor >= reached &&
+        (!lowest || member.version < *lowest))
+      lowest = member.version;
+  return lowest.value_or(c.record.version);
+}
+
 std::vector<MemberRecord> offers(Context& c, int count) {
   std::vector<MemberRecord> out;
   std::size_t volume = 0;
@@ -53,7 +69,7 @@ std::vector<MemberRecord> offers(Context& c, int count) {
     member.addresses = addresses;
     member.volume = c.seen.fresh_volumes[volume++];
     member.incarnation = c.record.incarnation;
-    member.version = c.record.version;
+    member.version = version_for_new(c);
     member.template_hash = c.record.template_hash;
     c.record.next_ordinal = ordinal + 1;
     out.push_back(std::move(member));

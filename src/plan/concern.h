@@ -71,8 +71,14 @@ void end(Context& c, OperationKind kind);
 [[nodiscard]] bool too_soon(const Context& c, std::string_view action,
                             base::Duration longest = std::chrono::minutes(1));
 [[nodiscard]] bool just_done(const Context& c, std::string_view action);  // as the last act
-// The next free ordinals with addresses and volumes, as records of members that shall run the
-// wanted version; fewer than `count` when the observation offers fewer. Takes their ordinals.
+// The minor that the cluster version has reached, as far as it was seen; 0: not known. etcd below
+// it does not start.
+[[nodiscard]] int minor_reached(const Context& c);
+// What a new member shall run: the wanted version, or, where the cluster has moved past that, the
+// lowest that its voters run.
+[[nodiscard]] api::Version version_for_new(const Context& c);
+// The next free ordinals with addresses and volumes, as records of members that shall run that
+// version; fewer than `count` when the observation offers fewer. Takes their ordinals.
 std::vector<MemberRecord> offers(Context& c, int count);
 void tell(Context& c, Reason why, std::string message);  // an event
 void warn(Context& c, Reason why, std::string message);  // an event that is a warning

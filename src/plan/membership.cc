@@ -106,7 +106,10 @@ Answer finish_removal(Context& c, const Seat& seat) {
   if (c.view.may_remove(seat)) {
     const Seat* heir = &seat == c.view.leader ? c.view.heir(seat) : nullptr;
     if (heir != nullptr && !too_soon(c, "MoveLeader")) return move_leader(seat, *heir);
-    return remove(c, seat, why);
+    Answer answer = remove(c, seat, why);
+    // What waits for this member to come back would wait for ever.
+    answer.overtakes = !seat.healthy;
+    return answer;
   }
   // A removal by size is taken back when another member fails meanwhile: that one goes first.
   if (well)
@@ -184,6 +187,8 @@ Answer join_learner(Context& c, const Seat& seat) {
     return give_up_join(c, seat, "it made no progress for long");
   if (our_voters(c.view) >= wanted(c)) return give_up_join(c, seat, "no more members are wanted");
   MemberRecord& member = c.record.members.at(seat.record->name);
+  // The cluster version has moved past what it was to run: etcd refuses to start it.
+  if (member.version.minor < minor_reached(c)) member.version = version_for_new(c);
   // It waits with a member list that a removal has made old.
   if (member.may_start && !seat.etcd->started && seat.process_is(Process::kBackoff) &&
       seat.ended_by(End::kRetry) && !too_soon(c, "WriteTicket") && !just_done(c, "WriteTicket") &&

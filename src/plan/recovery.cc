@@ -348,6 +348,9 @@ Answer continue_recovery(Context& c) {
         is_formed(c, seat))
       return latch(c, seat);
   if (auto answer = hold_if_failed(c)) return *std::move(answer);
+  // With an expired certificate it would never be seen to have formed.
+  if (Answer renewal = renew_certificates(c); fenced && renewal.kind == Answer::Kind::kAct)
+    return renewal;
   return fenced ? build(c) : before_fence(c);
 }
 

@@ -266,9 +266,8 @@ Answer restart_next(Context& c, const Seat& next) {
 
 // S7: a target that was taken before the cluster version moved is not carried out after it.
 bool below_the_cluster(const Context& c) {
-  const int moved = std::max(c.record.highest_minor_seen,
-                             c.seen.cluster_version.known() ? c.seen.cluster_version->minor : 0);
-  return c.record.version.minor < moved && !mutant(base::Mutant::kDowngradeAfterTheFlip) &&
+  return c.record.version.minor < minor_reached(c) &&
+         !mutant(base::Mutant::kDowngradeAfterTheFlip) &&
          std::ranges::any_of(
              c.view.seats,
              [&](const Seat& s) { return takes_part(s) && c.record.version < s.record->version; });
