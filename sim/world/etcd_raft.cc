@@ -243,7 +243,9 @@ bool Raft::replicate(Process& leader, Process& f) {
   f.dir.hard_term = leader.dir.hard_term;
   if (!f.leaving) f.due.reset();
   if (f.dir.tip != leader.dir.tip) {
-    const bool by_snapshot = last < leader.log_start;
+    // A blank member of 3.6 and later is sent the snapshot where there is one (ADR 0012).
+    const bool blank = last == 0 && leader.minor() >= 6 && leader.dir.snapshot > 0;
+    const bool by_snapshot = blank || last < leader.log_start;
     const Log next = by_snapshot ? leader.dir.tip : follow(f.dir.tip, leader.dir.tip, f.minor());
     // It has committed what its leader does not have: an acknowledged write is gone. It answers
     // with an index beyond the leader's log, on which 3.6 crashes and 3.5 sends no more.
