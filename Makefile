@@ -22,13 +22,16 @@ export GIT_CONFIG_VALUE_0 := $(CURDIR)
 
 PROGRAMS := etcd-operator etcd-guard
 # The proof's programs; never installed anywhere but in build/bin.
-SIM_PROGRAMS := check-model
+SIM_PROGRAMS := check-model sim
+# Of make sim-swarm.
+MINUTES ?= 60
+SEED ?= 1
 # Of make model-deep: MEMBERS/FAULTS/EDITS, hours at most.
 MODEL ?= 5/2/1
 HOURS ?= 8
 configure = cmake --preset $(1) >build/$(1).configure.log || { cat build/$(1).configure.log; exit 1; }
 
-.PHONY: help build programs programs-sim model-deep run stop etcd test test-full check lint format bench coverage clean
+.PHONY: help build programs programs-sim model-deep sim-swarm run stop etcd test test-full check lint format bench coverage clean
 
 help: ## this list
 	@echo "usage: make TARGET"
@@ -55,6 +58,9 @@ model-deep: programs-sim ## the model checker for hours: make model-deep MODEL=5
 	@IFS=/ read -r members faults edits <<<"$(MODEL)"; \
 	 build/bin/check-model --members $$members --faults $$faults --edits $$edits \
 	   --seconds $$(( $(HOURS) * 3600 )) --memory 12 --threads $(JOBS) --keep-going
+
+sim-swarm: programs-sim ## the simulator on all cores for some time: make sim-swarm MINUTES=60 SEED=1000000
+	@build/bin/sim --seed $(SEED) --steps 1000 --minutes $(MINUTES) --jobs $(JOBS) --keep-going
 
 run: programs ## build, fetch the etcd that is needed, then run the clusters of .run/manifests here
 	@tools/run --state $(STATE) --manifests $(MANIFESTS)

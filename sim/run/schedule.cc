@@ -1,0 +1,59 @@
+#include "sim/run/schedule.h"
+
+#include <fmt/format.h>
+
+namespace sim {
+
+const std::vector<WorkInfo>& works() {
+  using base::Duration;
+  static const std::vector<WorkInfo> kWorks{
+      {Work::kWriter, "writer", Duration{1'000}, false},
+      {Work::kScaler, "scaler", Duration{90'000}, false},
+      {Work::kUpgrader, "upgrader", Duration{150'000}, false},
+      {Work::kReviser, "reviser", Duration{120'000}, false},
+      {Work::kKiller, "killer", Duration{25'000}, true},
+      {Work::kThief, "thief", Duration{100'000}, true},
+      {Work::kDisaster, "disaster", Duration{400'000}, true},
+      {Work::kPartitioner, "partitioner", Duration{40'000}, true},
+      {Work::kSleeper, "sleeper", Duration{40'000}, true},
+      {Work::kFiller, "filler", Duration{200'000}, true},
+      {Work::kClock, "clock", Duration{300'000}, true},
+      {Work::kDisks, "disks", Duration{120'000}, true},
+      {Work::kWhims, "whims", Duration{150'000}, false},
+      {Work::kCrasher, "crasher", Duration{15'000}, true},
+      {Work::kConfuser, "confuser", Duration{10'000}, true},
+      {Work::kDouble, "double", Duration{60'000}, true},
+  };
+  return kWorks;
+}
+
+Schedule draw_schedule(std::uint64_t seed, std::size_t steps, const std::set<std::string>& only) {
+  Schedule out;
+  out.seed = seed;
+  out.steps = steps;
+  Dice dice(seed ^ 0x5EEDULL);
+  out.wanted.size = dice.one_of<int>({1, 2, 3, 3, 3, 4, 5, 5});
+  out.wanted.version = dice.one_of<std::string>({"3.5.12", "3.5.33", "3.5.33", "3.6.16"});
+  out.wanted.tls = dice.chance(80);
+  out.wanted.ask_first = dice.chance(20);
+  out.wanted.recovery_wait = dice.one_of<base::Duration>(
+      {base::Duration{2'000}, base::Duration{30'000}, base::Duration{120'000}});
+  out.wanted.repair =
+      dice.one_of<base::Duration>({base::Duration{30'000}, base::Duration{300'000}});
+  for (const WorkInfo& work : works()) {
+    const bool drawn = work.work == Work::kDisaster ? dice.chance(15) : dice.chance(50);
+    const bool named = only.contains(std::string(work.name));
+    if (work.work == Work::kWriter || (only.empty() ? drawn : named)) out.on.insert(work.work);
+  }
+  if (out.on.contains(Work::kClock)) out.wanted.validity = base::Duration{600'000};
+  return out;
+}
+
+std::string to_text(const Schedule& schedule) {
+  std::string on;
+  for (const WorkInfo& work : works())
+    if (schedule.on.contains(work.work)) on += fmt::format(" {}", work.name);
+  return fmt::format("{}, with{}", to_text(schedule.wanted), on);
+}
+
+}  // namespace sim

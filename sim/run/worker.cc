@@ -1,0 +1,303 @@
+#include "sim/run/worker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/fault_points.h"
+
+namespace sim {
+namespace {
+
+using base::Duration;
+// A volume that is put back is older than what was ever audited of it.
+constexpr Duration kOldCopy{180'000};
+const std::string kBig = "big";
+
+}  // namespace
+
+bool Worker::work(Work kind) {
+  switch (kind) {
+    case Work::kWriter: {
+      const std::string n = std::to_string(++s_.written_);
+      return write("k" + n, "v" + n);
+    }
+    case Work::kScaler:
+      return scale();
+    case Work::kUpgrader:
+      return upgrade();
+    case Work::kReviser:
+      return revise();
+    case Work::kKiller:
+      return kill();
+    case Work::kThief:
+      return steal();
+    case Work::kDisaster:
+      return ruin();
+    case Work::kPartitioner:
+      return partition();
+    case Work::kSleeper:
+      return freeze();
+    case Work::kFiller:
+      return fill();
+    case Work::kClock:
+      return jump();
+    case Work::kDisks:
+      return break_disk();
+    case Work::kWhims:
+      return whim();
+    case Work::kCrasher:
+      s_.operate(static_cast<unsigned>(1 + dice_.below(16)));
+      return true;
+    case Work::kConfuser:
+      return confuse();
+    case Work::kDouble:
+      s_.operate_late();
+      return true;
+  }
+  return false;
+}
+
+void Worker::later(Duration mean, std::function<void()> act) {
+  s_.later_.emplace(world_.now() + dice_.about(mean), std::move(act));
+}
+
+std::string Worker::some_member() {
+  std::vector<std::string> names;
+  for (const auto& [name, place] : world_.places) names.push_back(name);
+  return names.empty() ? "" : dice_.one_of(names);
+}
+
+bool Worker::write(const std::string& key, std::string value) {
+  if (!world_.published || (wanted_.tls && world_.user_leaf.until == base::Instant{})) return false;
+  std::vector<const Process*> up;
+  for (const Process& p : world_.etcd().processes())
+    if (p.is_up() && p.ready) up.push_back(&p);
+  if (up.empty()) return false;
+  Client client;
+  client.tls = {wanted_.tls, world_.user_leaf, {1}};
+  const std::string url = dice_.one_of(up)->args->client_url;
+  const auto done = connect(world_, url, client)->put(key, value, Duration{1'000});
+  // A key that is written again may hold a later value whose answer was lost.
+  if (done && key != kBig) s_.oracles_.acknowledged(world_, key, value);
+  return true;
+}
+
+bool Worker::scale() {
+  wanted_.size = dice_.one_of<int>({1, 2, 3, 3, 4, 5, 5});
+  s_.edit();
+  return true;
+}
+
+bool Worker::upgrade() {
+  const auto at = std::ranges::find(s_.versions_, wanted_.version);
+  if (dice_.chance(25) && at != s_.versions_.begin()) {
+    wanted_.version = *std::prev(at);
+  } else {
+    if (std::next(at) == s_.versions_.end()) return false;
+    wanted_.version = *std::next(at);
+  }
+  s_.edit();
+  return true;
+}
+
+bool Worker::revise() {
+  wanted_.edit = static_cast<int>(dice_.below(3));
+  s_.edit();
+  return true;
+}
+
+bool Worker::kill() {
+  const std::string member = some_member();
+  if (member.empty()) return false;
+  const auto how = dice_.below(3);
+  if (how == 0) {
+    s_.note("etcd of " + member + " is killed");
+    world_.kill_etcd(member);
+  } else if (how == 1) {
+    s_.note("the guard of " + member + " is killed");
+    world_.kill_guard(member);
+  } else {
+    const int machine = world_.places.at(member).machine;
+    s_.note("the machine of " + member + " crashes");
+    world_.crash_machine(machine);
+    later(Duration{30'000}, [this_ = &s_, machine] {
+      this_->note(fmt::format("machine {} boots", machine));
+      this_->world_.boot_machine(machine);
+    });
+  }
+  s_.wake();
+  return true;
+}
+
+void Worker::hurt(const std::string& member) {
+  const auto how = dice_.below(5);
+  auto& copies = s_.copies_[member];
+  const bool old = !copies.empty() && world_.now() - copies.front().first > kOldCopy;
+  if (how == 0) {
+    s_.note("the whole directory of " + member + " is deleted");
+    world_.destroy(member);
+  } else if (how == 1 && old) {
+    s_.note("an older copy is put in the place of the volume of " + member);
+    world_.put_volume(member, copies.front().second);
+  } else if (how == 2) {
+    s_.note("the log of " + member + " is damaged");
+    Volume volume = world_.take_volume(member);
+    if (!volume.data.blank()) volume.data.damage = Damage::kCrc;
+    world_.put_volume(member, std::move(volume));
+  } else if (how == 3 && s_.copies_.size() > 1) {
+    const auto& [other, theirs] =
+        *std::next(s_.copies_.begin(), static_cast<std::ptrdiff_t>(dice_.below(s_.copies_.size())));
+    if (other == member || theirs.empty()) {
+      s_.note("the data of " + member + " is lost");
+      world_.lose_data(member);
+    } else {
+      s_.note("the volume of " + other + " is put in the place of that of " + member);
+      world_.put_volume(member, theirs.front().second);
+    }
+  } else {
+    s_.note("the data of " + member + " is lost");
+    world_.lose_data(member);
+  }
+  copies.clear();
+  s_.wake();
+}
+
+bool Worker::steal() {
+  const std::string member = some_member();
+  if (member.empty()) return false;
+  auto& copies = s_.copies_[member];
+  if (copies.empty() && !world_.volume_of(member).data.blank()) {
+    copies.emplace_back(world_.now(), world_.volume_of(member));  // for a later day
+    return false;
+  }
+  const auto sound = s_.oracles_.sound(world_);
+  if (sound.up == 0 || sound.up - 1 < sound.voters / 2 + 1) return false;
+  hurt(member);
+  return true;
+}
+
+bool Worker::ruin() {
+  std::vector<std::string> names;
+  for (const auto& [name, place] : world_.places)
+    if (!world_.volume_of(name).data.blank()) names.push_back(name);
+  if (names.empty()) return false;
+  const auto spared = dice_.below(names.size() / 2 + 1);
+  for (std::size_t i = 0; i < spared; ++i)
+    names.erase(names.begin() + static_cast<std::ptrdiff_t>(dice_.below(names.size())));
+  for (const auto& name : names) hurt(name);
+  return true;
+}
+
+bool Worker::partition() {
+  if (world_.machines.size() < 2) return false;
+  const int a = static_cast<int>(dice_.below(world_.machines.size()));
+  const int b = static_cast<int>(dice_.below(world_.machines.size()));
+  if (a == b) return false;
+  const bool both = dice_.chance(60);
+  s_.note(fmt::format("machine {} is cut off from {}{}", a, b, both ? ", both ways" : ""));
+  world_.etcd().cut(a, b, world_.now());
+  if (both) world_.etcd().cut(b, a, world_.now());
+  later(Duration{20'000}, [this_ = &s_, a, b] {
+    this_->note(fmt::format("machines {} and {} hear each other again", a, b));
+    this_->world_.etcd().heal(a, b, this_->world_.now());
+    this_->world_.etcd().heal(b, a, this_->world_.now());
+  });
+  return true;
+}
+
+bool Worker::freeze() {
+  const Process* process = world_.process_of(some_member());
+  if (process == nullptr || !process->is_up()) return false;
+  const Pid pid = process->pid;
+  s_.note(fmt::format("etcd {} hangs", process->args->name));
+  world_.etcd().pause(pid, world_.now());
+  later(Duration{10'000}, [this_ = &s_, pid] {
+    if (this_->world_.etcd().find(pid) == nullptr) return;
+    this_->note("it goes on");
+    this_->world_.etcd().resume(pid, this_->world_.now());
+  });
+  return true;
+}
+
+bool Worker::fill() {
+  if (wanted_.quota == 0) {
+    wanted_.quota = std::int64_t{2} << 20U;
+    s_.edit();
+    return true;
+  }
+  s_.note("big values are written");
+  for (int i = 0; i < 10; ++i) write(kBig, std::string(250'000, static_cast<char>('a' + i)));
+  return true;
+}
+
+bool Worker::jump() {
+  const auto by = dice_.about(Duration{200'000});
+  s_.note("nobody looks for " + base::to_text(by));
+  s_.go_to(world_.now() + by);
+  return true;
+}
+
+bool Worker::break_disk() {
+  if (dice_.chance(30)) {
+    s_.note("the place of the record is full");
+    world_.faults.record_disk_full = true;
+    later(Duration{20'000}, [this_ = &s_] { this_->world_.faults.record_disk_full = false; });
+    return true;
+  }
+  const std::string member = some_member();
+  if (member.empty()) return false;
+  s_.note("the disk of " + member + " is full or read-only");
+  world_.set_disk(member, dice_.chance(50) ? Disk::kFull : Disk::kReadOnly);
+  later(Duration{20'000}, [this_ = &s_, member] {
+    if (this_->world_.places.contains(member)) this_->world_.set_disk(member, Disk::kFine);
+  });
+  return true;
+}
+
+bool Worker::whim() {
+  if (wanted_.paused || wanted_.hibernate || wanted_.stopped || wanted_.deleted) return false;
+  switch (dice_.below(4)) {
+    case 0:
+      wanted_.paused = true;
+      break;
+    case 1:
+      wanted_.hibernate = true;
+      break;
+    case 2:
+      wanted_.stopped = true;
+      break;
+    default:
+      wanted_.deleted = true;
+      wanted_.delete_data = dice_.chance(30);
+      break;
+  }
+  s_.edit();
+  later(Duration{60'000}, [this_ = &s_] {
+    Wanted& w = this_->wanted_;
+    if (w.deleted) this_->lives_.restart();
+    w.paused = w.hibernate = w.stopped = w.deleted = w.delete_data = false;
+    this_->edit();
+  });
+  return true;
+}
+
+bool Worker::confuse() {
+  static const std::vector<std::string> kCalls = [] {
+    std::vector<std::string> calls{"member_list", "status",         "alarms",      "quorum_read",
+                                   "member_add",  "member_promote", "move_leader", "member_remove"};
+    for (const auto& point : engine::fault_points())
+      if (point.ends_with(".before") && !point.starts_with("observe"))
+        calls.push_back(point.substr(0, point.size() - std::string_view(".before").size()));
+    return calls;
+  }();
+  static const std::vector<CallFault> kFaults{CallFault::kRefused, CallFault::kLostAnswer,
+                                              CallFault::kLostRequest};
+  const std::string& call = dice_.one_of(kCalls);
+  const CallFault fault = dice_.one_of(kFaults);
+  s_.note(fmt::format("the next {} fails in way {}", call, static_cast<int>(fault)));
+  world_.faults.once[call] = fault;
+  return true;
+}
+
+}  // namespace sim
