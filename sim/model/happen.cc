@@ -17,7 +17,11 @@ Volume take(Cluster& state, const std::string& member) {
 
 // What the guard had no time to note yet (two seconds) is beyond this model.
 void put_damaged(Cluster& state, const std::string& member, void (*damage)(Dir&, int), int how) {
+  // A full disk takes no notes either: what is cut then is beyond it too.
+  Place& place = state.world.place(member);
+  const Disk disk = std::exchange(place.volume.disk, Disk::kFine);
   state.world.note_logs();
+  place.volume.disk = disk;
   Volume volume = take(state, member);
   damage(volume.data, how);
   state.world.put_volume(member, std::move(volume));
@@ -112,7 +116,9 @@ void corrupt(Cluster& state, const std::string& member) {
   if (p == nullptr) return;
   const Pid pid = p->pid;
   (void)state.world.etcd().compact(pid, p->state().revision, state.world.now());
-  state.world.etcd().corrupt(pid, 7, state.world.now());
+  // No two members are wrong in the same way: equal hashes would make them a majority.
+  state.world.etcd().corrupt(pid, static_cast<std::uint32_t>(7 + ordinal_of(member)),
+                             state.world.now());
 }
 
 bool approve(Cluster& state) {

@@ -191,7 +191,10 @@ Violation judge_identity(const Cluster& state, Counts& counts) {
 Violation judge_restores(const Cluster& state, Counts& counts) {
   std::map<std::string, std::string> by;
   for (const auto& [name, place] : state.world.places) {
-    if (!place.volume.marker || place.volume.marker->restored.empty()) continue;
+    // A copy of another member's volume, mounted in its place, was not restored here.
+    if (!place.volume.marker || place.volume.marker->restored.empty() ||
+        place.volume.marker->member_name != name)
+      continue;
     count(counts, Rule::kS9);
     const auto [at, first] = by.try_emplace(place.volume.marker->restored, name);
     if (!first && place.volume.marker->member_name != at->second)
