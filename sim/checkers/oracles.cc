@@ -141,7 +141,8 @@ void Oracles::before_pass(const World& world) {
   }
   for (const auto& [name, place] : world.places) {
     const Volume volume = world.volume_of(name);
-    if (has_data(volume.data)) before_.data[name] = {volume.data.cluster, volume.data.member};
+    const bool own = !volume.marker || volume.marker->member_name == name;
+    if (own && has_data(volume.data)) before_.data[name] = {volume.data.cluster, volume.data.member};
   }
 }
 

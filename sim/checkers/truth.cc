@@ -36,6 +36,8 @@ Strength strength(const World& world, const Process& leader) {
 std::optional<Dir> data_of(const World& world, base::ClusterId cluster, base::MemberId member) {
   for (const auto& [name, place] : world.places) {
     const Volume volume = world.volume_of(name);
+    // In another member's place it is of no use until a person puts it back.
+    if (volume.marker && volume.marker->member_name != name) continue;
     if (volume.data.cluster == cluster && volume.data.member == member) return volume.data;
   }
   return std::nullopt;

@@ -21,7 +21,7 @@ struct Strength {
 };
 Strength strength(const World& world, const Process& leader);
 
-// The data of this member of this cluster, wherever it stands; none: it is nowhere.
+// The data of this member of this cluster, in its own place; none: it is not there.
 std::optional<Dir> data_of(const World& world, base::ClusterId cluster, base::MemberId member);
 
 // What a client would read of everything: key and newest value.

@@ -256,6 +256,12 @@ void Simulation::converge() {
     note("converged");
     return;
   }
+  // Nobody can be healed who has no sound data; then a person is asked, as long as it takes.
+  if (!failed() && last_ && oracles_.sound(world_).up == 0 &&
+      is_true(last_->plan.status, api::ConditionType::kNeedsApproval) != nullptr) {
+    note("a person is asked, and there is no sound data");
+    return;
+  }
   if (!failed())
     fail("it did not converge: " + what +
          "; the status: " + (last_ ? text_of(last_->plan.status) : "none"));

@@ -77,6 +77,8 @@ void Etcd::stop(Pid pid, Stop how, base::Instant now) {
       if (other.pid != pid && linked(*p, other)) pids.push_back(other.pid);
     return pids;
   }();
+  // One that ends in order leaves nothing unwritten.
+  if (how == Stop::kTerm && p->is_up() && !p->dir.blank()) p->dir.commit = p->applied;
   raft.end(*p, {-1, how == Stop::kTerm ? kSigTerm : kSigKill, {}});
   for (const Pid next : hands_over ? followers : std::vector<Pid>()) {
     Process* heir = mine(next);

@@ -259,7 +259,7 @@ bool Raft::replicate(Process& leader, Process& f) {
       end(f, panic("unmarshal should never fail (proto: cannot parse invalid wire-format data)"));
       return true;
     }
-    if (by_snapshot) f.dir.snapshot = f.log_start = leader.log_start;
+    if (by_snapshot) f.dir.snapshot = f.log_start = blank ? leader.dir.snapshot : leader.log_start;
     f.dir.commit = f.applied;
     f.dir.tip = next;
   }
