@@ -142,7 +142,8 @@ void Oracles::before_pass(const World& world) {
   for (const auto& [name, place] : world.places) {
     const Volume volume = world.volume_of(name);
     const bool own = !volume.marker || volume.marker->member_name == name;
-    if (own && has_data(volume.data)) before_.data[name] = {volume.data.cluster, volume.data.member};
+    if (!own || !has_data(volume.data)) continue;
+    before_.data[name] = {volume.data.cluster, volume.data.member};
   }
 }
 
