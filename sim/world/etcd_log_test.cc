@@ -117,12 +117,20 @@ TEST(Log, ALongLogIsFreedWithoutAStack) {
 }
 
 TEST(Log, WhatThreeSixWritesBesideThreeFiveIsInTheOldForm) {
-  Log log = append(three(), 2, {.kind = OpKind::kPublish, .member = kA, .text = "m1"}, 6);
+  Log log = append(three(), 2, {.kind = OpKind::kClusterVersion, .number = 5}, 5);
   EXPECT_EQ(log->old_form, 4U);
-  log = append(log, 2, {.kind = OpKind::kClusterVersion, .number = 6}, 6);
-  EXPECT_EQ(log->old_form, 5U);
   log = append(log, 2, {.kind = OpKind::kPublish, .member = kA, .text = "m1"}, 6);
   EXPECT_EQ(log->old_form, 5U);
+  log = append(log, 2, {.kind = OpKind::kClusterVersion, .number = 6}, 6);
+  EXPECT_EQ(log->old_form, 6U);
+  log = append(log, 2, {.kind = OpKind::kPublish, .member = kA, .text = "m1"}, 6);
+  EXPECT_EQ(log->old_form, 6U);
+}
+
+TEST(Log, WhatThreeSixWritesAloneIsNot) {
+  Log log = append(three(), 2, {.kind = OpKind::kPublish, .member = kA, .text = "m1"}, 6);
+  log = append(log, 2, {.kind = OpKind::kClusterVersion, .number = 6}, 6);
+  EXPECT_EQ(log->old_form, 0U);
 }
 
 }  // namespace

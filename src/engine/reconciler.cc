@@ -79,9 +79,12 @@ base::Status Reconciler::load() {
 }
 
 plan::Observation Reconciler::look(const plan::Intent& intent, const std::stop_token& stop) {
-  const FaultScope scope(parts_.faults, "observe");
+  plan::Observation seen;
   const Job job{intent, memory_.loaded->record, options_.observe_deadline};
-  auto seen = parts_.driver.observe(job, memory_.want_hashes, stop);
+  {
+    const FaultScope scope(parts_.faults, "observe");
+    seen = parts_.driver.observe(job, memory_.want_hashes, stop);
+  }
   seen.record_state = memory_.loaded->state;
   seen.record_problem = memory_.loaded->problem;
   seen.last = memory_.last_act;
