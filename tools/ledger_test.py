@@ -69,14 +69,18 @@ class LedgerTest(unittest.TestCase):
         self.assertEqual((3, 0), counts(row))
 
     def test_a_failing_case_is_counted(self):
-        self.assertEqual((1, 1), counts(self.ran({"a": ("fail", [PASS, FAIL])}, status=8)))
+        row = self.ran({"a": ("fail", [PASS, FAIL])}, status=8)
+        self.assertEqual((1, 1), counts(row))
+        self.assertEqual(["failed: a: S.f"], row.notes)
 
     def test_a_program_that_fails_outside_its_cases_has_failed(self):
         self.assertEqual((2, 1), counts(self.ran({"a": ("fail", [PASS, PASS])}, status=8)))
 
     def test_a_program_without_a_report_is_one_case(self):
         self.assertEqual((1, 0), counts(self.ran({"a": ("run", None)})))
-        self.assertEqual((0, 1), counts(self.ran({"a": ("fail", None)}, status=8)))
+        row = self.ran({"a": ("fail", None)}, status=8)
+        self.assertEqual((0, 1), counts(row))
+        self.assertIn("failed: a (no report", row.notes[0])
 
     def test_a_status_that_no_test_explains_is_a_failure(self):
         self.assertEqual((1, 1), counts(self.ran({"a": ("run", [PASS])}, status=1)))

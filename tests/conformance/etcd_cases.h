@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,17 @@ class Script {
   static std::string text_of(const etcd::Failure& failure);
   std::vector<std::string> lines_;
 };
+
+// What a case cannot go on without: where there is none, the case ends here and says so.
+class NoAnswer final : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+template <class T>
+T must(base::Result<T> result) {
+  if (!result) throw NoAnswer(result.error().message);
+  return std::move(*result);
+}
 
 // The cases of a group run in this order on one bench of their own.
 struct Case {

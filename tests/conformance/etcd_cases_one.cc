@@ -256,7 +256,7 @@ void a_downgrade_job(Bench& b, Script& s) {
   if (b.is_35()) return s.note("3.5", "answers after seven seconds: see the life of 3.5");
   s.call("enable", b.api(0).downgrade(kEnable, "3.5.0", kCall));
   const auto lowered = [&](const std::string& to) {
-    return b.until([&] { return b.api(0).status(kCall)->storage_version == to; });
+    return b.until([&] { return must(b.api(0).status(kCall)).storage_version == to; });
   };
   s.note("lowered", lowered("3.5.0"));
   s.call("enable again", b.api(0).downgrade(kEnable, "3.5.0", kCall));
@@ -308,7 +308,7 @@ void the_quota_stops_writes(Bench& b, Script& s) {
   s.count("count", static_cast<std::int64_t>(alarms->size()));
   s.note("own", !alarms->empty() && alarms->at(0).member == b.id(0) &&
                     alarms->at(0).kind == etcd::AlarmKind::kNoSpace);
-  for (const auto& e : b.api(0).status(kCall)->errors) s.note("error", e);
+  for (const auto& e : must(b.api(0).status(kCall)).errors) s.note("error", e);
   s.call("empty put", b.api(0).put("k", "", kCall));
   s.call("read", b.api(0).range("k", "", false, 0, kCall));
   s.call("list", b.api(0).member_list(true, kCall));
@@ -316,22 +316,22 @@ void the_quota_stops_writes(Bench& b, Script& s) {
 
 void an_alarm_of_nobody_is_not_disarmed(Bench& b, Script& s) {
   s.call("disarm", b.api(0).disarm({}, etcd::AlarmKind::kNoSpace, kCall));
-  s.count("alarms", static_cast<std::int64_t>(b.api(0).alarms(kCall)->size()));
+  s.count("alarms", static_cast<std::int64_t>(must(b.api(0).alarms(kCall)).size()));
 }
 
 void a_disarm_too_early_is_raised_again(Bench& b, Script& s) {
   s.call("compact", b.api(0).compact(b.api(0).quorum_read(kCall).value_or(0), true, kCall));
   s.call("disarm", b.api(0).disarm(b.id(0), etcd::AlarmKind::kNoSpace, kCall));
-  s.count("alarms", static_cast<std::int64_t>(b.api(0).alarms(kCall)->size()));
+  s.count("alarms", static_cast<std::int64_t>(must(b.api(0).alarms(kCall)).size()));
   s.call("put", b.api(0).put("k", std::string(400'000, 'x'), kCall));
-  s.count("alarms", static_cast<std::int64_t>(b.api(0).alarms(kCall)->size()));
+  s.count("alarms", static_cast<std::int64_t>(must(b.api(0).alarms(kCall)).size()));
 }
 
 void after_defragmentation_it_is_gone(Bench& b, Script& s) {
   s.call("defragment", b.api(0).defragment(kCall));
   s.call("disarm", b.api(0).disarm(b.id(0), etcd::AlarmKind::kNoSpace, kCall));
   s.call("put", b.api(0).put("k", std::string(400'000, 'x'), kCall));
-  s.count("alarms", static_cast<std::int64_t>(b.api(0).alarms(kCall)->size()));
+  s.count("alarms", static_cast<std::int64_t>(must(b.api(0).alarms(kCall)).size()));
 }
 
 Group space() {

@@ -50,7 +50,7 @@ void only_the_leader_moves_the_lead(Bench& b, Script& s) {
   s.call("by a follower", b.api(follower).move_leader(b.id(third), kCall));
   const auto to = b.id(follower);
   s.call("by the leader", b.api(leader).move_leader(to, kCall));
-  s.note("it leads", b.until([&] { return b.api(third).status(kCall)->leader == to; }));
+  s.note("it leads", b.until([&] { return must(b.api(third).status(kCall)).leader == to; }));
   s.call("put", b.api(leader).put("a", "1", kCall));
 }
 
@@ -114,7 +114,7 @@ void the_life_of_a_learner(Bench& b, Script& s) {
   });
   s.call("promote", promoted);
   s.call("again", b.api(leader).member_promote(added->id, kCall));
-  s.note("votes", b.until([&] { return !b.api(3).status(kCall)->learner; }));
+  s.note("votes", b.until([&] { return !must(b.api(3).status(kCall)).learner; }));
   s.call("read", b.api(3).quorum_read(kCall));
 }
 
@@ -220,7 +220,7 @@ void a_survivor_reads_its_own_and_refuses_the_rest(Bench& b, Script& s) {
     const auto status = b.api(0).status(kCall);
     return status && !status->leader;
   }));
-  for (const auto& e : b.api(0).status(kCall)->errors) s.note("error", e);
+  for (const auto& e : must(b.api(0).status(kCall)).errors) s.note("error", e);
   s.call("read", b.api(0).quorum_read(kCall));
   s.call("list", b.api(0).member_list(true, kCall));
   s.call("alarms", b.api(0).alarms(kCall));

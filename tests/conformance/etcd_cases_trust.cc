@@ -53,7 +53,7 @@ void altered_keys_are_found_after_a_compaction(Bench& b, Script& s) {
   const int bad = (b.leader(3) + 1) % 3, good = (bad + 1) % 3;
   const auto id = b.id(bad);
   s.note("on it",
-         b.until([&] { return b.api(bad).range("victim", "", true, 0, kCall)->count == 1; }));
+         b.until([&] { return must(b.api(bad).range("victim", "", true, 0, kCall)).count == 1; }));
   s.call("written out", b.api(bad).defragment(kCall));
   b.kill(bad);
   b.alter(bad);
@@ -62,7 +62,7 @@ void altered_keys_are_found_after_a_compaction(Bench& b, Script& s) {
   const auto read = b.api(bad).range("victim", "", true, 0, kCall);
   if (s.call("read", read)) s.note("as it was", read->kvs.at(0).value == kVictim);
   s.call("no alarm yet", b.api(good).put("a", "1", kCall));
-  s.call("compact", b.api(good).compact(*b.api(good).quorum_read(kCall), true, kCall));
+  s.call("compact", b.api(good).compact(must(b.api(good).quorum_read(kCall)), true, kCall));
   std::vector<etcd::Alarm> alarms;
   s.note("found", b.until([&] {
     alarms = b.api(good).alarms(kCall).value_or(std::vector<etcd::Alarm>());
@@ -74,7 +74,7 @@ void altered_keys_are_found_after_a_compaction(Bench& b, Script& s) {
   }
   for (const int i : {bad, good}) {
     s.call("put", b.api(i).put("a", "2", kCall));
-    s.call("compact", b.api(i).compact(*b.api(i).quorum_read(kCall), true, kCall));
+    s.call("compact", b.api(i).compact(must(b.api(i).quorum_read(kCall)), true, kCall));
     s.call("read", b.api(i).range("a", "", false, 0, kCall));
   }
   for (const auto& a : alarms)

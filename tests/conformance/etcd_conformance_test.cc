@@ -28,10 +28,12 @@ std::vector<Lines> run(const Group& group, Bench& bench) {
   const bool formed = group.members == 0 || bench.form(group.members, group.flags);
   for (const auto& c : group.cases) {
     Script script;
-    if (formed)
+    try {
+      if (!formed) throw NoAnswer("the members did not form");
       c.run(bench, script);
-    else
-      script.note("the members", "did not form");
+    } catch (const std::exception& error) {
+      script.note("the case gave up", error.what());
+    }
     all.push_back(script.lines());
   }
   return all;
@@ -58,11 +60,10 @@ class Runs {
   }
   void want(const Key& key, const Group& group) {
     if (runs_.contains(key)) return;
-    const std::vector<posix::Port> ports = support::free_ports(2 * kMembers);
-    runs_[key] = std::async(std::launch::async, [this, key, group, ports] {
-                   const auto slot = take_slot();
-                   auto fake = run(group, *fake_bench(key.version, ports));
-                   auto real = run(group, *real_bench(key.version, ports));
+    runs_[key] = std::async(std::launch::async, [this, key, group] {
+                   const auto ports = take_slot();
+                   auto fake = run(group, *fake_bench(key.version, *ports));
+                   auto real = run(group, *real_bench(key.version, *ports));
                    std::map<std::string, Pair> pairs;
                    for (size_t i = 0; i < group.cases.size(); ++i)
                      pairs[group.cases[i].name] = {fake[i], real[i]};
@@ -72,20 +73,30 @@ class Runs {
   const std::map<std::string, Pair>& of(const Key& key) { return runs_.at(key).get(); }
 
  private:
-  std::shared_ptr<void> take_slot() {
+  using Ports = std::vector<posix::Port>;
+
+  // The ports of one bench, which the next bench gets when this one is gone.
+  std::shared_ptr<const Ports> take_slot() {
     std::unique_lock lock(mutex_);
-    free_slot_.wait(lock, [&] { return used_ < kAtOnce; });
-    ++used_;
-    return {nullptr, [this](void*) {
+    free_slot_.wait(lock, [&] { return !free_.empty(); });
+    auto* taken = new Ports(std::move(free_.back()));
+    free_.pop_back();
+    return {taken, [this](const Ports* ports) {
               const std::scoped_lock give_back(mutex_);
-              --used_;
+              free_.push_back(*ports);
+              delete ports;
               free_slot_.notify_one();
             }};
+  }
+  static std::vector<Ports> slots() {
+    std::vector<Ports> all;
+    while (all.size() < kAtOnce) all.push_back(support::free_ports(2 * kMembers));
+    return all;
   }
 
   std::mutex mutex_;
   std::condition_variable free_slot_;
-  size_t used_ = 0;
+  std::vector<Ports> free_ = slots();
   std::map<Key, std::shared_future<std::map<std::string, Pair>>> runs_;
 };
 

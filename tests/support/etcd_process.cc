@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <set>
+#include <stdexcept>
 
 #include "posix/clock.h"
 #include "posix/env.h"
@@ -53,11 +55,14 @@ ScratchDir::~ScratchDir() {
 }
 
 std::vector<posix::Port> free_ports(size_t count) {
+  constexpr posix::PortRange kAll{22000, 23399};
+  // Programs that run side by side begin at different places of the range, and go round it.
+  constexpr int kPlaces = 14, kStep = 100;
   static std::set<posix::Port> given;
-  // Programs that run side by side start at different places of the range.
-  const auto first = static_cast<posix::Port>(23500 + ::getpid() % 8 * 50);
-  auto ports = posix::pick_free_ports({first, 23999}, count, given);
-  if (!ports) return std::vector<posix::Port>(count, 0);
+  static const auto first = static_cast<posix::Port>(kAll.first + ::getpid() % kPlaces * kStep);
+  auto ports = posix::pick_free_ports({first, kAll.last}, count, given);
+  if (!ports) ports = posix::pick_free_ports(kAll, count, given);
+  if (!ports) throw std::runtime_error(ports.error().message);
   given.insert(ports->begin(), ports->end());
   return *ports;
 }

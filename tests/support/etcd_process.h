@@ -33,7 +33,8 @@ class ScratchDir {
   std::string root_;
 };
 
-// Ports that this program has not been given before and that are free now.
+// Ports that this program has not been given before and that are free now; throws when there are
+// too few.
 std::vector<posix::Port> free_ports(size_t count);
 
 // A CA and leaves for 127.0.0.1 and localhost, also as files.
