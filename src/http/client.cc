@@ -1,13 +1,12 @@
 #include "http/client.h"
 
-#include <curl/curl.h>
-#include <dlfcn.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
 #include <array>
 #include <memory>
 
+#include "http/curl.h"
 #include "posix/env.h"
 #include "posix/output_file.h"
 
@@ -15,47 +14,6 @@ namespace http {
 namespace {
 
 using base::Code;
-
-// The functions of libcurl that we call.
-struct Curl {
-  decltype(&curl_global_init) global_init = nullptr;
-  decltype(&curl_easy_init) init = nullptr;
-  decltype(&curl_easy_setopt) setopt = nullptr;
-  decltype(&curl_easy_perform) perform = nullptr;
-  decltype(&curl_easy_getinfo) getinfo = nullptr;
-  decltype(&curl_easy_strerror) text_of = nullptr;
-  decltype(&curl_easy_cleanup) cleanup = nullptr;
-};
-
-base::Result<Curl> load() {
-  // Never unloaded: libcurl's own threads and exit handlers may outlive a download.
-  void* library = ::dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr)
-    return base::fail(Code::kFailedPrecondition,
-                      "downloads need libcurl.so.4 (Debian: apt-get install libcurl4)");
-  Curl curl;
-  bool all = true;
-  const auto find = [&](auto& function, const char* name) {
-    function =
-        reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, name));
-    all = all && function != nullptr;
-  };
-  find(curl.global_init, "curl_global_init");
-  find(curl.init, "curl_easy_init");
-  find(curl.setopt, "curl_easy_setopt");
-  find(curl.perform, "curl_easy_perform");
-  find(curl.getinfo, "curl_easy_getinfo");
-  find(curl.text_of, "curl_easy_strerror");
-  find(curl.cleanup, "curl_easy_cleanup");
-  if (!all || curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-    return base::fail(Code::kFailedPrecondition, "libcurl.so.4 does not work here");
-  return curl;
-}
-
-const base::Result<Curl>& library() {
-  static const auto curl = load();
-  return curl;
-}
 
 struct Transfer {
   std::string url;
@@ -139,8 +97,8 @@ void set_options(const Curl& curl, CURL* handle, Transfer& transfer, char* error
 }
 
 base::Status perform(Transfer& transfer) {
-  if (!library()) return std::unexpected(library().error());
-  const Curl& curl = *library();
+  if (!curl_library()) return std::unexpected(curl_library().error());
+  const Curl& curl = *curl_library();
   const std::unique_ptr<CURL, decltype(curl.cleanup)> handle(curl.init(), curl.cleanup);
   if (handle == nullptr) return base::fail(Code::kResourceExhausted, "no memory for libcurl");
   std::array<char, CURL_ERROR_SIZE> text{};

@@ -1,0 +1,245 @@
+#include "http/session.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "base/text.h"
+#include "posix/socket.h"
+#include "posix/wakeup.h"
+
+namespace http {
+namespace {
+
+using base::Code;
+
+const base::Duration kLong{10'000};
+
+struct Got {
+  std::string line, body;
+  std::vector<std::string> headers;
+  size_t connection = 0;  // the number of the connection it came on
+};
+
+// Answers each request of one connection after the other by `answer`; an empty answer closes the
+// connection. Bodies end with a new-line.
+class Toy {
+ public:
+  using Answer = std::function<std::string(const Got&)>;
+  explicit Toy(Answer answer)
+      : answer_(std::move(answer)), listener_(*posix::TcpListener::listen("127.0.0.1", 0)) {
+    acceptor_ = std::jthread([this](const std::stop_token& stop) {
+      while (auto stream = listener_.accept(stop)) {
+        const std::scoped_lock lock(mutex_);
+        connections_.emplace_back(
+            [this, number = connections_.size(),
+             s = std::make_shared<posix::Stream>(std::move(*stream))](const std::stop_token& end) {
+              while (one(*s, number, end)) {
+              }
+            });
+      }
+    });
+  }
+  [[nodiscard]] std::string url() const {
+    return fmt::format("http://127.0.0.1:{}", listener_.port());
+  }
+  std::vector<Got> got() {
+    const std::scoped_lock lock(mutex_);
+    return got_;
+  }
+
+ private:
+  bool one(posix::Stream& stream, size_t number, const std::stop_token& stop) {
+    Got got{.line = {}, .body = {}, .headers = {}, .connection = number};
+    const auto next = [&](std::string& line) {
+      auto read = stream.read_line(1 << 20, kLong, stop);
+      if (read) line = base::trim(*read);
+      return read.has_value();
+    };
+    if (!next(got.line)) return false;
+    bool has_body = false;
+    for (std::string header; next(header) && !header.empty(); got.headers.push_back(header))
+      has_body = has_body || header.starts_with("Content-Length:");
+    if (has_body && !next(got.body)) return false;
+    {
+      const std::scoped_lock lock(mutex_);
+      got_.push_back(got);
+    }
+    const auto text = answer_(got);
+    return !text.empty() && stream.write_all(text, kLong, stop);
+  }
+
+  const Answer answer_;
+  posix::TcpListener listener_;
+  std::mutex mutex_;
+  std::vector<Got> got_;
+  std::vector<std::jthread> connections_;
+  std::jthread acceptor_;  // ends before what it uses
+};
+
+std::string whole(int status, const std::string& body, const std::string& headers = "") {
+  return fmt::format("HTTP/1.1 {} X\r\n{}Content-Length: {}\r\n\r\n{}", status, headers,
+                     body.size(), body);
+}
+
+std::unique_ptr<Session> session(const std::string& url) {
+  auto made = Session::open({.base_url = url, .user_agent = "toy/1"});
+  EXPECT_TRUE(made);
+  return made ? std::move(*made) : nullptr;
+}
+
+TEST(Session, SendsAndReceivesOverAKeptConnection) {
+  Toy toy([](const Got& got) {
+    return got.body == "a body" ? whole(409, "no", "Retry-After: 3\r\nX-A: b\r\n")
+                                : whole(200, "yes");
+  });
+  const auto s = session(toy.url() + "/prefix/");
+  const auto first = s->perform({.target = "/a?b=%20"}, {});
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->status, 200);
+  EXPECT_EQ(first->body, "yes");
+  const auto second = s->perform(
+      {.method = "PATCH", .target = "/c", .headers = {"Content-Type: x/y"}, .body = "a body\n"},
+      {});
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->status, 409);
+  EXPECT_EQ(second->body, "no");
+  EXPECT_EQ(second->headers.at("retry-after"), "3");
+  EXPECT_TRUE(s->perform({.method = "DELETE", .target = "/d"}, {}));
+  const auto got = toy.got();
+  ASSERT_EQ(got.size(), 3U);
+  EXPECT_EQ(got[0].line, "GET /prefix/a?b=%20 HTTP/1.1");
+  EXPECT_EQ(got[1].line, "PATCH /prefix/c HTTP/1.1");
+  EXPECT_EQ(got[1].body, "a body");
+  EXPECT_TRUE(std::ranges::count(got[1].headers, "Content-Type: x/y") == 1);
+  EXPECT_TRUE(std::ranges::count(got[0].headers, "User-Agent: toy/1") == 1);
+  EXPECT_EQ(got[2].line, "DELETE /prefix/d HTTP/1.1");
+  for (const auto& g : got) EXPECT_EQ(g.connection, got[0].connection);
+}
+
+TEST(Session, StreamsGoodAnswersAndKeepsBadOnes) {
+  std::atomic<int> status = 200;
+  Toy toy([&](const Got&) {
+    return fmt::format("HTTP/1.1 {} X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+                       status.load());
+  });
+  const auto s = session(toy.url());
+  std::string seen;
+  const auto sink = [&](std::string_view part) {
+    seen += part;
+    return base::Status();
+  };
+  EXPECT_EQ(s->perform({.sink = sink}, {})->body, "");
+  EXPECT_EQ(seen, "abc");
+  status = 410;
+  EXPECT_EQ(s->perform({.sink = sink}, {})->body, "abc");
+  EXPECT_EQ(seen, "abc");
+}
+
+TEST(Session, ASinkMayEndIt) {
+  Toy toy([](const Got&) { return whole(200, "abc"); });
+  const auto ended = session(toy.url())->perform(
+      {.sink = [](std::string_view) { return base::fail(Code::kAborted, "enough"); }}, {});
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().error, (base::Error{Code::kAborted, "enough"}));
+}
+
+// The server goes on for ever; only the stop ends it.
+TEST(Session, AStreamEndsWhenAskedTo) {
+  Toy toy([](const Got&) {
+    return std::string("HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+  });
+  const auto s = session(toy.url());
+  std::stop_source source;
+  const auto ended = s->perform({.deadline = base::Duration(600'000),
+                                 .sink =
+                                     [&](std::string_view) {
+                                       source.request_stop();
+                                       return base::Status();
+                                     }},
+                                source.get_token());
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().error.code, Code::kCancelled);
+  EXPECT_TRUE(ended.error().sent);
+}
+
+TEST(Session, SilenceAndDeadlinesEndIt) {
+  Toy toy([](const Got&) { return std::string("HTTP/1.1 200 X\r\nContent-Length: 3\r\n\r\nab"); });
+  const auto s = session(toy.url());
+  const auto silent = s->perform({.silence = base::Duration(50)}, {});
+  ASSERT_FALSE(silent);
+  EXPECT_EQ(silent.error().error.code, Code::kDeadlineExceeded);
+  const auto late = s->perform({.deadline = base::Duration(50)}, {});
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().error.code, Code::kDeadlineExceeded);
+  EXPECT_TRUE(late.error().sent);
+}
+
+TEST(Session, SaysWhetherItWasSent) {
+  Toy toy([](const Got&) { return std::string(); });  // reads it, then closes
+  const auto cut = session(toy.url())->perform({.method = "POST", .body = "x\n"}, {});
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().error.code, Code::kUnavailable);
+  EXPECT_TRUE(cut.error().sent);
+  const auto port = posix::TcpListener::listen("127.0.0.1", 0)->port();  // closed again
+  const auto nobody = session(fmt::format("http://127.0.0.1:{}", port))
+                          ->perform({.method = "POST", .body = "x\n"}, {});
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().error.code, Code::kUnavailable);
+  EXPECT_FALSE(nobody.error().sent);
+}
+
+// A kept connection that the server closes on the next request: libcurl would send a body again.
+TEST(Session, AWriteIsNotSentTwice) {
+  Toy toy([](const Got& got) { return got.body.empty() ? whole(200, "") : std::string(); });
+  const auto s = session(toy.url());
+  EXPECT_TRUE(s->perform({}, {}));
+  const auto cut = s->perform({.method = "POST", .body = "x\n"}, {});
+  ASSERT_FALSE(cut);
+  EXPECT_TRUE(cut.error().sent);
+  size_t writes = 0;
+  for (const auto& got : toy.got()) writes += got.body == "x" ? 1 : 0;
+  EXPECT_EQ(writes, 1U);
+}
+
+TEST(Session, LimitsWhatIsTaken) {
+  Toy toy([](const Got& got) {
+    return got.line.starts_with("GET /h")
+               ? whole(200, "", "X: " + std::string(70'000, 'x') + "\r\n")
+               : whole(200, std::string(2000, 'x'));
+  });
+  const auto s = session(toy.url());
+  EXPECT_EQ(s->perform({.max_bytes = 1000}, {}).error().error.code, Code::kResourceExhausted);
+  EXPECT_EQ(s->perform({.target = "/h"}, {}).error().error.code, Code::kResourceExhausted);
+  EXPECT_EQ(s->perform({.max_bytes = 2000}, {})->body.size(), 2000U);
+}
+
+TEST(Session, RefusesUrlsOfNoServer) {
+  for (const auto* url : {"", "ftp://a", "https://", "https://a:0", "https://a:b", "a:80",
+                          "https://u:secret@a", "http://a?b"}) {
+    const auto made = Session::open({.base_url = url});
+    ASSERT_FALSE(made) << url;
+    EXPECT_EQ(made.error().code, Code::kInvalidArgument);
+    EXPECT_EQ(made.error().message.find("secret"), std::string::npos);
+  }
+}
+
+TEST(Session, ThreadsUseItAtOnce) {
+  Toy toy([](const Got&) { return whole(200, "yes"); });
+  const auto s = session(toy.url());
+  std::atomic<int> good = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        for (int n = 0; n < 20; ++n) good += s->perform({}, {}).value_or(Reply{}).status == 200;
+      });
+  }
+  EXPECT_EQ(good, 80);
+}
+
+}  // namespace
+}  // namespace http
