@@ -6,44 +6,12 @@
 
 #include "api/decode.h"
 #include "api/names.h"
+#include "base/base64.h"
 
 namespace api {
 namespace {
 
 constexpr size_t kMaxSecretBytes = size_t{1} << 20;
-
-int base64_digit(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-// No value: not base64. White space is passed over, as Kubernetes' tools wrap long values.
-std::optional<std::string> decode_base64(std::string_view text) {
-  std::string out;
-  std::uint32_t bits = 0;
-  int count = 0, digits = 0, padding = 0;
-  for (const char c : text) {
-    if (c == '\n' || c == '\r' || c == ' ' || c == '\t') continue;
-    if (c == '=') {
-      ++padding;
-      continue;
-    }
-    const int digit = base64_digit(c);
-    if (digit < 0 || padding > 0) return std::nullopt;
-    bits = (bits << 6) | static_cast<std::uint32_t>(digit);
-    ++digits;
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out.push_back(static_cast<char>((bits >> count) & 0xFF));
-  }
-  const bool whole = (digits + padding) % 4 == 0 && padding <= 2;
-  const bool clean = (bits & ((std::uint32_t{1} << count) - 1)) == 0;
-  if (!whole || !clean) return std::nullopt;
-  return out;
-}
 
 void check_named(Fields& root, const base::ClusterKey& key) {
   if (const auto wrong = check_object_name(key.name))
@@ -161,7 +129,7 @@ Secret decode_secret(Fields& root) {
       const auto path = fmt::format("{}[{}]", field, show(member.key));
       const auto* text = member.value.if_string();
       const auto decoded = text == nullptr   ? std::nullopt
-                           : field == "data" ? decode_base64(*text)
+                           : field == "data" ? base::decode_base64(*text)
                                              : std::optional<std::string>(*text);
       if (text == nullptr)
         root.report().error(path, "a text is needed (write it in quotes)");

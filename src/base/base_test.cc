@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/backoff.h"
+#include "base/base64.h"
 #include "base/fact.h"
 #include "base/ids.h"
 #include "base/log.h"
@@ -93,6 +94,18 @@ TEST(Backoff, GrowsToItsLimitAndKeepsHalf) {
 
 TEST(Log, ValuesWithSpacesAndQuotesAreQuoted) {
   EXPECT_EQ(to_logfmt({{"a", "b"}, {"c", "d \"e\"\n"}}), "a=b c=\"d \\\"e\\\"\\n\"");
+}
+
+TEST(Base64, ThereAndBack) {
+  for (const std::string text : {"", "f", "fo", "foo", "foob", "fooba", "foobar"})
+    EXPECT_EQ(decode_base64(encode_base64(text)), text);
+  EXPECT_EQ(encode_base64("foob"), "Zm9vYg==");
+  std::string bytes;
+  for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i);
+  EXPECT_EQ(decode_base64(encode_base64(bytes)), bytes);
+  EXPECT_EQ(decode_base64(" Zm9v\nYg= =\n"), "foob");
+  for (const auto* wrong : {"Z", "Zm9vYg", "Zm9vYg=", "Zm9vYg===", "Zm=v", "Zm9vYh==", "Zm9*", "="})
+    EXPECT_FALSE(decode_base64(wrong)) << wrong;
 }
 
 }  // namespace

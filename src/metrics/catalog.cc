@@ -3,12 +3,12 @@
 namespace metrics {
 namespace {
 
-constexpr const Declaration* kAll[] = {&kBuildInfo,        &kProcessMemory,   &kProcessCpu,
-                                       &kClusters,         &kSeriesDropped,   &kPassSeconds,
-                                       &kPassErrors,       &kActions,         &kQueueLength,
-                                       &kClusterHasLeader, &kClusterMembers,  &kClusterCondition,
-                                       &kClusterOperation, &kClusterObserved, &kCertificateExpiry,
-                                       &kMemberDbSize,     &kMemberDbInUse,   &kMemberDbQuota};
+constexpr const Declaration* kAll[] = {
+    &kBuildInfo,        &kProcessMemory,    &kProcessCpu,       &kClusters,
+    &kSeriesDropped,    &kPassSeconds,      &kPassErrors,       &kActions,
+    &kQueueLength,      &kKubeRequests,     &kClusterHasLeader, &kClusterMembers,
+    &kClusterCondition, &kClusterOperation, &kClusterObserved,  &kCertificateExpiry,
+    &kMemberDbSize,     &kMemberDbInUse,    &kMemberDbQuota};
 
 }  // namespace
 

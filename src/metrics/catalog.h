@@ -61,6 +61,13 @@ inline constexpr Declaration kQueueLength{.name = "etcd_operator_queue_length",
                                           .help = "Clusters that wait for a worker.",
                                           .label_names = {}};
 
+inline constexpr Declaration kKubeRequests{
+    .name = "etcd_operator_kube_requests_total",
+    .kind = Kind::kCounter,
+    .unit = "",
+    .help = "Requests to the Kubernetes API server, by method and status; none: no answer.",
+    .label_names = {"method", "status"}};
+
 // ---- one cluster ----
 inline constexpr Declaration kClusterHasLeader{
     .name = "etcd_operator_cluster_has_leader",
