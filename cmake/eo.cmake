@@ -60,8 +60,9 @@ endfunction()
 # eo_test(NAME SOURCES… DEPS… LABEL unit|scenario|property|engine|integration|e2e): one GoogleTest
 # program, one ctest entry of the same name. Each writes its cases to build/<preset>/gtest/NAME.json,
 # which tools/ledger counts. LABEL may be a list; `engine` tests run under ThreadSanitizer as well.
+# RUNNER is a program that is given the test's command.
 function(eo_test name)
-  cmake_parse_arguments(A "" "" "SOURCES;DEPS;LIBS;ARGS;LABEL" ${ARGN})
+  cmake_parse_arguments(A "" "RUNNER" "SOURCES;DEPS;LIBS;ARGS;LABEL" ${ARGN})
   find_package(GTest REQUIRED)
   add_executable(${name} ${A_SOURCES})
   eo_target_defaults(${name})
@@ -69,7 +70,7 @@ function(eo_test name)
     target_link_libraries(${name} PRIVATE eo_${dep})
   endforeach()
   target_link_libraries(${name} PRIVATE ${A_LIBS} GTest::gtest_main)
-  add_test(NAME ${name} COMMAND ${name} ${A_ARGS} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  add_test(NAME ${name} COMMAND ${A_RUNNER} $<TARGET_FILE:${name}> ${A_ARGS} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS "${A_LABEL}" TIMEOUT 900
     ENVIRONMENT "GTEST_OUTPUT=json:${CMAKE_BINARY_DIR}/gtest/${name}.json")
 endfunction()

@@ -98,6 +98,11 @@ class LedgerTest(unittest.TestCase):
         self.assertEqual((81, 0), counts(row))
         self.assertEqual("5 members", row.depth)
 
+    def test_what_this_machine_cannot_run_is_told_and_not_counted(self):
+        row = self.ran({"a": ("run", [{**PASS, "not_run": "no systemd"}, PASS])})
+        self.assertEqual((1, 0), counts(row))
+        self.assertEqual(["not run: a: no systemd"], row.notes)
+
     def test_an_old_report_is_not_counted(self):
         self.ran({"a": ("run", [PASS])})
         self.assertEqual((0, 1), counts(self.run_stage("exit 0", preset="dev")))

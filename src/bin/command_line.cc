@@ -60,7 +60,8 @@ void add_run(CLI::App& root, RunFlags& f) {
   app.add_option("--port-range", f.port_range, "ports of members, three each, chosen once")
       ->capture_default_str()
       ->type_name("FIRST-LAST");
-  app.add_option("--supervisor", f.supervisor, "what keeps the guards: process (systemd: not yet)")
+  app.add_option("--supervisor", f.supervisor,
+                 "what starts the guards: process (detached) or systemd (transient units)")
       ->capture_default_str()
       ->check(CLI::IsMember({"process", "systemd"}))
       ->type_name("NAME");

@@ -77,10 +77,6 @@ base::Result<manager::ManagerOptions> options_of(const RunFlags& flags) {
   if (flags.platform != "host")
     return base::fail(base::Code::kUnimplemented,
                       "--platform kubernetes is not in this version yet; host is");
-  if (flags.supervisor != "process")
-    return base::fail(base::Code::kUnimplemented,
-                      "--supervisor systemd is not in this version yet; process is (guards are "
-                      "detached and outlive the operator)");
   manager::ManagerOptions out;
   TRY(out.manifests, posix::absolute_path(flags.manifests));
   out.http_addr = flags.http_addr;
@@ -99,6 +95,7 @@ base::Result<manager::ManagerOptions> options_of(const RunFlags& flags) {
   if (!flags.etcd_dir.empty()) {
     TRY(out.platform.etcd_dir, posix::absolute_path(flags.etcd_dir));
   }
+  if (flags.supervisor == "systemd") out.platform.supervisor = host::Supervisor::kSystemd;
   out.platform.release_url = flags.release_url;
   TRY(out.platform.ports, parse_ports(flags.port_range));
   return out;

@@ -97,7 +97,8 @@ HostDriver::Done HostDriver::act(const plan::StartMember& a, const Call& call) {
     nudge_guard(files, shared_.boot_id);
     return done("it runs already");
   }
-  return result_of(start_guard(shared_.options.guard, files, kStart, call.stop));
+  return result_of(start_guard(*shared_.spawner, {shared_.options.guard, key_.ns, a.member, kStart},
+                               files, call.stop));
 }
 
 HostDriver::Done HostDriver::act(const plan::WriteTicket& a, const Call& call) {

@@ -108,25 +108,29 @@ base::Status make_member_dirs(const MemberFiles& files) {
   return {};
 }
 
-base::Status start_guard(const std::string& guard, const MemberFiles& files,
-                         base::Duration deadline, const std::stop_token& stop) {
+base::Status start_guard(Spawner& spawner, const GuardStart& what, const MemberFiles& files,
+                         const std::stop_token& stop) {
   if (is_alive(files) == base::Fact<bool>(true)) return {};
   // Of an earlier life: they must not be taken for this one's.
   TRY_OK(posix::remove_file(files.verdict));
   TRY_OK(posix::remove_file(files.state));
-  posix::Detached what;
-  what.launch = {{guard, "run", "--member-dir", files.dir}, {}, "/"};
+  GuardLaunch launch;
+  launch.launch = {{what.guard, "run", "--member-dir", files.dir}, {}, "/"};
   for (const char* name : {"PATH", "HOME", "TZ"})
     if (const auto value = posix::get_env(name))
-      what.launch.env.push_back(std::string(name) + "=" + *value);
-  what.log_file = files.log + "/start.log";
-  TRY(const auto process, posix::spawn_detached(what));
-  const auto until = posix::deadline_in(deadline);
+      launch.launch.env.push_back(std::string(name) + "=" + *value);
+  launch.log_file = files.log + "/start.log";
+  launch.cluster_ns = what.cluster_ns;
+  launch.member = what.member;
+  launch.member_dir = files.dir;
+  launch.deadline = what.deadline;
+  const auto until = posix::deadline_in(what.deadline);
+  TRY(const auto process, spawner.start(launch, stop));
   while (posix::deadline_in({}) < until && !stop.stop_requested()) {
     if (is_alive(files) == base::Fact<bool>(true)) return {};
     if (posix::exists(files.verdict) == base::Fact<bool>(true)) return {};  // it has ended already
-    if (posix::is_alive(process) == base::Fact<bool>(false))
-      return base::fail(base::Code::kInternal, "the guard ended at once; see " + what.log_file);
+    if (!process || posix::is_alive(*process) == base::Fact<bool>(false))
+      return base::fail(base::Code::kInternal, "the guard ended at once; see " + launch.log_file);
     (void)posix::poll_until({}, posix::deadline_in(kPoll), stop);
   }
   return base::fail(base::Code::kDeadlineExceeded, "the guard has not taken the member's lock");

@@ -8,6 +8,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "drivers/host/layout.h"
+#include "drivers/host/spawner.h"
 #include "guard/files.h"
 #include "plan/observation.h"
 #include "plan/record.h"
@@ -24,8 +25,13 @@ base::Fact<bool> is_alive(const MemberFiles& files);
 // Directories of mode 0700.
 base::Status make_member_dirs(const MemberFiles& files);
 // Done: its lock is held, by this guard or by one that was there before.
-base::Status start_guard(const std::string& guard, const MemberFiles& files,
-                         base::Duration deadline, const std::stop_token& stop);
+struct GuardStart {
+  std::string guard;  // the program
+  std::string cluster_ns, member;
+  base::Duration deadline{};
+};
+base::Status start_guard(Spawner& spawner, const GuardStart& what, const MemberFiles& files,
+                         const std::stop_token& stop);
 // Asks the guard to stop and waits until the lock is free. DeadlineExceeded: it still runs.
 base::Status stop_guard(const MemberFiles& files, const std::string& boot_id,
                         base::Duration deadline, const std::stop_token& stop);

@@ -66,7 +66,8 @@ struct Trace {
 class HostPlatform final : public Platform {
  public:
   HostPlatform(const PlatformOptions& options, const base::Clock& clock, base::Random& random,
-               base::Logger& log, live::Connect connect, std::string boot_id, posix::FileLock lock)
+               base::Logger& log, live::Connect connect, std::string boot_id, posix::FileLock lock,
+               std::unique_ptr<Spawner> spawner)
       : lock_(std::move(lock)),
         shared_{options,
                 clock,
@@ -78,7 +79,8 @@ class HostPlatform final : public Platform {
                 Binaries(options.etcd_dir),
                 PortBook(options.ports),
                 {},
-                Fetcher(options, clock, log)} {}
+                Fetcher(options, clock, log),
+                std::move(spawner)} {}
 
   base::Status learn_all() {
     remove_all_buried(shared_.layout, shared_.log);
@@ -182,8 +184,10 @@ base::Result<std::unique_ptr<Platform>> Platform::open(const PlatformOptions& op
   TRY_IN("another operator works on " + options.state_dir, auto lock,
          posix::FileLock::try_lock(options.state_dir + "/lock"));
   TRY(std::string boot, posix::boot_id());
-  auto platform = std::make_unique<HostPlatform>(options, clock, random, log, &etcd::connect,
-                                                 std::move(boot), std::move(lock));
+  TRY(auto spawner, make_spawner(options.supervisor));
+  auto platform =
+      std::make_unique<HostPlatform>(options, clock, random, log, &etcd::connect, std::move(boot),
+                                     std::move(lock), std::move(spawner));
   TRY_OK(platform->learn_all());
   return platform;
 }

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "drivers/host/spawner.h"
 #include "engine/driver.h"
 #include "posix/net.h"
 
@@ -23,6 +24,7 @@ struct PlatformOptions {
   std::string etcd_dir;
   // Whether a missing version is fetched when a cluster wants it (binaries.h), and where from.
   bool fetch = true;
+  Supervisor supervisor = Supervisor::kProcess;
   std::string release_url;  // empty: etcd's own releases
   posix::PortRange ports;   // of members; three each, chosen once
   // The text of <cluster>/status.json; empty: none is written.

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "drivers/host/layout.h"
 #include "drivers/host/platform.h"
 #include "drivers/host/port_book.h"
+#include "drivers/host/spawner.h"
 #include "drivers/live/endpoints.h"
 #include "posix/lock.h"
 
@@ -86,6 +88,7 @@ struct Shared {
   PortBook ports;
   WatchList watch_list;
   Fetcher fetcher;
+  std::unique_ptr<Spawner> spawner;
   LongWork long_work = {};
 };
 
