@@ -48,7 +48,7 @@ void decode_resources(Fields& pod, PodPolicy& into);
 void decode_claim(Fields& claim, Storage& into);  // a PersistentVolumeClaimSpec
 void decode_static_tls(Fields& tls, Tls& into);
 void keep_raw(Fields& fields, std::string_view name, PodPolicy& into);
-TlsMode decode_tls_annotation(const Metadata& metadata, Report& report, TlsMode fallback);
+void decode_tls_annotation(const Metadata& metadata, Report& report, ClusterSpec& into);
 void check_labels(Fields& fields, std::string_view name,
                   const std::map<std::string, std::string>& labels, bool coreos);
 void check_annotations(const Metadata& metadata, Report& report);

@@ -142,14 +142,22 @@ void check_annotations(const Metadata& metadata, Report& report) {
   }
 }
 
-TlsMode decode_tls_annotation(const Metadata& metadata, Report& report, TlsMode fallback) {
+void decode_tls_annotation(const Metadata& metadata, Report& report, ClusterSpec& into) {
   const auto at = metadata.annotations.find(std::string(kTlsAnnotation));
-  if (at == metadata.annotations.end()) return fallback;
-  for (const auto& [name, mode] : kTlsModes)
-    if (name == at->second) return mode;
-  report.error(fmt::format("metadata.annotations[\"{}\"]", kTlsAnnotation),
-               fmt::format("{} is not allowed: Required, Migrating, Disabled", show(at->second)));
-  return fallback;
+  const bool given = at != metadata.annotations.end();
+  const std::string path = given ? fmt::format("metadata.annotations[\"{}\"]", kTlsAnnotation)
+                                 : std::string("spec.tls.mode");
+  if (given) {
+    const auto known = std::ranges::find(kTlsModes, at->second, &ModePair::first);
+    if (known == kTlsModes.end())
+      return report.error(
+          path, fmt::format("{} is not allowed: Required, Migrating, Disabled", show(at->second)));
+    into.tls.mode = known->second;
+  }
+  if (into.tls.mode == TlsMode::kMigrating && into.version.major == 3 && into.version.minor < 5)
+    report.error(path,
+                 "Migrating needs etcd 3.5 or later: 3.4 does not take TLS and plain text at one "
+                 "address");
 }
 
 void check_labels(Fields& fields, std::string_view name,

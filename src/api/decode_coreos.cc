@@ -58,7 +58,7 @@ Cluster decode_coreos_cluster(Fields& root) {
     decode_pod(spec, out.spec);
     auto tls = spec.object("TLS");
     decode_static_tls(tls, out.spec.tls);
-    out.spec.tls.mode = decode_tls_annotation(metadata, root.report(), out.spec.tls.mode);
+    decode_tls_annotation(metadata, root.report(), out.spec);
     out.spec.backup = decode_backup(spec, out.group);
     out.spec.restore = decode_restore(spec, out.spec.backup);
     auto self_hosted = spec.object("selfHosted");

@@ -166,7 +166,7 @@ Cluster decode_operator_cluster(Fields& root) {
     decode_storage(spec, out.spec.storage);
     decode_storage_spec(spec, out.spec.storage);
     decode_tls(spec, out.spec.tls);
-    out.spec.tls.mode = decode_tls_annotation(metadata, root.report(), out.spec.tls.mode);
+    decode_tls_annotation(metadata, root.report(), out.spec);
     out.spec.backup = decode_backup(spec, out.group);
     out.spec.restore = decode_restore(spec, out.spec.backup);
     decode_pod_template(spec, out.spec);

@@ -60,7 +60,7 @@ constexpr std::array kTable{
     FieldInfo{"spec.tls", kOperatorEtcdIo, "object", "", kActs, kLater, "certificates"},
     FieldInfo{"spec.tls.mode", kOperatorEtcdIo, "Required, Migrating, Disabled", "Required", kActs,
               kLater,
-              "fixed once the cluster exists; Migrating counts as Required in this version"},
+              "Migrating takes clients with TLS and without; between the others lies Migrating"},
     FieldInfo{"spec.tls.provider", kOperatorEtcdIo, "own, auto, cert-manager, secrets", "own",
               kActs, kLater, "who issues the certificates"},
     FieldInfo{"spec.tls.providerCfg", kOperatorEtcdIo, "autoCfg or certManagerCfg", "", kActs,

@@ -44,6 +44,23 @@ void check_storage(const Cluster& before, const Cluster& after, std::vector<Prob
     out.push_back({Severity::kError, path, "the claim cannot change while its data are in use"});
 }
 
+// Clients need a time in which both ways are open.
+void check_tls(const Cluster& before, const Cluster& after, std::vector<Problem>& out) {
+  const TlsMode old = before.spec.tls.mode, now = after.spec.tls.mode;
+  if (old == now) return;
+  const std::string path = after.group == Group::kCoreOs
+                               ? "metadata.annotations[\"operator.etcd.io/tls\"]"
+                               : "spec.tls.mode";
+  if (old != TlsMode::kMigrating && now != TlsMode::kMigrating)
+    out.push_back({Severity::kError, path,
+                   "cannot change between Required and Disabled at once, or clients are cut off: "
+                   "set Migrating first, and the other when every client has changed over"});
+  if (now == TlsMode::kMigrating && before.spec.version.major == 3 && before.spec.version.minor < 5)
+    out.push_back({Severity::kError, path,
+                   "Migrating needs etcd 3.5 or later: 3.4 does not take TLS and plain text at one "
+                   "address; upgrade first"});
+}
+
 // Names of the objects that are made for a cluster, all of which must be its own.
 constexpr std::array<std::string_view, 8> kSuffixes{
     "", "-client", "-peer", "-ca", "-peer-ca", "-record", "-server-tls", "-backups"};
@@ -87,14 +104,7 @@ std::vector<Problem> validate_update(const Cluster& before, const Cluster& after
                    fmt::format("cannot change from {} to {}: delete one object first",
                                group_name(before.group), group_name(after.group))});
   check_storage(before, after, out);
-  // The way through Migrating is not built yet: members would be restarted with addresses that do
-  // not fit their certificates.
-  if (before.spec.tls.mode != after.spec.tls.mode)
-    out.push_back({Severity::kError,
-                   after.group == Group::kCoreOs ? "metadata.annotations[\"operator.etcd.io/tls\"]"
-                                                 : "spec.tls.mode",
-                   "cannot change on a cluster that exists in this version: put it back, or make a "
-                   "new cluster"});
+  check_tls(before, after, out);
   if (!same_location(before.spec.restore, after.spec.restore))
     out.push_back(
         {Severity::kWarning, "spec.restore",

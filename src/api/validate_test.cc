@@ -47,12 +47,16 @@ TEST(ValidateUpdate, StorageClassHoldsForNewMembersOnly) {
   EXPECT_EQ(problems[0].severity, Severity::kWarning);
 }
 
-TEST(ValidateUpdate, TlsModeStays) {
+TEST(ValidateUpdate, BetweenPlainTextAndTlsLiesMigrating) {
   const auto off = cluster("a", "  tls: {mode: Disabled}\n");
   const auto both = cluster("a", "  tls: {mode: Migrating}\n");
   EXPECT_EQ(validate_update(cluster("a"), off).at(0).path, "spec.tls.mode");
-  EXPECT_EQ(validate_update(cluster("a"), both).size(), 1U);
-  EXPECT_EQ(validate_update(both, off).size(), 1U);
+  EXPECT_EQ(validate_update(off, cluster("a")).size(), 1U);
+  EXPECT_TRUE(validate_update(cluster("a"), both).empty());
+  EXPECT_TRUE(validate_update(both, off).empty());
+  auto old = off;
+  old.spec.version.minor = 4;
+  EXPECT_NE(validate_update(old, both).at(0).message.find("upgrade first"), std::string::npos);
   EXPECT_TRUE(validate_update(off, off).empty());
 }
 

@@ -10,11 +10,16 @@
 #include "plan/concern.h"
 #include "plan/members.h"
 #include "plan/quorum.h"
+#include "plan/template.h"
 
 namespace plan {
 namespace {
 
 constexpr base::Duration kFormationLimit{60'000}, kSoon{200}, kSlow{5'000};
+
+std::string first_template(const Intent& intent) {
+  return to_text({intent.template_hash, intent.cluster.spec.tls.mode, 0});
+}
 
 std::vector<std::string> waiting_for(const Context& c) {
   std::vector<std::string> out;
@@ -62,7 +67,7 @@ Answer found(Context& c) {
   c.record.token = token;
   c.record.size = spec.size;
   c.record.version = spec.version;
-  c.record.template_hash = c.intent.template_hash;
+  c.record.template_hash = first_template(c.intent);
   c.record.operation.reset();
   auto members = offers(c, spec.size);
   if (static_cast<int>(members.size()) < spec.size) {
@@ -159,7 +164,7 @@ std::string edited(const Context& c) {
   if (c.intent.wish != Wish::kPresent) return {};
   if (spec.size != c.record.size) return "spec.size was changed";
   if (spec.version != c.record.version) return "spec.version was changed";
-  if (c.intent.template_hash != c.record.template_hash) return "the specification was changed";
+  if (first_template(c.intent) != c.record.template_hash) return "the specification was changed";
   if (spec.restore) return "spec.restore was added";
   return {};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/mutants.h"
+#include "plan/template.h"
 
 namespace plan {
 
@@ -70,7 +71,7 @@ std::vector<MemberRecord> offers(Context& c, int count) {
     member.volume = c.seen.fresh_volumes[volume++];
     member.incarnation = c.record.incarnation;
     member.version = version_for_new(c);
-    member.template_hash = c.record.template_hash;
+    give_template(member, c.record.template_hash);
     c.record.next_ordinal = ordinal + 1;
     out.push_back(std::move(member));
   }

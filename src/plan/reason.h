@@ -58,6 +58,7 @@
   X(CertificateRenewal, "a leaf passed two thirds of its life")                          \
   X(CertificateExpired, "a leaf has expired")                                            \
   X(Rollout, "a field that needs a restart changed")                                     \
+  X(TlsMigration, "how clients are taken changes: plain text, both, or TLS")             \
   X(Upgrade, "the wanted version is newer")                                              \
   X(UpgradeAborted, "the version was put back before the cluster version moved")         \
   X(UpgradeRefused, "the hazard table forbids this step")                                \

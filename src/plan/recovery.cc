@@ -16,6 +16,7 @@
 #include "base/mutants.h"
 #include "plan/loss.h"
 #include "plan/members.h"
+#include "plan/template.h"
 #include "plan/tries.h"
 
 namespace plan {
@@ -149,7 +150,7 @@ Answer fence(Context& c) {
   member.permit = Permit::kRestore;
   member.may_start = false;
   member.version = survivor.version;
-  member.template_hash = survivor.template_hash;
+  give_template(member, survivor.template_hash);
   c.record.formation = Formation::kForming;
   c.record.operation->step = "fence";
   c.record.operation->member = member.name;

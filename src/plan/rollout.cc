@@ -12,6 +12,7 @@
 #include "plan/concern.h"
 #include "plan/members.h"
 #include "plan/quorum.h"
+#include "plan/template.h"
 #include "plan/upgrade.h"
 
 namespace plan {
@@ -87,6 +88,32 @@ std::optional<Answer> need_binary(const Context& c, const api::Version& version)
                      fmt::format("etcd {} is not on this machine", text));
 }
 
+// How clients are to be taken. Between plain text and TLS lies a time in which every member takes
+// both, also where the spec has moved on before that was reached.
+api::TlsMode next_tls(const Context& c) {
+  using api::TlsMode;
+  const TlsMode wanted = c.intent.cluster.spec.tls.mode;
+  if (wanted == TlsMode::kMigrating || parse_template(c.record.template_hash).tls == wanted)
+    return wanted;
+  for (const Seat& seat : c.view.seats) {
+    if (!takes_part(seat)) continue;
+    const TlsMode now = tls_of(*seat.record);
+    if (now != TlsMode::kMigrating ? now != wanted : !runs_as_recorded(seat))
+      return TlsMode::kMigrating;
+  }
+  return wanted;
+}
+
+void latch_template(Context& c) {
+  const api::TlsMode tls = next_tls(c);
+  c.record.template_hash = to_text({c.intent.template_hash, tls, 0});
+  // Every member takes both: from now on those who ask get what they shall use.
+  if (tls == api::TlsMode::kMigrating) return;
+  for (auto& [name, member] : c.record.members)
+    if (is_current(member) && tls_of(member) == api::TlsMode::kMigrating)
+      give_scheme(member, tls == api::TlsMode::kDisabled ? "http" : "https");
+}
+
 // Takes what the spec wants as the target if that is possible now, version and template together:
 // flags that were written for one version are not tried on another. An answer: why it is not taken.
 std::optional<Answer> latch_target(Context& c) {
@@ -95,7 +122,7 @@ std::optional<Answer> latch_target(Context& c) {
     return std::nullopt;
   const api::Version& wanted = c.intent.cluster.spec.version;
   if (wanted == c.record.version) {
-    c.record.template_hash = c.intent.template_hash;
+    latch_template(c);
     return std::nullopt;
   }
   const VersionVerdict verdict = judge_version(c, wanted);
@@ -120,7 +147,7 @@ std::optional<Answer> latch_target(Context& c) {
                                     problem.empty() ? "an alarm is set or not known" : problem));
   }
   c.record.version = wanted;
-  c.record.template_hash = c.intent.template_hash;
+  latch_template(c);
   tell(c, verdict.reason, verdict.message);
   if (verdict.next_minor) warn_without_backup(c);
   begin_rollout(c, verdict.reason);
@@ -132,6 +159,8 @@ std::optional<Answer> latch_target(Context& c) {
 Reason why_of(const Context& c, const Seat& seat) {
   if (seat.record->version < c.record.version) return Reason::kUpgrade;
   if (c.record.version < seat.record->version) return Reason::kUpgradeAborted;
+  if (tls_of(*seat.record) != parse_template(c.record.template_hash).tls)
+    return Reason::kTlsMigration;
   const bool upgrade = running(c.record, OperationKind::kRollout);
   return upgrade ? c.record.operation->reason : Reason::kRollout;
 }
@@ -153,7 +182,7 @@ Answer change(Context& c, const Seat& seat, std::string note) {
   const bool new_version = seat.record->version != c.record.version;
   MemberRecord& member = c.record.members.at(seat.record->name);
   member.version = c.record.version;
-  member.template_hash = c.record.template_hash;
+  give_template(member, c.record.template_hash);
   std::string text = fmt::format(
       "{} restarts with {}{}", member.name,
       new_version ? "etcd " + member.version.text() : std::string("the new template"), note);
@@ -221,8 +250,27 @@ const Seat* next_misfit(const Context& c) {
   return last;
 }
 
+// Every member takes both: the addresses that clients get become those with TLS.
+bool open_both(Context& c) {
+  if (parse_template(c.record.template_hash).tls != api::TlsMode::kMigrating) return false;
+  if (!not_all_healthy(c.view).empty()) return false;
+  bool plain = false;
+  for (auto& [name, member] : c.record.members) {
+    if (!is_current(member)) continue;
+    plain |= member.addresses.client_url.starts_with("http:");
+    give_scheme(member, "https");
+  }
+  if (plain)
+    tell(c, Reason::kTlsMigration,
+         "every member takes clients with TLS and without, at one address; when none needs plain "
+         "text any more, set the mode to Required");
+  return plain;
+}
+
 Answer finish(Context& c) {
-  if (!running(c.record, OperationKind::kRollout)) return Answer::nothing();
+  const bool opened = open_both(c);
+  if (!running(c.record, OperationKind::kRollout))
+    return opened ? Answer::noted() : Answer::nothing();
   if (const std::string problem = not_all_healthy(c.view); !problem.empty())
     return wait_for_health(c, problem, false);
   const Reason why = c.record.operation->reason;

@@ -183,7 +183,6 @@ std::string template_hash(const ClusterSpec& spec, std::string_view trust, api::
   std::ranges::sort(options);
   for (const auto& option : options) digest.add(option);
   digest.add("tls");
-  digest.add(fmt::format("{}", static_cast<int>(spec.tls.mode)));
   digest.add(trust);
   if (platform == api::Platform::kHost) return digest.text();
   digest.add("pod");

@@ -43,8 +43,9 @@ base::Result<std::vector<std::string>> etcd_args(const api::ClusterSpec& spec,
 std::vector<std::string> options_left_out(const api::ClusterSpec& spec,
                                           const api::Version& version);
 
-// 16 hex digits that change when running members must be restarted to follow the spec: flags, TLS
-// mode and trust, on Kubernetes also what is in the pod. Without the version and the addresses.
+// 16 hex digits that change when running members must be restarted to follow the spec: flags and
+// trust, on Kubernetes also what is in the pod. Without the version, the addresses and the TLS
+// mode, whose changes the planner leads through Migrating.
 // `trust` names the certificate authorities in use, for example their digests.
 std::string template_hash(const api::ClusterSpec& spec, std::string_view trust,
                           api::Platform platform);

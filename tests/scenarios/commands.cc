@@ -1,4 +1,5 @@
 // Commands that set the wish, the record and the clock.
+#include "plan/template.h"
 #include "situation.h"
 
 namespace scenario {
@@ -28,9 +29,10 @@ void wish(Situation& s, Words& w) {
   given = spec.backup.has_value();
   w.set("backup", given);
   spec.backup = given ? std::optional<api::Backup>(api::Backup{}) : std::nullopt;
-  w.choose<api::TlsMode>(
-      "tls", spec.tls.mode,
-      {{"required", api::TlsMode::kRequired}, {"disabled", api::TlsMode::kDisabled}});
+  w.choose<api::TlsMode>("tls", spec.tls.mode,
+                         {{"required", api::TlsMode::kRequired},
+                          {"migrating", api::TlsMode::kMigrating},
+                          {"disabled", api::TlsMode::kDisabled}});
   w.choose<api::OnQuorumLoss>("onQuorumLoss", spec.recovery.on_quorum_loss,
                               {{"Automatic", api::OnQuorumLoss::kAutomatic},
                                {"Approve", api::OnQuorumLoss::kApprove},
@@ -71,6 +73,7 @@ void record_member(Situation& s, Words& w, const std::string& name) {
   if (w.take("id", text)) m.id = base::MemberId{hex(text)};
   if (w.take("version", text)) m.version = version_of(text);
   w.set("template", m.template_hash);
+  if (w.take("clientScheme", text)) plan::give_scheme(m, text);
   w.set("incarnation", m.incarnation);
   w.set("volume", m.volume);
   w.set("term", m.audited_term);

@@ -46,6 +46,7 @@ void member(Differences& d, const MemberRecord& a, const MemberRecord& b) {
   d.field(name + " may start", yes(a.may_start), yes(b.may_start));
   d.field(name + " version", a.version.text(), b.version.text());
   d.field(name + " template", a.template_hash, b.template_hash);
+  d.field(name + " client URL", a.addresses.client_url, b.addresses.client_url);
   d.field(name + " volume", a.volume, b.volume);
   d.field(name + " incarnation", a.incarnation, b.incarnation);
   d.field(name + " peer URL", a.addresses.peer_url, b.addresses.peer_url);

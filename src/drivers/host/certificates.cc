@@ -157,16 +157,23 @@ base::Fact<LeafDates> Certificates::member_dates(const MemberFiles& member) {
                    std::min(server->expires, peer->expires)};
 }
 
-base::Fact<LeafDates> Certificates::client_dates() {
+base::Fact<LeafDates> Certificates::client_dates(const api::Tls& tls) {
   auto own = dates(files_.operator_leaf);
-  if (!own.known() || !is_there(files_.user_cert)) return own;
+  if (!own.known()) return own;
+  if (!is_there(files_.user_cert)) {
+    // The cluster was opened in plain text, and its users need a certificate now.
+    if (published() && tls.mode != api::TlsMode::kDisabled)
+      return LeafDates{base::Instant{}, own->expires};
+    return own;
+  }
   auto user = dates(files_.user_cert);
   if (!user.known()) return user;
   return LeafDates{std::min(own->renew_at, user->renew_at), std::min(own->expires, user->expires)};
 }
 
 base::Result<etcd::Tls> Certificates::operator_tls(const api::Tls& tls) {
-  if (tls.mode == api::TlsMode::kDisabled) return etcd::Tls{};
+  // Members may still, or already, take TLS although the mode is Disabled.
+  if (tls.mode == api::TlsMode::kDisabled && !is_there(files_.operator_leaf)) return etcd::Tls{};
   TRY(const pki::Pair ca, read_pair(files_.client_ca));
   TRY(const pki::Pair own, read_pair(files_.operator_leaf));
   return etcd::Tls{ca.cert, own.cert, own.key, {}};

@@ -38,7 +38,7 @@ class Certificates {
 
   // Of the leaf that ends first. Absent: the member has none.
   base::Fact<LeafDates> member_dates(const MemberFiles& member);
-  base::Fact<LeafDates> client_dates();
+  base::Fact<LeafDates> client_dates(const api::Tls& tls);
   [[nodiscard]] bool published() const;
   // How we dial the members; empty when the cluster speaks plain text.
   base::Result<etcd::Tls> operator_tls(const api::Tls& tls);

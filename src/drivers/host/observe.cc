@@ -52,7 +52,7 @@ void HostDriver::see_files(const engine::Job& job, plan::Observation& seen) {
     }
     seen.members.emplace(name, std::move(facts));
   }
-  const auto client = certificates_.client_dates();
+  const auto client = certificates_.client_dates(job.intent.cluster.spec.tls);
   if (client.known())
     seen.client_certificate_renew_at = client->renew_at;
   else if (client.is_absent())

@@ -4,6 +4,7 @@
 
 #include "drivers/live/endpoints.h"
 #include "etcd/identity.h"
+#include "plan/template.h"
 #include "render/etcd_args.h"
 
 namespace host {
@@ -110,8 +111,8 @@ base::Result<guard::Ticket> make_ticket(const TicketInput& in) {
 }
 
 void keep_flags(const guard::Ticket& old, const std::string& wanted_hash, guard::Ticket& ticket) {
-  if (ticket.template_hash != wanted_hash && old.template_hash == ticket.template_hash &&
-      old.version == ticket.version)
+  if (plan::parse_template(ticket.template_hash).spec != wanted_hash &&
+      old.template_hash == ticket.template_hash && old.version == ticket.version)
     ticket.args = old.args;
 }
 
@@ -122,11 +123,14 @@ base::Result<std::vector<std::string>> args_of(const api::ClusterSpec& spec,
   const auto& at = member.addresses;
   render::TlsPaths tls;
   tls.peer = {leaf.peer, leaf.peer, leaf.peer_ca};
-  if (spec.tls.mode != api::TlsMode::kDisabled)
-    tls.server = {leaf.server, leaf.server, leaf.client_ca};
+  const api::TlsMode mode = plan::tls_of(member);
+  if (mode != api::TlsMode::kDisabled) tls.server = {leaf.server, leaf.server, leaf.client_ca};
+  std::string client = at.client_url;
+  // etcd tells the two apart by their first bytes (docs/adr/0013).
+  if (const std::string place = live::host_port(client); mode == api::TlsMode::kMigrating)
+    client = "https://" + place + ",http://" + place;
   return render::etcd_args(spec, member.version,
-                           {at.client_url, at.client_url, at.peer_url, at.peer_url, at.metrics_url},
-                           tls);
+                           {client, client, at.peer_url, at.peer_url, at.metrics_url}, tls);
 }
 
 }  // namespace host

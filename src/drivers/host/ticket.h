@@ -27,7 +27,7 @@ struct TicketInput {
 
 base::Result<guard::Ticket> make_ticket(const TicketInput& input);
 
-// Flags change by a rollout only: a member that still runs an older template than the wanted one
+// Flags change by a rollout only: a member whose template is of an older spec than the wanted one
 // keeps the flags of its old ticket.
 void keep_flags(const guard::Ticket& old, const std::string& wanted_hash, guard::Ticket& ticket);
 

@@ -12,7 +12,8 @@ void Endpoints::use(const etcd::Tls& tls) {
 
 std::shared_ptr<etcd::EtcdApi> Endpoints::at(const std::string& url) {
   auto& api = open_[url];
-  if (!api) api = connect_(url, tls_);
+  // A member that takes plain text is dialled so although others want TLS already.
+  if (!api) api = connect_(url, url.starts_with("http://") ? etcd::Tls{} : tls_);
   return api;
 }
 

@@ -42,7 +42,8 @@ base::Result<plan::MemberRecord> rebuild_member(const base::Result<Kept>& kept,
   plan::MemberRecord m;
   m.name = name;
   m.ordinal = static_cast<int>(*ordinal);
-  m.addresses = {flag(ticket, "listen-peer-urls"), flag(ticket, "listen-client-urls"),
+  const std::string clients = flag(ticket, "listen-client-urls");  // two of one address: either
+  m.addresses = {flag(ticket, "listen-peer-urls"), clients.substr(0, clients.find(',')),
                  flag(ticket, "listen-metrics-urls")};
   if (m.addresses.peer_url.empty() || m.addresses.client_url.empty() ||
       m.addresses.metrics_url.empty())

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -49,6 +50,50 @@ TEST_F(CertificatesTest, LeavesOfAMinuteAreRenewedUnderLoad) {
   ASSERT_TRUE(eventually(90s, [&] { return writer_->count() > count + 4000; })) << say();
   for (const auto& [name, pid] : pids)
     EXPECT_EQ(sandbox_.etcd_pid("c", name), pid) << name << " was restarted for a leaf";
+  const Written written = finish();
+  EXPECT_TRUE(written.failed.empty()) << written.failed.size() << " writes failed";
+}
+
+bool answers(const std::string& endpoint, const etcd::Tls& tls) {
+  return etcd::connect(endpoint, tls)->status(base::Duration(2'000)).has_value();
+}
+
+class TlsModeTest : public CertificatesTest {
+ protected:
+  void set_mode(const std::string& mode) {
+    more_ = "  tls:\n    mode: " + mode + "\n";
+    declare(3);
+  }
+  // Every member takes clients that way, and the addresses that users get say so.
+  bool takes(bool tls, bool plain) {
+    const auto now = sandbox_.access("c");
+    if (!now || now->endpoints.size() != 3 || !settled(3)) return false;
+    if (tls && !now->tls.ca.empty()) tls_ = now->tls;
+    return std::ranges::all_of(now->endpoints, [&](const std::string& endpoint) {
+      const std::string at = endpoint.substr(endpoint.find("://"));
+      return endpoint.starts_with(tls ? "https:" : "http:") && answers("http" + at, {}) == plain &&
+             (!tls_.ca.empty() && answers("https" + at, tls_)) == tls;
+    });
+  }
+  etcd::Tls tls_;  // as last published
+};
+
+TEST_F(TlsModeTest, IsTurnedOnAndOffUnderLoad) {
+  create(3, "3.6.16", "  tls:\n    mode: Disabled\n");
+  ASSERT_FALSE(HasFatalFailure());
+  ASSERT_TRUE(takes(false, true)) << say();
+  set_mode("Migrating");
+  ASSERT_TRUE(eventually(120s, [&] { return takes(true, true); })) << say();
+  EXPECT_TRUE(has_event("TlsMigration"));
+  set_mode("Required");
+  ASSERT_TRUE(eventually(120s, [&] { return takes(true, false); })) << say();
+  expect_only_tls(sandbox_, "c");
+  set_mode("Disabled");
+  ASSERT_TRUE(eventually(20s, [&] { return says("SpecValid", "set Migrating first"); })) << say();
+  set_mode("Migrating");
+  ASSERT_TRUE(eventually(120s, [&] { return takes(true, true); })) << say();
+  set_mode("Disabled");
+  ASSERT_TRUE(eventually(120s, [&] { return takes(false, true); })) << say();
   const Written written = finish();
   EXPECT_TRUE(written.failed.empty()) << written.failed.size() << " writes failed";
 }
