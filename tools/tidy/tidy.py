@@ -36,6 +36,10 @@ THIRD_PARTY = re.compile(r'#include [<"](grpc|google/|boost/|yaml-cpp/|openssl/|
                          r'httplib|CLI/|zstd|[^>"]*\.pb\.h)')
 
 
+LAYERED = ("src/", "sim/")
+MODULE = re.compile(r"eo_(?:sim_)?module\(([^)]*)\)")
+
+
 class Tidy:
     def __init__(self, root, rules):
         self.root = root
@@ -44,6 +48,7 @@ class Tidy:
         self.exceptions = read_exceptions(os.path.join(rules, "exceptions.txt"))
         self.used = set()
         self.includes = {}  # file -> [(line number, included path)]
+        self.libraries = {}  # library -> the folder that makes it
         self.bound = set()  # headers that show a third party's type
 
     def report(self, path, line, check, text):
@@ -53,12 +58,14 @@ class Tidy:
             self.problems.append(f"{path}:{line}: {check}: {text}")
 
     def run(self):
-        for path in self.files():
+        files = self.files()
+        self.libraries = libraries_of(self.root, files)
+        for path in files:
             with open(os.path.join(self.root, path), encoding="utf-8", errors="replace") as source:
                 text = source.read()
             if path.endswith((".h", ".cc")):
                 self.check_source(path, text)
-            elif path.startswith("src/") and path.endswith("/CMakeLists.txt"):
+            elif path.startswith(LAYERED) and path.endswith("/CMakeLists.txt"):
                 self.check_links(path, text)
             elif path.endswith(".md"):
                 self.check_markdown(path, text)
@@ -109,36 +116,46 @@ class Tidy:
         if folder == "":
             self.report(path, 1, "layers", "its folder has no row in layers.txt")
         for number, line in enumerate(text.splitlines(), 1):
-            if header and path.startswith("src/") and THIRD_PARTY.match(line):
+            if header and path.startswith(LAYERED) and THIRD_PARTY.match(line):
                 self.bound.add(path)
             match = re.match(r'\s*#\s*include\s*"([^"]+)"', line)
             if match:
-                self.includes.setdefault(path, []).append((number, "src/" + match.group(1)))
-            if not match or folder is None or path.endswith("_test.cc"):
+                self.includes.setdefault(path, []).append((number, in_tree(match.group(1))))
+            if not match or not folder or path.endswith("_test.cc"):
                 continue
             included = match.group(1)
-            target = self.folder_of("src/" + included)
-            if target in (None, "", folder):
+            target = self.folder_of(in_tree(included))
+            if target is None:  # beside src/ and sim/: a row has to name it, too
+                target = os.path.dirname(included)
+            if target in ("", folder):
                 continue
             allowed = self.layers.get(folder, [])
             if target not in allowed and included not in allowed:
                 self.report(path, number, "layers", f"{folder} may not include {included}")
 
     def check_links(self, path, text):
-        """eo_module(… DEPS …) names the same edges: a library drivers_host is the folder
-        drivers/host, guard_files is the header guard/files.h."""
+        """eo_module(… DEPS …) names the same edges: a library is the folder that makes it,
+        guard_files is the header guard/files.h."""
         folder = self.folder_of(path)
-        for match in re.finditer(r"eo_module\(([^)]*)\)", text):
+        for match in MODULE.finditer(text):
             words = re.split(r"\b(?:SOURCES|DEPS|LIBS|TESTS|TEST_DEPS)\b", match.group(1))
             keys = [""] + re.findall(r"\b(?:SOURCES|DEPS|LIBS|TESTS|TEST_DEPS)\b", match.group(1))
             for key, names in zip(keys, words):
                 for name in names.split() if key == "DEPS" else []:
-                    target = name.replace("_", "/")
-                    allowed = self.layers.get(folder, []) + [folder]
-                    if not any(edge in (target, target + ".h") or target.startswith(folder + "/")
-                               for edge in allowed):
+                    if not self.may_link(folder, name):
                         line = text[:match.start()].count("\n") + 1
                         self.report(path, line, "layers", f"{folder} may not link {name}")
+
+    def may_link(self, folder, name):
+        """One header that a row names allows the library of that header, guard_files of
+        guard/files.h; where there is none, those of its folder."""
+        for edge in [folder, *self.layers.get(folder, [])]:
+            library = edge.removesuffix(".h").replace("/", "_")
+            if edge.endswith(".h") and library not in self.libraries:
+                edge = os.path.dirname(edge)
+            if name == library or self.libraries.get(name) == edge:
+                return True
+        return False
 
     def check_third_party(self):
         """A header that shows a third party's type, itself or by inclusion, stays in its module."""
@@ -154,10 +171,11 @@ class Tidy:
                     self.report(path, number, "third-party", f"comes in by {target[4:]}")
 
     def folder_of(self, path):
-        """The row of layers.txt that a file belongs to; None outside src/; "" without a row."""
-        if not path.startswith("src/"):
+        """The row of layers.txt that a file belongs to; "" without a row; None outside src/ and
+        sim/. Rows of src/ are named without it."""
+        if not path.startswith(LAYERED):
             return None
-        folder = os.path.dirname(path)[len("src/"):]
+        folder = os.path.dirname(path).removeprefix("src/")
         while folder and folder not in self.layers:
             folder = os.path.dirname(folder)
         return folder
@@ -182,7 +200,7 @@ class Tidy:
                 self.report(path, number, "todo", "finish it, or write TODO(name): reason")
 
     def check_listed(self, path):
-        if not path.startswith("src/") or not path.endswith(".cc"):
+        if not path.startswith(LAYERED) or not path.endswith(".cc"):
             return
         folder = os.path.dirname(path)
         while folder and not os.path.isfile(os.path.join(self.root, folder, "CMakeLists.txt")):
@@ -199,6 +217,24 @@ class Tidy:
                 target = os.path.join(self.root, os.path.dirname(path), link)
                 if "://" not in link and not os.path.exists(target):
                     self.report(path, number, "markdown", f"link to {link}, which does not exist")
+
+
+def in_tree(included):
+    """The file that an #include "…" names: by src/, or by the root."""
+    return included if included.startswith(("sim/", "tests/")) else "src/" + included
+
+
+def libraries_of(root, files):
+    """{library as DEPS names it: the folder that makes it, as a row names it}"""
+    found = {}
+    for path in files:
+        if not path.startswith(LAYERED) or not path.endswith("/CMakeLists.txt"):
+            continue
+        with open(os.path.join(root, path), encoding="utf-8") as text:
+            for match in re.finditer(r"eo_(sim_)?module\((\w+)", text.read()):
+                name = (match.group(1) or "") + match.group(2)
+                found[name] = os.path.dirname(path).removeprefix("src/")
+    return found
 
 
 def read_layers(path):

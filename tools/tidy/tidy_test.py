@@ -9,7 +9,8 @@ import unittest
 import tidy
 
 LAYERS = ("base:\nposix: base\napi: base\nplan: base api\n"
-          "engine: base plan guard/files.h\nguard: base\n")
+          "engine: base plan guard/files.h\nguard: base\n"
+          "sim/world: base plan engine/a.h\nsim/checkers: base sim/world\n")
 
 
 class TidyTest(unittest.TestCase):
@@ -20,7 +21,11 @@ class TidyTest(unittest.TestCase):
         self.write("rules/layers.txt", LAYERS)
         self.write("rules/exceptions.txt", "")
         for folder in ("base", "posix", "api", "plan", "engine", "guard"):
-            self.write(f"src/{folder}/CMakeLists.txt", "a.cc b.cc a_test.cc\n")
+            self.write(f"src/{folder}/CMakeLists.txt",
+                       f"eo_module({folder} SOURCES a.cc b.cc TESTS a_test.cc)\n")
+        for folder in ("world", "checkers"):
+            self.write(f"sim/{folder}/CMakeLists.txt",
+                       f"eo_sim_module({folder} SOURCES a.cc b.cc TESTS a_test.cc)\n")
 
     def write(self, path, text):
         full = os.path.join(self.root, path)
@@ -65,13 +70,50 @@ class TidyTest(unittest.TestCase):
 
     def test_a_link_against_the_layers_fails(self):
         def module(deps):
-            return f"eo_module(x SOURCES a.cc b.cc\n  DEPS {deps}\n  LIBS foo TESTS a_test.cc)\n"
+            return (f"eo_module(x SOURCES a.cc b.cc\n  DEPS {deps}\n  LIBS foo TESTS a_test.cc)\n"
+                    "eo_module(engine_part)\n")
+        self.write("src/guard/CMakeLists.txt", "eo_module(guard)\neo_module(guard_files)\n")
         self.write("src/engine/CMakeLists.txt", module("base plan guard_files engine_part"))
         self.expect()
         self.write("src/engine/CMakeLists.txt", module("base guard"))
         self.expect("layers")
         self.write("src/engine/CMakeLists.txt", module("base api"))
         self.expect("layers")
+
+    def test_the_proof_has_its_layers(self):
+        self.write("sim/world/a.h", "// What it is.\n#pragma once\nint f();\n")
+        self.write("sim/world/a.cc", '#include "plan/a.h"\n#include "sim/world/a.h"\n')
+        self.write("sim/checkers/a.cc", '#include "base/a.h"\n#include "sim/world/a.h"\n')
+        self.write("sim/checkers/a_test.cc", '#include "plan/a.h"\n')
+        self.expect()
+        for path, included in (("sim/checkers/a.cc", "plan/a.h"),
+                               ("sim/world/a.cc", "sim/checkers/a.h"),
+                               ("sim/world/a.cc", "engine/b.h"),
+                               ("sim/world/a.cc", "tests/support/a.h"),
+                               ("src/plan/a.cc", "sim/world/a.h"),
+                               ("sim/new/a.cc", "base/a.h")):
+            with self.subTest(path=path, included=included):
+                folder = os.path.dirname(path)
+                self.write(folder + "/CMakeLists.txt", "a.cc b.cc a_test.cc\n")
+                self.write(path, f'#include "{included}"\n')
+                self.expect("layers")
+                self.write(path, "\n")
+                if folder == "sim/new":
+                    shutil.rmtree(os.path.join(self.root, folder))
+
+    def test_the_proof_links_by_its_layers(self):
+        def module(deps):
+            return f"eo_sim_module(checkers SOURCES a.cc b.cc a_test.cc DEPS {deps})\n"
+        self.write("sim/checkers/CMakeLists.txt", module("base sim_world"))
+        self.expect()
+        self.write("sim/checkers/CMakeLists.txt", module("base plan sim_world"))
+        self.expect("layers")
+        self.write("sim/checkers/CMakeLists.txt", module("sim_world"))
+        self.write("src/plan/CMakeLists.txt", "eo_module(plan DEPS sim_world)\n")
+        self.expect("layers")
+        self.write("src/plan/CMakeLists.txt", "")
+        self.write("sim/world/CMakeLists.txt", "eo_sim_module(world DEPS engine plan)\n")
+        self.expect()
 
     def test_a_folder_without_a_row_fails(self):
         self.write("src/new/CMakeLists.txt", "a.cc\n")
