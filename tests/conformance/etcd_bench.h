@@ -16,7 +16,7 @@ namespace conformance {
 
 // A value that a case writes so that its bytes can be found and spoilt.
 constexpr const char* kVictim = "the-value-that-is-spoilt";
-constexpr base::Duration kCall{10'000}, kLimit{30'000};
+constexpr base::Duration kCall{30'000}, kLimit{60'000};
 
 struct Launch {
   std::vector<int> list = {};  // of initial-cluster, by number

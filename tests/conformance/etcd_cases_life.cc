@@ -59,29 +59,29 @@ void a_blank_one_of_no_known_name(Bench& b, Script& s) {
 }
 
 // A leader knows how far a member's log once went, and tells it to commit that far: one that comes
-// back older dies of it. A leader of a later term knows nothing, and the member lives.
-Script older_copy_under_one_leader(Bench& b) {
-  Script s;
-  b.put_back(2);
-  b.launch(2, {.list = {0, 1, 2}});
-  s.note("ready", b.ready(2));
-  for (int i = 0; i < 5; ++i) s.call("put", b.api(2).put("a", std::to_string(i), kCall));
-  s.note("caught up",
-         b.until([&] { return must(b.api(2).range("a", "", true, 0, kCall)).count == 1; }));
-  b.kill(2);
-  b.put_back(2);
-  s.note("it", again(b, {.list = {0, 1, 2}}));
-  return s;
-}
-
+// back older dies of it. A leader of a later term knows nothing, and the member lives: then the
+// case is tried again.
 void an_older_copy(Bench& b, Script& s) {
   const auto term = [&] { return must(b.api(0).status(kCall)).raft_term; };
-  for (int tries = 0; tries < 5; ++tries) {
-    const auto before = term();
-    s = older_copy_under_one_leader(b);
-    if (term() == before) return;
+  std::uint64_t before = 0;
+  std::optional<Ended> end;
+  for (int tries = 0; tries < 5 && !end && term() != before; ++tries) {
+    s = {};
     b.kill(2);
+    b.put_back(2);
+    b.launch(2, {.list = {0, 1, 2}});
+    s.note("ready", b.ready(2));
+    before = term();
+    for (int i = 0; i < 5; ++i) s.call("put", b.api(2).put("a", std::to_string(i), kCall));
+    s.note("caught up", b.until([&] {
+      const auto kept = b.api(2).range("a", "", true, 0, kCall);
+      return kept && kept->count == 1;
+    }));
+    b.kill(2);
+    b.put_back(2);
+    end = again(b, {.list = {0, 1, 2}});
   }
+  s.note("it", end);
 }
 
 void spoilt_bytes(Bench& b, Script& s) {
