@@ -129,7 +129,7 @@ Answer<json::Value> judge(const Request& request, const Response& response) {
   if (response.status < 200 || response.status > 299)
     return std::unexpected(failure_of(request, response));
   if (response.body.empty()) return json::Value();
-  auto value = json::parse(response.body, {.bytes = size_t{256} << 20});
+  auto value = json::parse(response.body, kAnswerLimits);
   if (value) return *std::move(value);
   Failure failure;
   failure.status = response.status;

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
+#include "json/json.h"
 #include "json/value.h"
 #include "kube/request.h"
 
@@ -38,6 +39,9 @@ struct Failure : base::Error {
 
 template <class T>
 using Answer = std::expected<T, Failure>;
+
+// Deeper than what we take elsewhere: one odd object must not hide a list.
+inline constexpr json::Limits kAnswerLimits{.depth = 1000, .bytes = size_t{256} << 20};
 
 // The object of a good answer; null where it has no body. DataLoss: it is not JSON.
 Answer<json::Value> judge(const Request& request, const Response& response);
