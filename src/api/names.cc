@@ -120,6 +120,14 @@ std::optional<std::string> check_dns_name(std::string_view name) {
   return "is not a DNS name";
 }
 
+std::string pod_of_member(std::string_view member) {
+  return fmt::format("{}-0", member);
+}
+
+std::string claim_of_member(std::string_view member) {
+  return fmt::format("data-{}", member);
+}
+
 std::optional<std::string> check_ip(std::string_view text) {
   if (is_ipv4(text) || is_ipv6(text)) return std::nullopt;
   return "is not an IP address";

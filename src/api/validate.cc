@@ -62,8 +62,9 @@ void check_tls(const Cluster& before, const Cluster& after, std::vector<Problem>
 }
 
 // Names of the objects that are made for a cluster, all of which must be its own.
-constexpr std::array<std::string_view, 8> kSuffixes{
-    "", "-client", "-peer", "-ca", "-peer-ca", "-record", "-server-tls", "-backups"};
+constexpr std::array<std::string_view, 11> kSuffixes{
+    "",         "-client",     "-peer",     "-ca",         "-peer-ca",     "-record",
+    "-backups", "-server-tls", "-peer-tls", "-client-tls", "-operator-tls"};
 
 // "c-4" is member 4 of "c": its objects are named so.
 bool is_member_name(std::string_view name, std::string_view cluster) {

@@ -3,9 +3,9 @@
 #include <iterator>
 #include <utility>
 
+#include "api/yaml_text.h"
 #include "bin/commands.h"
 #include "json/json.h"
-#include "manager/yaml_text.h"
 #include "posix/files.h"
 
 namespace bin {
@@ -41,7 +41,7 @@ void print_text(const std::string& text) {
 }
 
 void print_value(const json::Value& value, Output output) {
-  print_text(output == Output::kYaml ? manager::to_yaml(value)
+  print_text(output == Output::kYaml ? api::to_yaml(value)
                                      : json::print(value, json::Style::kPretty) + "\n");
 }
 

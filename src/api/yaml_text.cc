@@ -1,4 +1,4 @@
-#include "manager/yaml_text.h"
+#include "api/yaml_text.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "json/json.h"
 
-namespace manager {
+namespace api {
 namespace {
 
 bool is_plain_char(char c) {
@@ -82,4 +82,10 @@ std::string to_yaml(const json::Value& value) {
   return out;
 }
 
-}  // namespace manager
+std::string to_yaml(const std::vector<json::Value>& documents) {
+  std::string out;
+  for (const auto& document : documents) out += "---\n" + to_yaml(document);
+  return out;
+}
+
+}  // namespace api

@@ -1,11 +1,11 @@
-#include "manager/yaml_text.h"
+#include "api/yaml_text.h"
 
 #include <gtest/gtest.h>
 
 #include "api/yaml.h"
 #include "json/json.h"
 
-namespace manager {
+namespace api {
 namespace {
 
 json::Value parsed(const char* text) {
@@ -24,7 +24,7 @@ TEST(YamlText, WhatYamlWouldMisreadIsQuoted) {
   const auto value = parsed(
       R"({"a":"yes","b":"1.5","c":"","d":"a: b","e":"- x","f":"line\nbreak","g":"null","h":"NO",)"
       R"("i":" x","j":"x ","k":"#c","l":"2026-11-21T12:00:00Z","y":"ok"})");
-  const auto again = api::read_yaml(to_yaml(value));
+  const auto again = read_yaml(to_yaml(value));
   ASSERT_TRUE(again.has_value());
   ASSERT_EQ(again->size(), 1U);
   ASSERT_TRUE(again->front().value.has_value());
@@ -33,10 +33,10 @@ TEST(YamlText, WhatYamlWouldMisreadIsQuoted) {
 
 TEST(YamlText, NestedListsComeBackAsTheyWere) {
   const auto value = parsed(R"([[1,[2,3]],{"a":[[4]]},[],null,true,-7,18446744073709551615])");
-  const auto again = api::read_yaml(to_yaml(value));
+  const auto again = read_yaml(to_yaml(value));
   ASSERT_TRUE(again.has_value() && again->front().value.has_value());
   EXPECT_EQ(*again->front().value, value);
 }
 
 }  // namespace
-}  // namespace manager
+}  // namespace api
