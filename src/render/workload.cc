@@ -1,0 +1,312 @@
+// A member's StatefulSet and its pod.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "api/names.h"
+#include "render/kubernetes_parts.h"
+
+namespace render {
+
+using json::Array;
+using json::Object;
+using json::Value;
+
+namespace {
+
+constexpr std::string_view kGuardDir = "/opt/etcd-operator";
+constexpr std::string_view kGuard = "/opt/etcd-operator/etcd-guard";
+constexpr std::string_view kTicketDir = "/etc/etcd-operator";
+constexpr std::string_view kServerDir = "/etc/etcd/server";
+constexpr std::string_view kPeerDir = "/etc/etcd/peer";
+constexpr int kUser = 65532;
+constexpr std::int64_t kStopSeconds = 60;  // etcd hands its leadership over within a few
+
+// etcd tells since 3.5.12 what of its health a restart could cure.
+bool has_livez(const api::Version& version) {
+  return version >= api::Version{3, 5, 12, {}};
+}
+
+Value mount(std::string_view name, std::string_view path, bool read_only) {
+  Object out{{"name", name}, {"mountPath", path}};
+  if (read_only) out["readOnly"] = true;
+  return out;
+}
+
+// A user's Secret has the names of the CoreOS operator's for its keys.
+Value secret_volume(std::string_view name, const std::string& own, const std::string& users,
+                    std::string_view prefix) {
+  Object secret{{"secretName", users.empty() ? own : users}, {"defaultMode", 0440}};
+  if (!users.empty()) {
+    const auto item = [&](std::string_view key, std::string_view path) {
+      return Value(Object{{"key", fmt::format("{}{}", prefix, key)}, {"path", path}});
+    };
+    secret["items"] =
+        Array{item(".crt", "tls.crt"), item(".key", "tls.key"), item("-ca.crt", "ca.crt")};
+  }
+  return Object{{"name", name}, {"secret", std::move(secret)}};
+}
+
+class Pod {
+ public:
+  Pod(const api::Cluster& cluster, const KubernetesMember& member,
+      const KubernetesPlatform& platform)
+      : cluster_(cluster), spec_(cluster.spec), member_(member), platform_(platform) {}
+
+  [[nodiscard]] Object labels() const {
+    Object out;
+    for (const auto& [key, value] : spec_.pod.labels) out[key] = value;
+    for (const auto& [key, value] : common_labels(cluster_)) out[key] = value;
+    out[kMemberLabel] = member_.name;
+    out[kIncarnationLabel] = member_.incarnation;
+    out[kRoleLabel] = member_.voter ? "voter" : "learner";
+    out[kServingLabel] = member_.serving ? "true" : "false";
+    // What selectors of users of the former operators look for.
+    if (cluster_.group == api::Group::kCoreOs) {
+      out["app"] = "etcd";
+      out["etcd_cluster"] = cluster_.key.name;
+      out["etcd_node"] = member_.name;
+    } else {
+      out["app"] = cluster_.key.name;
+      out["controller"] = cluster_.key.name;
+    }
+    return out;
+  }
+
+  [[nodiscard]] Object annotations() const {
+    Object out;
+    for (const auto& [key, value] : spec_.pod.annotations) out[key] = value;
+    if (cluster_.group == api::Group::kCoreOs) out["etcd.version"] = member_.version.text();
+    out[kTemplateAnnotation] = member_.template_hash;
+    out[kTicketAnnotation] = member_.ticket;
+    return out;
+  }
+
+  [[nodiscard]] Value spec() const {
+    const api::ObjectNames names{cluster_.key.name};
+    Object out{
+        {"serviceAccountName", pod_text(spec_, "serviceAccountName", names.service_account())},
+        {"automountServiceAccountToken", false},
+        // A Service named etcd would set variables that etcd takes for its flags.
+        {"enableServiceLinks", false},
+        {"securityContext", security()},
+        {"terminationGracePeriodSeconds", stop_seconds()},
+        {"initContainers", Array{init_container()}},
+        {"containers", Array{container()}},
+        {"volumes", volumes()}};
+    place_pod(cluster_, out);
+    for (const auto* name : {"priorityClassName", "schedulerName", "imagePullSecrets"})
+      if (auto value = pod_field(spec_, name)) out[name] = *std::move(value);
+    return out;
+  }
+
+ private:
+  [[nodiscard]] bool plain() const { return member_.tls == api::TlsMode::kDisabled; }
+
+  [[nodiscard]] std::int64_t stop_seconds() const {
+    const auto given = pod_field(spec_, "terminationGracePeriodSeconds");
+    return given ? given->as_int().value_or(kStopSeconds) : kStopSeconds;
+  }
+
+  [[nodiscard]] Value security() const {
+    Object out{{"runAsNonRoot", true},
+               {"runAsUser", kUser},
+               {"runAsGroup", kUser},
+               {"fsGroup", kUser},
+               {"fsGroupChangePolicy", "OnRootMismatch"},
+               {"seccompProfile", Object{{"type", "RuntimeDefault"}}}};
+    if (const auto given = pod_field(spec_, "securityContext"); given && given->is_object())
+      for (const auto& [key, value] : *given->if_object()) out[key] = value;
+    return out;
+  }
+
+  [[nodiscard]] static Value confined() {
+    return Object{{"allowPrivilegeEscalation", false},
+                  {"readOnlyRootFilesystem", true},
+                  {"capabilities", Object{{"drop", Array{"ALL"}}}}};
+  }
+
+  void add_resources(Object& container) const {
+    if (auto resources = pod_field(spec_, "resources")) container["resources"] = *resources;
+  }
+
+  // Copies the guard into the pod, because the image of etcd has no shell to do it with.
+  [[nodiscard]] Value init_container() const {
+    Object out{{"name", "guard"},
+               {"image", platform_.operator_image},
+               {"imagePullPolicy", "IfNotPresent"},
+               {"command", Array{"/usr/bin/etcd-guard", "install", "--to", kGuard, "--member-dir",
+                                 kMemberDir, "--ticket", fmt::format("{}/ticket", kTicketDir)}},
+               {"securityContext", confined()},
+               {"volumeMounts",
+                Array{mount("guard", kGuardDir, false), mount("member", kMemberDir, false)}}};
+    add_resources(out);  // the same again costs nothing: the two never run at once
+    return out;
+  }
+
+  [[nodiscard]] Value container() const {
+    const auto grace = std::max<std::int64_t>(stop_seconds() - 5, 1);
+    Array mounts{mount("guard", kGuardDir, true), mount("member", kMemberDir, false), data_mount(),
+                 mount("ticket", kTicketDir, true)};
+    mounts.push_back(mount("peer-tls", kPeerDir, true));
+    if (!plain()) mounts.push_back(mount("server-tls", kServerDir, true));
+    Object out{{"name", "etcd"},
+               {"image", fmt::format("{}:v{}",
+                                     spec_.image_repository.empty() ? platform_.default_repository
+                                                                    : spec_.image_repository,
+                                     member_.version.text())},
+               {"imagePullPolicy", "IfNotPresent"},
+               {"command", Array{kGuard, "run", "--member-dir", kMemberDir, "--stop-grace",
+                                 std::to_string(grace), "--termination-message",
+                                 "/dev/termination-log", "--echo", "yes"}},
+               {"env", environment()},
+               {"ports", Array{port("client", kClientPort), port("peer", kPeerPort),
+                               port("metrics", kMetricsPort)}},
+               {"startupProbe", startup_probe()},
+               {"livenessProbe", liveness_probe()},
+               {"readinessProbe", readiness_probe()},
+               {"securityContext", confined()},
+               {"volumeMounts", std::move(mounts)}};
+    add_resources(out);
+    return out;
+  }
+
+  [[nodiscard]] static Value port(std::string_view name, int number) {
+    return Object{{"name", name}, {"containerPort", number}};
+  }
+
+  // For people: `kubectl exec POD -- etcdctl endpoint status`.
+  [[nodiscard]] Value environment() const {
+    std::vector<std::pair<std::string, std::string>> all{
+        {"ETCDCTL_ENDPOINTS",
+         fmt::format("{}://localhost:{}", plain() ? "http" : "https", kClientPort)}};
+    if (!plain()) {
+      const auto tls = kubernetes_tls_paths(member_.tls).server;
+      all.insert(
+          all.end(),
+          {{"ETCDCTL_CACERT", tls.ca}, {"ETCDCTL_CERT", tls.cert}, {"ETCDCTL_KEY", tls.key}});
+    }
+    for (const auto& [name, value] : spec_.pod.env) {
+      std::erase_if(all, [&](const auto& ours) { return ours.first == name; });
+      all.emplace_back(name, value);
+    }
+    Array out;
+    for (const auto& [name, value] : all) out.push_back(Object{{"name", name}, {"value", value}});
+    return out;
+  }
+
+  struct Pace {
+    int period = 0, timeout = 0;
+    std::int64_t failures = 0;
+  };
+  [[nodiscard]] static Value probe(std::string_view how, Object what, Pace pace) {
+    Object out;
+    out[how] = std::move(what);
+    out["periodSeconds"] = pace.period;
+    out["timeoutSeconds"] = pace.timeout;
+    out["failureThreshold"] = pace.failures;
+    return out;
+  }
+  [[nodiscard]] static Value http(std::string_view path, Pace pace) {
+    return probe("httpGet", {{"path", path}, {"port", "metrics"}}, pace);
+  }
+  [[nodiscard]] static Value tcp(Pace pace) {
+    return probe("tcpSocket", {{"port", "metrics"}}, pace);
+  }
+
+  // Opening a large database takes its time: 30 s for each GiB of the volume.
+  [[nodiscard]] Value startup_probe() const {
+    const auto bytes = spec_.storage.request_bytes.value_or(kDefaultVolumeBytes);
+    const Pace pace{1, 3, std::max<std::int64_t>(300, 30 * (bytes >> 30))};
+    return has_livez(member_.version) ? http("/livez", pace) : tcp(pace);
+  }
+  // Fails only for a process that hangs: not for one that is slow, full or without a leader.
+  [[nodiscard]] Value liveness_probe() const {
+    const Pace pace{10, 10, 6};
+    return has_livez(member_.version) ? http("/livez", pace) : tcp(pace);
+  }
+  [[nodiscard]] Value readiness_probe() const {
+    return http(has_livez(member_.version) ? "/readyz" : "/health?exclude=NOSPACE", {5, 5, 2});
+  }
+
+  [[nodiscard]] Value data_mount() const {
+    auto out = mount("data", fmt::format("{}/volume", kMemberDir), false);
+    if (spec_.storage.claim_name) out["subPath"] = member_.name;
+    return out;
+  }
+
+  [[nodiscard]] Value data_volume() const {
+    if (!has_claims(spec_, platform_) && !spec_.storage.claim_name) {
+      Object empty;
+      if (spec_.storage.request_bytes) empty["sizeLimit"] = *spec_.storage.request_bytes;
+      return Object{{"name", "data"}, {"emptyDir", std::move(empty)}};
+    }
+    const auto claim = spec_.storage.claim_name.value_or(api::claim_of_member(member_.name));
+    return Object{{"name", "data"}, {"persistentVolumeClaim", Object{{"claimName", claim}}}};
+  }
+
+  [[nodiscard]] Value volumes() const {
+    const api::ObjectNames names{cluster_.key.name};
+    const Value ticket = Object{
+        {"path", "ticket"},
+        {"fieldRef",
+         Object{{"fieldPath", fmt::format("metadata.annotations['{}']", kTicketAnnotation)}}}};
+    Array out{data_volume(), Object{{"name", "guard"}, {"emptyDir", Object{}}},
+              Object{{"name", "member"}, {"emptyDir", Object{}}},
+              Object{{"name", "ticket"}, {"downwardAPI", Object{{"items", Array{ticket}}}}}};
+    const auto& tls = spec_.tls;
+    out.push_back(secret_volume("peer-tls", names.peer_tls(), tls.peer_secret, "peer"));
+    if (!plain())
+      out.push_back(secret_volume("server-tls", names.server_tls(), tls.server_secret, "server"));
+    return out;
+  }
+
+  const api::Cluster& cluster_;
+  const api::ClusterSpec& spec_;
+  const KubernetesMember& member_;
+  const KubernetesPlatform& platform_;
+};
+
+}  // namespace
+
+TlsPaths kubernetes_tls_paths(api::TlsMode mode) {
+  const auto in = [](std::string_view folder) {
+    return TlsFiles{fmt::format("{}/tls.crt", folder), fmt::format("{}/tls.key", folder),
+                    fmt::format("{}/ca.crt", folder)};
+  };
+  TlsPaths out;
+  out.peer = in(kPeerDir);
+  if (mode != api::TlsMode::kDisabled) out.server = in(kServerDir);
+  return out;
+}
+
+Value member_workload(const api::Cluster& cluster, const KubernetesMember& member,
+                      const KubernetesPlatform& platform) {
+  const Pod pod(cluster, member, platform);
+  auto out = object_of(cluster, "apps/v1", "StatefulSet", member.name);
+  auto& metadata = out["metadata"];
+  metadata["labels"][kMemberLabel] = member.name;
+  metadata["labels"][kIncarnationLabel] = member.incarnation;
+  metadata["annotations"][kTemplateAnnotation] = member.template_hash;
+  metadata["annotations"][kVolumeAnnotation] = member.volume;
+  metadata["annotations"][kEpochAnnotation] = std::to_string(member.epoch);
+  if (member.cluster_id)
+    metadata["annotations"][kClusterIdAnnotation] = base::to_text(member.cluster_id);
+  auto selector = cluster_selector(cluster);
+  selector[kMemberLabel] = member.name;
+  out["spec"] = Object{
+      {"replicas", member.running ? 1 : 0},
+      {"serviceName", api::ObjectNames{cluster.key.name}.headless_service()},
+      // The operator alone decides when a member is restarted.
+      {"updateStrategy", Object{{"type", "OnDelete"}}},
+      {"podManagementPolicy", "Parallel"},
+      {"revisionHistoryLimit", 1},
+      {"selector", Object{{"matchLabels", std::move(selector)}}},
+      {"template",
+       Object{{"metadata", Object{{"labels", pod.labels()}, {"annotations", pod.annotations()}}},
+              {"spec", pod.spec()}}}};
+  return out;
+}
+
+}  // namespace render
