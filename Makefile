@@ -31,7 +31,7 @@ MODEL ?= 5/2/1
 HOURS ?= 8
 configure = cmake --preset $(1) >build/$(1).configure.log || { cat build/$(1).configure.log; exit 1; }
 
-.PHONY: help build programs programs-sim model-deep sim-swarm run stop etcd test test-full check lint format bench coverage clean
+.PHONY: help build programs programs-sim model-deep sim-swarm run stop image etcd test test-full check lint format bench coverage clean
 
 help: ## this list
 	@echo "usage: make TARGET"
@@ -69,6 +69,9 @@ stop: ## stop the members that `make run` started; their data stays in .run/
 	@if [ ! -x build/bin/etcd-operator ]; then echo "nothing was built, so nothing runs"; exit 0; fi; \
 	 if [ ! -d $(STATE) ]; then echo "nothing ever ran here"; exit 0; fi; \
 	 build/bin/etcd-operator stop --all --state $(STATE)
+
+image: programs ## the operator's image as an OCI archive in build/image/, without Docker; prints its size
+	@tools/image
 
 etcd: programs ## fetch the etcd versions that the tests use into the local cache
 	@for version in $$(tools/etcd-versions $(EO_DEPTH)); do \
