@@ -1,0 +1,42 @@
+// The answers of the fake API server, in the real one's form.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "json/json.h"
+#include "kube/transport.h"
+
+namespace sim {
+
+inline json::Value status_object(int code, std::string_view reason, std::string_view message,
+                                 json::Array causes = {}) {
+  json::Value object =
+      json::Object{{"kind", "Status"},    {"apiVersion", "v1"}, {"metadata", json::Object()},
+                   {"status", "Failure"}, {"message", message}, {"reason", reason},
+                   {"code", code}};
+  if (!causes.empty()) object["details"]["causes"] = std::move(causes);
+  return object;
+}
+
+inline kube::Response refusal(int code, std::string_view reason, std::string_view message,
+                              json::Array causes = {}) {
+  return {.status = code,
+          .body = json::print(status_object(code, reason, message, std::move(causes)))};
+}
+
+inline kube::Response good(int code, const json::Value& object) {
+  return {.status = code, .body = json::print(object)};
+}
+
+inline std::string text_at(const json::Value& object, std::string_view path) {
+  return json::get_string(object, path).value_or("");
+}
+
+inline std::string asked(const kube::Request& request, std::string_view key) {
+  for (const auto& [name, value] : request.query)
+    if (name == key) return value;
+  return "";
+}
+
+}  // namespace sim
