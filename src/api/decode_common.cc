@@ -123,8 +123,9 @@ Metadata decode_metadata(Fields& root) {
 
 void check_annotations(const Metadata& metadata, Report& report) {
   constexpr std::string_view kOurs = "operator.etcd.io/";
-  static constexpr std::array<std::string_view, 4> kKnown{kTlsAnnotation, kApproveAnnotation,
-                                                          kProtectAnnotation, kBackupNowAnnotation};
+  static constexpr std::array<std::string_view, 5> kKnown{kTlsAnnotation, kApproveAnnotation,
+                                                          kProtectAnnotation, kBackupNowAnnotation,
+                                                          kRotateAnnotation};
   for (const auto& [key, value] : metadata.annotations) {
     const auto path = fmt::format("metadata.annotations[{}]", show(key));
     if (const auto wrong = check_label_key(key))

@@ -69,9 +69,9 @@ constexpr std::array kTable{
               kNever, "upstream never read it"},
     FieldInfo{"spec.tls.providerCfg.certManagerCfg", kOperatorEtcdIo, "object", "", kNoMeaning,
               kLater, "issuer and names for cert-manager"},
-    FieldInfo{"spec.tls.static", kOperatorEtcdIo, "object", "", kLater, kLater,
+    FieldInfo{"spec.tls.static", kOperatorEtcdIo, "object", "", kActs, kLater,
               "Secrets with certificates of your own"},
-    FieldInfo{"spec.TLS", kCoreOs, "object", "", kLater, kLater,
+    FieldInfo{"spec.TLS", kCoreOs, "object", "", kActs, kLater,
               "Secrets with certificates of your own"},
 
     FieldInfo{"spec.backup", kBoth, "object", "", kLater, kLater, "scheduled backups"},

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "api/quantity.h"
 
@@ -46,6 +47,17 @@ void check_storage(const Cluster& before, const Cluster& after, std::vector<Prob
 
 // Clients need a time in which both ways are open.
 void check_tls(const Cluster& before, const Cluster& after, std::vector<Problem>& out) {
+  const auto theirs = [](const Cluster& c) {
+    return c.spec.tls.provider == TlsProvider::kUserSecrets;
+  };
+  const auto sides = [](const Tls& tls) {
+    return std::pair(tls.peer_secret.empty(), tls.server_secret.empty());
+  };
+  if (theirs(before) != theirs(after) || sides(before.spec.tls) != sides(after.spec.tls))
+    out.push_back({Severity::kError,
+                   after.group == Group::kCoreOs ? "spec.TLS" : "spec.tls.provider",
+                   "certificates cannot change between yours and the operator's on a cluster that "
+                   "exists in this version; other Secrets may be named"});
   const TlsMode old = before.spec.tls.mode, now = after.spec.tls.mode;
   if (old == now) return;
   const std::string path = after.group == Group::kCoreOs

@@ -60,6 +60,14 @@ TEST(ValidateUpdate, BetweenPlainTextAndTlsLiesMigrating) {
   EXPECT_TRUE(validate_update(off, off).empty());
 }
 
+TEST(ValidateUpdate, WhoseCertificatesTheyAreStays) {
+  const std::string two = "  tls: {provider: secrets, static: {member: {peerSecret: p}}}\n";
+  const std::string other = "  tls: {provider: secrets, static: {member: {peerSecret: q}}}\n";
+  EXPECT_EQ(validate_update(cluster("a"), cluster("a", two)).at(0).path, "spec.tls.provider");
+  EXPECT_EQ(validate_update(cluster("a", two), cluster("a")).size(), 1U);
+  EXPECT_TRUE(validate_update(cluster("a", two), cluster("a", other)).empty());
+}
+
 TEST(ValidateUpdate, GroupAndStorageTypeStay) {
   EXPECT_FALSE(validate_update(cluster("a"), coreos("a")).empty());
   EXPECT_EQ(validate_update(cluster("a"), cluster("a", "  storage: {type: EmptyDir}\n")).at(0).path,

@@ -36,6 +36,11 @@ struct Names<plan::OperationKind> {
 };
 #define EO_REASON_NAME(name, meaning) std::string_view(#name),
 template <>
+struct Names<plan::RotationPhase> {
+  static constexpr std::array<std::string_view, 6> list{"None",    "Prepare",  "Trust",
+                                                        "Reissue", "Reissued", "Drop"};
+};
+template <>
 struct Names<plan::Reason> {
   static constexpr std::array list{PLAN_REASONS(EO_REASON_NAME)};
 };
@@ -118,6 +123,16 @@ void fields(A& a, auto& x)
 }
 template <class A>
 void fields(A& a, auto& x)
+  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>, plan::Rotation>
+{
+  a("id", x.id);
+  a("request", x.request);
+  a("phase", x.phase);
+  a("since", x.since);
+  a("trust", x.trust);
+}
+template <class A>
+void fields(A& a, auto& x)
   requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
                           base::ClusterKey>
 {
@@ -142,6 +157,7 @@ void fields(A& a, auto& x)
   a("templateHash", x.template_hash);
   a("operation", x.operation);
   a("recovery", x.recovery);
+  a("rotation", x.rotation);
   a("hibernated", x.hibernated);
   a("openToClients", x.open_to_clients);
   a("oldTokens", x.old_tokens);

@@ -56,6 +56,8 @@ plan::Record full() {
   r.recovery =
       plan::Recovery{"op", "c-1",   "bound",      "old",      base::Instant(base::Duration(3)),
                      true, {"c-7"}, {{"c-8", 2}}, "it failed"};
+  r.rotation = {"op", "because", plan::RotationPhase::kReissue, base::Instant(base::Duration(4)),
+                2};
   r.strangers = {"f00 at https://192.0.2.9:2380"};
   r.hibernated = r.open_to_clients = true;
   r.old_tokens = {"a", "b"};

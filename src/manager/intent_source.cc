@@ -327,6 +327,13 @@ std::set<base::ClusterKey> IntentSource::take(const base::Result<FolderLook>& lo
   return changed;
 }
 
+base::Fact<api::Secret> IntentSource::secret(const base::ClusterKey& key) const {
+  const auto at = secrets_.find(key);
+  if (at != secrets_.end()) return at->second;
+  if (!looked_) return base::Fact<api::Secret>::unknown("the manifests are not read yet");
+  return base::Fact<api::Secret>::absent();
+}
+
 std::optional<base::Instant> IntentSource::next_deadline() const {
   std::optional<base::Instant> next;
   for (const auto& [key, wanted] : wanted_)

@@ -65,6 +65,8 @@ class IntentSource {
   [[nodiscard]] const std::vector<std::string>& problems() const { return problems_; }
   // Never logged or printed.
   [[nodiscard]] const std::map<base::ClusterKey, api::Secret>& secrets() const { return secrets_; }
+  // Unknown before the first look.
+  [[nodiscard]] base::Fact<api::Secret> secret(const base::ClusterKey& key) const;
   // A look is due then even if nothing changes.
   [[nodiscard]] std::optional<base::Instant> next_deadline() const;
   void forget(const base::ClusterKey& key);  // a deleted one whose end was seen

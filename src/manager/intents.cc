@@ -14,17 +14,28 @@ constexpr base::Duration kAnnotationValid{std::chrono::hours(1)};
 }  // namespace
 
 std::string template_hash_of(const api::ClusterSpec& spec) {
-  // Members trust authorities of the cluster's own; those change only with a new incarnation, of
-  // which every member is new.
+  // The planner counts the changes of what members trust.
   return render::template_hash(spec, "own", api::Platform::kHost);
 }
 
-api::Cluster as_acted_on(api::Cluster cluster) {
-  // The user's Secrets are not used yet (a condition says so): the leaves are our own, and due.
-  if (cluster.spec.tls.provider == api::TlsProvider::kUserSecrets)
-    cluster.spec.tls.provider = api::TlsProvider::kOwn;
-  return cluster;
+namespace {
+
+using Secrets = std::map<base::ClusterKey, api::Secret>;
+
+// Of what this cluster's certificates are made, something came, went or changed.
+bool has_new_secret(const api::Cluster& cluster, const Secrets& before, const Secrets& now) {
+  const auto& tls = cluster.spec.tls;
+  for (const auto* name : {&tls.peer_secret, &tls.server_secret, &tls.operator_secret}) {
+    if (name->empty()) continue;
+    const base::ClusterKey key{cluster.key.ns, *name};
+    const auto a = before.find(key), b = now.find(key);
+    if ((a == before.end()) != (b == now.end())) return true;
+    if (a != before.end() && a->second.data != b->second.data) return true;
+  }
+  return false;
 }
+
+}  // namespace
 
 void Intents::adopt(const base::ClusterKey& key, SavedIntent saved) {
   const std::lock_guard lock(mutex_);
@@ -64,7 +75,11 @@ void Intents::store(const base::ClusterKey& key) {
 std::set<base::ClusterKey> Intents::take(const base::Result<FolderLook>& look) {
   const std::lock_guard lock(mutex_);
   const auto before = source_.problems();
-  const auto changed = source_.take(look, parts_.clock.now());
+  const auto secrets = source_.secrets();
+  auto changed = source_.take(look, parts_.clock.now());
+  for (const auto& [key, wanted] : source_.wanted())
+    if (wanted.cluster && has_new_secret(*wanted.cluster, secrets, source_.secrets()))
+      changed.insert(key);
   for (const auto& [key, wanted] : source_.wanted()) {
     store(key);
     if (wanted.cluster) unexplained_.erase(key);
@@ -122,7 +137,7 @@ base::Result<IntentView> Intents::view(const base::ClusterKey& key) const {
   out.intent.wish = wanted.wish;
   out.intent.problem = wanted.problem;
   if (!out.known) return out;
-  out.intent.cluster = as_acted_on(*wanted.cluster);
+  out.intent.cluster = *wanted.cluster;
   out.intent.template_hash = template_hash_of(wanted.cluster->spec);
   const auto now = parts_.clock.now();
   if (const auto* commands = commands_of(key)) {
@@ -136,6 +151,11 @@ base::Result<IntentView> Intents::view(const base::ClusterKey& key) const {
       note != annotations.end() && !note->second.empty())
     out.intent.approvals.push_back({note->second, now + kAnnotationValid});
   return out;
+}
+
+base::Fact<api::Secret> Intents::secret(const base::ClusterKey& key) const {
+  const std::lock_guard lock(mutex_);
+  return source_.secret(key);
 }
 
 std::vector<std::string> Intents::problems() const {

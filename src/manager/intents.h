@@ -55,6 +55,8 @@ class Intents {
   // NotFound: neither declared nor known from before.
   [[nodiscard]] base::Result<IntentView> view(const base::ClusterKey& key) const;
   [[nodiscard]] std::vector<std::string> problems() const;
+  // Never logged or printed. Unknown: the manifests were never read.
+  [[nodiscard]] base::Fact<api::Secret> secret(const base::ClusterKey& key) const;
 
   // Each is stored before it counts; an error means that nothing changed.
   base::Status pause(const base::ClusterKey& key, bool on);
@@ -73,8 +75,6 @@ class Intents {
   std::map<base::ClusterKey, std::string> unexplained_;  // why
 };
 
-// What the host platform makes of a declaration.
-api::Cluster as_acted_on(api::Cluster cluster);
 // The hash of what needs a restart, as the host platform renders it.
 std::string template_hash_of(const api::ClusterSpec& spec);
 

@@ -47,16 +47,37 @@ class IntentsTest : public ::testing::Test {
   Intents intents_{{{.folder = "m"}, store_, clock_, log_}};
 };
 
-TEST_F(IntentsTest, OwnLeavesAreTheOperatorsToRenewWhateverTheProvider) {
+TEST_F(IntentsTest, CertificatesOfTheUsersOwnAreTheirs) {
   intents_.take(
       look_of("{version: 3.5.33, size: 3, tls: {provider: secrets, static: "
               "{member: {serverSecret: s, peerSecret: p}, operatorSecret: c}}}"));
   const auto view = intents_.view(key_);
   ASSERT_TRUE(view);
   ASSERT_TRUE(view->known) << view->intent.problem;
-  // With kUserSecrets the planner waits for the user to renew them.
-  EXPECT_EQ(view->intent.cluster.spec.tls.provider, api::TlsProvider::kOwn);
-  EXPECT_FALSE(view->intent.cluster.fields_not_acted_on.empty()) << "and it is still said";
+  EXPECT_EQ(view->intent.cluster.spec.tls.provider, api::TlsProvider::kUserSecrets);
+  EXPECT_TRUE(view->intent.cluster.fields_not_acted_on.empty());
+}
+
+TEST_F(IntentsTest, ASecretThatComesOrChangesWakesTheClusterThatNamesIt) {
+  EXPECT_TRUE(intents_.secret({"default", "p"}).is_unknown()) << "nothing was read yet";
+  const auto with = [&](const std::string& secret) {
+    auto look = look_of(
+        "{version: 3.5.33, size: 3, tls: {provider: secrets, static: {member: {peerSecret: p}}}}");
+    if (secret.empty()) return look;
+    FolderFile file;
+    file.name = "p.yaml";
+    file.bytes = base::Result<std::string>(
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: p}\nstringData: {peer.crt: " + secret +
+        "}\n");
+    look.files.push_back(std::move(file));
+    return look;
+  };
+  intents_.take(with(""));
+  EXPECT_TRUE(intents_.secret({"default", "p"}).is_absent());
+  EXPECT_TRUE(intents_.take(with("one")).contains(key_));
+  EXPECT_FALSE(intents_.take(with("one")).contains(key_));
+  EXPECT_TRUE(intents_.take(with("two")).contains(key_));
+  EXPECT_EQ(intents_.secret({"default", "p"})->data.at("peer.crt"), "two");
 }
 
 }  // namespace

@@ -62,7 +62,9 @@ class HostManager final : public Manager {
         queue_(clock, random, {}),
         requests_({*platform_, intents_, fleet_, clock,
                    [this](const base::ClusterKey& key) { wake(key); },
-                   [this] { shutdown_.request_stop(); }, [this] { return about(); }}) {}
+                   [this] { shutdown_.request_stop(); }, [this] { return about(); }}) {
+    platform_->use_secrets([this](const base::ClusterKey& key) { return intents_.secret(key); });
+  }
 
   base::Status learn();
   base::Status listen();

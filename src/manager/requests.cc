@@ -67,7 +67,7 @@ Requests::Answer Requests::plan_text(const std::string& text, const std::stop_to
     auto view = parts_.intents.view(key);
     plan::Intent intent = view ? view->intent : plan::Intent{};
     const auto generation = intent.cluster.generation;
-    intent.cluster = as_acted_on(*document.cluster());
+    intent.cluster = *document.cluster();
     intent.cluster.generation = generation + 1;
     intent.wish = plan::Wish::kPresent;
     intent.problem.clear();

@@ -68,6 +68,9 @@ Answer found(Context& c) {
   c.record.size = spec.size;
   c.record.version = spec.version;
   c.record.template_hash = first_template(c.intent);
+  // The authorities are new as well: what was asked of older ones is done.
+  c.record.rotation = {};
+  c.record.rotation.request = rotation_wish(c.intent);
   c.record.operation.reset();
   auto members = offers(c, spec.size);
   if (static_cast<int>(members.size()) < spec.size) {
@@ -101,6 +104,8 @@ Answer begin_formation(Context& c) {
         "spec.restore asks for a backup, and this version cannot look into a backup store; an "
         "empty cluster is not begun in its place: remove spec.restore to begin one",
         kSlow);
+  if (!c.seen.user_certificates_problem.empty())
+    return Answer::stop(Reason::kUserCertificates, c.seen.user_certificates_problem, kSlow);
   const auto& pause = c.record.operation;
   if (pause && pause->step == "begin again" && c.now < pause->deadline)
     return Answer::stop(Reason::kBootstrapRestarted,

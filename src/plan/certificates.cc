@@ -46,19 +46,46 @@ std::string words(const Due& due) {
   return out;
 }
 
+// The user's own: new ones come in as soon as everybody gets on with them.
+Answer take_users(Context& c, Due due) {
+  std::vector<std::string> members;
+  for (const Seat& seat : c.view.seats)
+    if (seat.record != nullptr && seat.facts != nullptr && is_current(*seat.record) &&
+        seat.facts->certificate_replaced)
+      members.push_back(seat.record->name);
+  const bool client = c.seen.client_certificate_replaced;
+  if (!members.empty() || client) {
+    const std::string text = "certificates of the user's own come in";
+    if (!too_soon(c, "IssueCertificates"))
+      return Answer::act(Reason::kUserCertificates, IssueCertificates{std::move(members), client},
+                         text);
+    return Answer::note(Reason::kUserCertificates,
+                        text + why_not_done(c.seen, "IssueCertificates"));
+  }
+  if (!c.seen.user_certificates_problem.empty())
+    return Answer::note(Reason::kUserCertificates, c.seen.user_certificates_problem);
+  due.client = false;  // told by who holds it
+  if (!due.any()) return Answer::nothing();
+  return Answer::note(
+      due.expired.empty() ? Reason::kCertificateRenewal : Reason::kCertificateExpired,
+      fmt::format("the certificates of {} are yours: put renewed ones into the Secrets that "
+                  "spec.tls names",
+                  words(due)));
+}
+
 }  // namespace
 
 Answer renew_certificates(Context& c) {
+  // A rotation issues all leaves itself, and goes on only when exactly that was done.
+  if (c.record.rotation.phase == RotationPhase::kPrepare ||
+      c.record.rotation.phase == RotationPhase::kReissue)
+    return Answer::nothing();
   const Due due = find_due(c);
+  if (c.intent.cluster.spec.tls.provider == api::TlsProvider::kUserSecrets)
+    return take_users(c, due);
   if (!due.any() || mutant(base::Mutant::kCertificatesForgotten)) return Answer::nothing();
   const Reason why =
       due.expired.empty() ? Reason::kCertificateRenewal : Reason::kCertificateExpired;
-  const api::TlsProvider provider = c.intent.cluster.spec.tls.provider;
-  if (provider == api::TlsProvider::kUserSecrets) {
-    return Answer::note(why, fmt::format("the certificates of {} are yours: put renewed ones into "
-                                         "the Secrets that spec.tls names",
-                                         words(due)));
-  }
   const bool failed = failures_of(c.seen, "IssueCertificates") > 0;
   if (failed && c.now < c.seen.last->at + kRetry) {
     Answer answer = Answer::note(why, fmt::format("renewing the certificates of {} failed: {}",

@@ -80,6 +80,8 @@ void end(Context& c, OperationKind kind);
 // The next free ordinals with addresses and volumes, as records of members that shall run that
 // version; fewer than `count` when the observation offers fewer. Takes their ordinals.
 std::vector<MemberRecord> offers(Context& c, int count);
+// What a person asks to be rotated; each new text once. Empty: nothing.
+[[nodiscard]] std::string rotation_wish(const Intent& intent);
 void tell(Context& c, Reason why, std::string message);  // an event
 void warn(Context& c, Reason why, std::string message);  // an event that is a warning
 
@@ -95,6 +97,7 @@ Answer alarms(Context& c);              // alarms.cc: CORRUPT, then NOSPACE
 Answer settle_membership(Context& c);   // membership.cc: half-done joins and removals, orphans
 Answer repair_member(Context& c);       // repair.cc
 Answer promote_learner(Context& c);     // membership.cc
+Answer rotate_authorities(Context& c);  // rotation.cc
 Answer renew_certificates(Context& c);  // certificates.cc
 Answer scale(Context& c);               // membership.cc
 Answer roll_out(Context& c);            // rollout.cc: template changes and version steps

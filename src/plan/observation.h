@@ -53,6 +53,9 @@ struct MemberFacts {
   // The last entry of its own log, as its guard noted it; 0: not known.
   std::uint64_t log_term = 0, log_index = 0;
   base::Fact<base::Instant> certificate_renew_at, certificate_expires;
+  // The user's Secrets hold another leaf, or another list of whom to trust, that may take the place
+  // of its own; the latter by a restart.
+  bool certificate_replaced = false, trust_replaced = false;
   base::Fact<Permit> ticket;  // as its guard will read it; absent: none was written yet
 };
 
@@ -116,6 +119,9 @@ struct Observation {
 
   std::map<std::string, base::Fact<Binary>> binaries;     // by version "3.5.12"
   base::Fact<base::Instant> client_certificate_renew_at;  // the user's and the operator's own
+  bool client_certificate_replaced = false;               // as a member's
+  std::string user_certificates_problem;  // why the user's Secrets cannot be used; empty: they can
+  base::Fact<base::Instant> authority_renew_at;  // of the authority of ours that ends first
   bool client_certificate_published = false;
   base::Fact<bool> survivor_snapshot;  // of the recovery in the record: is it ready?
   std::string survivor_bound;          // words on what it holds: revision, index

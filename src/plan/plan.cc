@@ -14,10 +14,11 @@ namespace {
 using Concern = Answer (*)(Context&);
 
 // The order of a pass. Earlier concerns win; a waiting one yields as Answer says.
-constexpr std::array<Concern, 15> kOrder{
-    check_record,    delete_cluster,     stop_or_pause, bootstrap,         continue_recovery,
-    start_members,   quorum_lost,        alarms,        settle_membership, repair_member,
-    promote_learner, renew_certificates, scale,         roll_out,          maintain,
+constexpr std::array<Concern, 16> kOrder{
+    check_record,       delete_cluster, stop_or_pause,   bootstrap,
+    continue_recovery,  start_members,  quorum_lost,     alarms,
+    settle_membership,  repair_member,  promote_learner, rotate_authorities,
+    renew_certificates, scale,          roll_out,        maintain,
 };
 
 bool disrupts(const std::vector<Step>& steps) {

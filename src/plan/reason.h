@@ -57,6 +57,8 @@
   X(CorruptDisarm, "all members agree again")                                            \
   X(CertificateRenewal, "a leaf passed two thirds of its life")                          \
   X(CertificateExpired, "a leaf has expired")                                            \
+  X(UserCertificates, "certificates of the user's own: they come in, or cannot be used") \
+  X(AuthorityRotation, "the cluster's own authorities are replaced, phase by phase")     \
   X(Rollout, "a field that needs a restart changed")                                     \
   X(TlsMigration, "how clients are taken changes: plain text, both, or TLS")             \
   X(Upgrade, "the wanted version is newer")                                              \

@@ -80,4 +80,22 @@ std::string_view name_of(Phase phase) {
   std::unreachable();
 }
 
+std::string_view name_of(RotationPhase phase) {
+  switch (phase) {
+    case RotationPhase::kNone:
+      return "none";
+    case RotationPhase::kPrepare:
+      return "prepare";
+    case RotationPhase::kTrust:
+      return "trust";
+    case RotationPhase::kReissue:
+      return "reissue";
+    case RotationPhase::kReissued:
+      return "reissued";
+    case RotationPhase::kDrop:
+      return "drop";
+  }
+  std::unreachable();
+}
+
 }  // namespace plan

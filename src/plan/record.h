@@ -96,6 +96,19 @@ struct Recovery {  // a stored choice that is then carried out; another try may 
   bool operator==(const Recovery&) const = default;
 };
 
+// New authorities come in by phases (rotation.cc).
+enum class RotationPhase { kNone, kPrepare, kTrust, kReissue, kReissued, kDrop };
+std::string_view name_of(RotationPhase phase);
+
+struct Rotation {
+  std::string id;       // what a person approves
+  std::string request;  // of this rotation, or of the last: the same is not carried out again
+  RotationPhase phase = RotationPhase::kNone;
+  base::Instant since{};  // of the phase
+  int trust = 0;          // counts what members were told to trust: a part of their template
+  bool operator==(const Rotation&) const = default;
+};
+
 struct Record {
   base::ClusterKey key;
   std::string incarnation, token;  // the token is never used twice
@@ -111,6 +124,7 @@ struct Record {
   std::string template_hash;
   std::optional<Operation> operation;
   std::optional<Recovery> recovery;
+  Rotation rotation;
   bool hibernated = false, open_to_clients = false;
   std::set<std::string> old_tokens;
   std::optional<base::Instant> quorum_lost_since;

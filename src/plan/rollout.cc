@@ -106,7 +106,7 @@ api::TlsMode next_tls(const Context& c) {
 
 void latch_template(Context& c) {
   const api::TlsMode tls = next_tls(c);
-  c.record.template_hash = to_text({c.intent.template_hash, tls, 0});
+  c.record.template_hash = to_text({c.intent.template_hash, tls, c.record.rotation.trust});
   // Every member takes both: from now on those who ask get what they shall use.
   if (tls == api::TlsMode::kMigrating) return;
   for (auto& [name, member] : c.record.members)

@@ -212,6 +212,9 @@ void say_degraded(const Story& s) {
 }
 
 void say_certificates(const Story& s) {
+  if (!s.seen.user_certificates_problem.empty())
+    return s.say(ConditionType::kCertificatesValid, Truth::kFalse,
+                 name_of(Reason::kUserCertificates), s.seen.user_certificates_problem);
   if (s.intent.cluster.spec.tls.mode == api::TlsMode::kDisabled || s.record.members.empty()) return;
   std::vector<std::string> expired, late, unseen;
   for (const Seat& seat : s.view.seats) {
@@ -230,6 +233,7 @@ void say_certificates(const Story& s) {
     }
   }
   const Answer* answer = s.answer_of(Reason::kCertificateRenewal, Reason::kCertificateExpired);
+  const Answer* rotation = s.answer_of(Reason::kAuthorityRotation, Reason::kUserCertificates);
   const std::string next = answer == nullptr ? "" : "; " + answer->message;
   if (!expired.empty())
     return s.say(ConditionType::kCertificatesValid, Truth::kFalse,
@@ -242,7 +246,16 @@ void say_certificates(const Story& s) {
   if (!unseen.empty())
     return s.say(ConditionType::kCertificatesValid, Truth::kUnknown, "NotSeen",
                  "not seen yet: " + base::join(unseen, ", "));
-  s.say(ConditionType::kCertificatesValid, Truth::kTrue, kPlain, "");
+  if (rotation != nullptr)
+    return s.say(ConditionType::kCertificatesValid, Truth::kTrue, name_of(rotation->reason),
+                 rotation->message);
+  const api::Tls& tls = s.intent.cluster.spec.tls;
+  const bool theirs = tls.provider == api::TlsProvider::kUserSecrets && !tls.peer_secret.empty();
+  s.say(ConditionType::kCertificatesValid, Truth::kTrue,
+        theirs ? name_of(Reason::kUserCertificates) : kPlain,
+        theirs ? "peers trust an authority of yours, so a recovery is fenced off by its token and "
+                 "the proof alone"
+               : "");
 }
 
 void say_asked_for(const Story& s) {

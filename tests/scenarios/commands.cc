@@ -33,6 +33,9 @@ void wish(Situation& s, Words& w) {
                          {{"required", api::TlsMode::kRequired},
                           {"migrating", api::TlsMode::kMigrating},
                           {"disabled", api::TlsMode::kDisabled}});
+  w.choose<api::TlsProvider>(
+      "provider", spec.tls.provider,
+      {{"own", api::TlsProvider::kOwn}, {"secrets", api::TlsProvider::kUserSecrets}});
   w.choose<api::OnQuorumLoss>("onQuorumLoss", spec.recovery.on_quorum_loss,
                               {{"Automatic", api::OnQuorumLoss::kAutomatic},
                                {"Approve", api::OnQuorumLoss::kApprove},
@@ -177,6 +180,21 @@ void recovery(Situation& s, Words& w) {
   if (w.take("failed", name)) w.set("times", s.record.recovery->failed[name]);
 }
 
+void rotation(Situation& s, Words& w) {
+  plan::Rotation& r = s.record.rotation;
+  w.set("id", r.id);
+  w.set("request", r.request);
+  w.choose<plan::RotationPhase>("phase", r.phase,
+                                {{"none", plan::RotationPhase::kNone},
+                                 {"prepare", plan::RotationPhase::kPrepare},
+                                 {"trust", plan::RotationPhase::kTrust},
+                                 {"reissue", plan::RotationPhase::kReissue},
+                                 {"reissued", plan::RotationPhase::kReissued},
+                                 {"drop", plan::RotationPhase::kDrop}});
+  w.set("since", r.since, s.now, -1);
+  w.set("trust", r.trust);
+}
+
 void approve(Situation& s, Words& w) {
   plan::Approval approval{w.next(), s.now + std::chrono::hours(1)};
   w.set("expires", approval.expires, s.now, 1);
@@ -208,6 +226,8 @@ bool command(Situation& s, Words& w) {
     operation(s, w);
   } else if (name == "recovery") {
     recovery(s, w);
+  } else if (name == "rotation") {
+    rotation(s, w);
   } else if (name == "approve") {
     approve(s, w);
   } else if (name == "defragmented") {

@@ -61,6 +61,8 @@ void member(Situation& s, Words& w) {
   }
   w.set("version", f.version);
   w.set("template", f.template_hash);
+  w.set("replaced", f.certificate_replaced);
+  w.set("newTrust", f.trust_replaced);
   w.set("logTerm", f.log_term);
   w.set("logIndex", f.log_index);
   fact_of_time(w, "renew", f.certificate_renew_at, s.now);
@@ -185,6 +187,12 @@ void survivor(Situation& s, Words& w) {
 void client(Situation& s, Words& w) {
   w.set("published", s.seen.client_certificate_published);
   fact_of_time(w, "renew", s.seen.client_certificate_renew_at, s.now);
+  fact_of_time(w, "authority", s.seen.authority_renew_at, s.now);
+}
+
+void users(Situation& s, Words& w) {
+  w.set("problem", s.seen.user_certificates_problem);
+  w.set("client", s.seen.client_certificate_replaced);
 }
 
 void membership(Situation& s, Words& w) {
@@ -241,6 +249,7 @@ const std::map<std::string, Setter>& setters() {
       {"stray", stray},
       {"survivor", survivor},
       {"clientCertificate", client},
+      {"userCertificates", users},
       {"membership", membership},
       {"clusterVersion", cluster_version},
       {"recordFile", record_file},

@@ -69,6 +69,11 @@ std::string describe(const std::optional<plan::Recovery>& r) {
   return r->failure.empty() ? out : out + "; waits";
 }
 
+std::string describe(const plan::Rotation& r) {
+  if (r.request.empty()) return {};
+  return fmt::format("{} {} for {}, trust {}", r.id, plan::name_of(r.phase), r.request, r.trust);
+}
+
 std::string listed(const std::set<std::string>& all) {
   std::string out;
   for (const auto& one : all) out += (out.empty() ? "" : " ") + one;
@@ -91,6 +96,7 @@ void record(std::string& out, const Record& a, const Record& b) {
   d.field("template", a.template_hash, b.template_hash);
   d.field("operation", describe(a.operation), describe(b.operation));
   d.field("recovery", describe(a.recovery), describe(b.recovery));
+  d.field("rotation", describe(a.rotation), describe(b.rotation));
   d.field("hibernated", yes(a.hibernated), yes(b.hibernated));
   d.field("open to clients", yes(a.open_to_clients), yes(b.open_to_clients));
   d.field("bootstrap source", a.bootstrap_source, b.bootstrap_source);

@@ -122,7 +122,8 @@ HostDriver::Done HostDriver::act(const plan::IssueCertificates& a, const Call& c
     const auto made = certificates_.renew_member(tls, name, files_of(name), member->incarnation);
     if (!made) return result_of(made);
   }
-  return a.client ? result_of(certificates_.renew_clients(tls)) : done();
+  return a.client ? result_of(certificates_.renew_clients(tls, call.job.record.incarnation))
+                  : done();
 }
 
 HostDriver::Done HostDriver::act(const plan::OpenToClients& /*a*/, const Call& call) {

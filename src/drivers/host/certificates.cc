@@ -19,10 +19,12 @@ bool is_there(const std::string& file) {
   return posix::exists(file) == base::Fact<bool>(true);
 }
 
-// Both PEM texts from a file that holds them.
+// Both PEM texts from a file that holds them: first the certificate, then the key, in whatever form
+// a user has it.
 base::Result<pki::Pair> read_pair(const std::string& file) {
   TRY(const std::string text, posix::read_file(file, kLimit));
-  const auto key = text.find("-----BEGIN PRIVATE KEY-----");
+  const auto end = text.rfind("-----END CERTIFICATE-----");
+  const auto key = text.find("-----BEGIN", end == std::string::npos ? text.size() : end);
   if (key == std::string::npos)
     return base::fail(base::Code::kDataLoss, file + " holds no private key");
   return pki::Pair{text.substr(0, key), text.substr(key)};
@@ -36,17 +38,58 @@ base::Status make_ca(const std::string& file, const std::string& name, base::Ins
   return made;
 }
 
-base::Status copy_certificate(const std::string& ca_file, const std::string& to) {
-  TRY(const pki::Pair ca, read_pair(ca_file));
-  if (const auto old = posix::read_file(to, kLimit); old && *old == ca.cert) return {};
-  return posix::write_atomic(to, ca.cert);
+// Of the authority in this file: the one that comes in, until it is the only one.
+std::string next_file(const std::string& ca_file) {
+  return ca_file + ".next";
+}
+
+// Two authorities that are trusted at a time have two names.
+std::string stamp(base::Instant now) {
+  return std::to_string(std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count());
+}
+
+base::Status copy_text(const std::string& text, const std::string& to) {
+  if (const auto old = posix::read_file(to, kLimit); old && *old == text) return {};
+  return posix::write_atomic(to, text);
 }
 
 }  // namespace
 
-base::Status Certificates::issue(const api::Tls& tls, const std::string& ca_file,
-                                 const std::string& to, const std::string& common_name) {
-  TRY(const pki::Pair ca, read_pair(ca_file));
+// A new authority that is there is always trusted. It signs once every member trusts it, and takes
+// the old one's place when no leaf of that is left.
+base::Result<Authority> Certificates::authority(const std::string& file) {
+  using plan::RotationPhase;
+  const std::string next = next_file(file);
+  if (phase_ == RotationPhase::kDrop && is_there(next)) TRY_OK(posix::rename(next, file));
+  TRY(pki::Pair present, read_pair(file));
+  if (!is_there(next)) return Authority{present.cert, present};
+  TRY(pki::Pair fresh, read_pair(next));
+  const bool signs = phase_ == RotationPhase::kReissue || phase_ == RotationPhase::kReissued;
+  return Authority{present.cert + fresh.cert, signs ? fresh : present};
+}
+
+base::Result<Authority> Certificates::client_authority() {
+  TRY_OK(posix::make_dirs(cluster_.pki));
+  TRY_OK(make_ca(files_.client_ca, "etcd-client-ca", clock_.now()));
+  if (phase_ == plan::RotationPhase::kPrepare || phase_ == plan::RotationPhase::kTrust)
+    TRY_OK(make_ca(next_file(files_.client_ca), "etcd-client-ca-" + stamp(clock_.now()),
+                   clock_.now()));
+  return authority(files_.client_ca);
+}
+
+// An incarnation that began while the leaves were issued anew has an authority that is new anyway.
+base::Result<Authority> Certificates::peer_authority(const std::string& incarnation) {
+  TRY_OK(prepare_peer_ca(incarnation));
+  const std::string file = peer_ca_file(cluster_, incarnation);
+  if (phase_ == plan::RotationPhase::kPrepare || phase_ == plan::RotationPhase::kTrust)
+    TRY_OK(make_ca(next_file(file),
+                   "etcd-peer-ca-" + incarnation.substr(0, 30) + "-" + stamp(clock_.now()),
+                   clock_.now()));
+  return authority(file);
+}
+
+base::Status Certificates::issue(const api::Tls& tls, const Authority& by, const std::string& to,
+                                 const std::string& common_name) {
   pki::LeafRequest request;
   request.common_name = common_name;
   if (!tls.organizations.empty()) request.organization = tls.organizations.front();
@@ -61,7 +104,7 @@ base::Status Certificates::issue(const api::Tls& tls, const std::string& ca_file
   }
   request.now = clock_.now();
   request.life = tls.validity;
-  TRY(const pki::Pair leaf, pki::issue(ca, request));
+  TRY(const pki::Pair leaf, pki::issue(by.signer, request));
   return posix::write_atomic(to, leaf.cert + leaf.key);
 }
 
@@ -72,47 +115,60 @@ base::Status Certificates::prepare_peer_ca(const std::string& incarnation) {
 }
 
 base::Status Certificates::prepare_operator(const api::Tls& tls) {
-  TRY_OK(posix::make_dirs(cluster_.pki));
-  TRY_OK(make_ca(files_.client_ca, "etcd-client-ca", clock_.now()));
+  if (users_missing_ || (users_ && users_->client)) return place_operator();
+  TRY(const Authority by, client_authority());
   if (is_there(files_.operator_leaf)) return {};
-  return issue(tls, files_.client_ca, files_.operator_leaf, kOperatorName);
+  return issue(tls, by, files_.operator_leaf, kOperatorName);
 }
 
 base::Status Certificates::renew_member(const api::Tls& tls, const std::string& name,
                                         const MemberFiles& member, const std::string& incarnation) {
   TRY_OK(prepare_operator(tls));
-  TRY_OK(prepare_peer_ca(incarnation));
+  if (is_users()) return place_member(tls, name, member, incarnation, true);
+  TRY(const Authority clients, client_authority());
+  TRY(const Authority peers, peer_authority(incarnation));
   TRY_OK(posix::make_dirs(member.tls));
   const LeafFiles to = leaf_files(member);
-  const std::string peer_ca = peer_ca_file(cluster_, incarnation);
-  TRY_OK(copy_certificate(files_.client_ca, to.client_ca));
-  TRY_OK(copy_certificate(peer_ca, to.peer_ca));
-  TRY_OK(issue(tls, files_.client_ca, to.server, name));
-  return issue(tls, peer_ca, to.peer, name);
+  TRY_OK(copy_text(clients.trusted, to.client_ca));
+  TRY_OK(copy_text(peers.trusted, to.peer_ca));
+  TRY_OK(issue(tls, clients, to.server, name));
+  return issue(tls, peers, to.peer, name);
 }
 
 base::Status Certificates::prepare_member(const api::Tls& tls, const std::string& name,
                                           const MemberFiles& member,
                                           const std::string& incarnation) {
+  if (is_users()) {
+    TRY_OK(prepare_operator(tls));
+    return place_member(tls, name, member, incarnation, false);
+  }
   const LeafFiles to = leaf_files(member);
-  TRY_OK(prepare_peer_ca(incarnation));
+  TRY(const Authority peers, peer_authority(incarnation));
   // The peer leaf is written last; one of another incarnation's authority does not count.
   if (is_there(to.server) && is_there(to.peer) && is_there(files_.operator_leaf)) {
-    const auto leaf = posix::read_file(to.peer, kLimit);
-    const auto ca = read_pair(peer_ca_file(cluster_, incarnation));
-    if (leaf && ca && pki::verify(*leaf, ca->cert, clock_.now())) return {};
+    TRY(const Authority clients, client_authority());
+    const auto server = posix::read_file(to.server, kLimit);
+    const auto peer = posix::read_file(to.peer, kLimit);
+    if (server && peer && pki::verify(*server, clients.trusted, clock_.now()) &&
+        pki::verify(*peer, peers.trusted, clock_.now())) {
+      TRY_OK(copy_text(clients.trusted, to.client_ca));
+      return copy_text(peers.trusted, to.peer_ca);
+    }
   }
   return renew_member(tls, name, member, incarnation);
 }
 
 base::Status Certificates::publish(const api::Tls& tls) {
-  if (tls.mode != api::TlsMode::kDisabled) {
+  if (tls.mode != api::TlsMode::kDisabled && (users_missing_ || (users_ && users_->client))) {
+    TRY_OK(place_client());
+  } else if (tls.mode != api::TlsMode::kDisabled) {
+    TRY(const Authority by, client_authority());
     TRY_OK(posix::make_dirs(files_.user_dir));
-    TRY_OK(copy_certificate(files_.client_ca, files_.user_ca));
+    TRY_OK(copy_text(by.trusted, files_.user_ca));
     const std::string name = tls.common_name.empty() ? "client" : tls.common_name;
     // Both in the certificate's file too, so that one rename replaces a pair; the key file is for
     // programs that want it apart.
-    TRY_OK(issue(tls, files_.client_ca, files_.user_cert, name));
+    TRY_OK(issue(tls, by, files_.user_cert, name));
     TRY(const pki::Pair pair, read_pair(files_.user_cert));
     TRY_OK(posix::write_atomic(files_.user_key, pair.key));
   }
@@ -120,9 +176,14 @@ base::Status Certificates::publish(const api::Tls& tls) {
   return posix::write_atomic(files_.published, "");
 }
 
-base::Status Certificates::renew_clients(const api::Tls& tls) {
-  TRY_OK(prepare_operator(tls));
-  TRY_OK(issue(tls, files_.client_ca, files_.operator_leaf, kOperatorName));
+base::Status Certificates::renew_clients(const api::Tls& tls, const std::string& incarnation) {
+  if (users_missing_ || (users_ && users_->client)) {
+    TRY_OK(place_operator());
+    return published() ? publish(tls) : base::Status{};
+  }
+  TRY_OK(peer_authority(incarnation));  // a rotation begins here, for peers too
+  TRY(const Authority by, client_authority());
+  TRY_OK(issue(tls, by, files_.operator_leaf, kOperatorName));
   return published() ? publish(tls) : base::Status{};
 }
 
@@ -153,8 +214,22 @@ base::Fact<LeafDates> Certificates::member_dates(const MemberFiles& member) {
   auto peer = dates(files.peer);
   if (!server.known()) return server;
   if (!peer.known()) return peer;
-  return LeafDates{std::min(server->renew_at, peer->renew_at),
-                   std::min(server->expires, peer->expires)};
+  LeafDates out{std::min(server->renew_at, peer->renew_at),
+                std::min(server->expires, peer->expires)};
+  // Of the user's own a person is told; our side beside it we renew ourselves (user_change).
+  if (users_ && !users_->server) out.renew_at = peer->renew_at;
+  if (users_ && !users_->peer) out.renew_at = server->renew_at;
+  return out;
+}
+
+base::Fact<base::Instant> Certificates::authority_renew_at(const std::string& incarnation) {
+  base::Fact<base::Instant> out = base::Fact<base::Instant>::absent();
+  for (const auto& file : {files_.client_ca, peer_ca_file(cluster_, incarnation)}) {
+    const auto found = dates(file);
+    if (!found.known()) return base::Fact<base::Instant>::unknown(file);
+    if (!out.known() || found->renew_at < *out) out = found->renew_at;
+  }
+  return out;
 }
 
 base::Fact<LeafDates> Certificates::client_dates(const api::Tls& tls) {
@@ -174,9 +249,14 @@ base::Fact<LeafDates> Certificates::client_dates(const api::Tls& tls) {
 base::Result<etcd::Tls> Certificates::operator_tls(const api::Tls& tls) {
   // Members may still, or already, take TLS although the mode is Disabled.
   if (tls.mode == api::TlsMode::kDisabled && !is_there(files_.operator_leaf)) return etcd::Tls{};
-  TRY(const pki::Pair ca, read_pair(files_.client_ca));
+  if (is_users() && is_there(files_.server_ca)) {
+    TRY(const std::string trusted, posix::read_file(files_.server_ca, kLimit));
+    TRY(const pki::Pair users, read_pair(files_.operator_leaf));
+    return etcd::Tls{trusted, users.cert, users.key, {}};
+  }
+  TRY(const Authority by, authority(files_.client_ca));
   TRY(const pki::Pair own, read_pair(files_.operator_leaf));
-  return etcd::Tls{ca.cert, own.cert, own.key, {}};
+  return etcd::Tls{by.trusted, own.cert, own.key, {}};
 }
 
 }  // namespace host

@@ -3,14 +3,19 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "api/cluster.h"
 #include "base/fact.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "drivers/host/layout.h"
+#include "drivers/host/user_certificates.h"
 #include "etcd/api.h"
+#include "pki/issue.h"
+#include "plan/record.h"
 
 namespace host {
 
@@ -19,11 +24,33 @@ struct LeafDates {
   bool operator==(const LeafDates&) const = default;
 };
 
+// Who signs and who is trusted: the present authority, and while a new one comes in, both.
+struct Authority {
+  std::string trusted;  // one certificate or two
+  pki::Pair signer;
+};
+
 // For one thread at a time.
 class Certificates {
  public:
   Certificates(ClusterFiles cluster, const base::Clock& clock)
       : cluster_(std::move(cluster)), files_(pki_files(cluster_)), clock_(clock) {}
+
+  // Of the calls that follow: how far new authorities have come in.
+  void set_phase(plan::RotationPhase phase) { phase_ = phase; }
+
+  // Also of the calls that follow. With the user's own, `members` are those that exist: what comes
+  // in must get on with what each of them has. An error: what is there stays, nothing is made.
+  void set_own();
+  void set_users(base::Result<UserCertificates> users, const std::vector<MemberFiles>& members);
+  // Why what the Secrets hold does not come in; empty: nothing is in the way.
+  [[nodiscard]] const std::string& user_problem() const { return user_problem_; }
+  struct Change {
+    bool leaf = false, trust = false;
+  };
+  // What would take the place of what this member has.
+  Change user_change(const MemberFiles& member);
+  bool client_change(const api::Tls& tls);
 
   // What is absent is made; what is there stays.
   base::Status prepare_member(const api::Tls& tls, const std::string& name,
@@ -32,25 +59,51 @@ class Certificates {
   base::Status renew_member(const api::Tls& tls, const std::string& name, const MemberFiles& member,
                             const std::string& incarnation);
   base::Status prepare_operator(const api::Tls& tls);
-  base::Status renew_clients(const api::Tls& tls);  // ours, and the users' once published
+  base::Status renew_clients(
+      const api::Tls& tls, const std::string& incarnation);  // ours, and the users' once published
   base::Status publish(const api::Tls& tls);
   base::Status prepare_peer_ca(const std::string& incarnation);
 
   // Of the leaf that ends first. Absent: the member has none.
   base::Fact<LeafDates> member_dates(const MemberFiles& member);
+  // When the authority that ends first is due; absent: there is none.
+  base::Fact<base::Instant> authority_renew_at(const std::string& incarnation);
   base::Fact<LeafDates> client_dates(const api::Tls& tls);
   [[nodiscard]] bool published() const;
   // How we dial the members; empty when the cluster speaks plain text.
   base::Result<etcd::Tls> operator_tls(const api::Tls& tls);
 
  private:
-  base::Status issue(const api::Tls& tls, const std::string& ca_file, const std::string& to,
+  // user_places.cc
+  struct Allowed {
+    bool server = false, server_trust = false, client = false, client_trust = false, peer = false,
+         peer_trust = false;
+  };
+  void judge_users(const std::vector<MemberFiles>& members);
+  base::Status place_operator();
+  base::Status place_client();
+  base::Status place_member(const api::Tls& tls, const std::string& name, const MemberFiles& member,
+                            const std::string& incarnation, bool anew);
+  base::Status place_own_server(const api::Tls& tls, const std::string& name, const LeafFiles& to,
+                                bool anew);
+  base::Status place_own_peer(const api::Tls& tls, const std::string& name, const LeafFiles& to,
+                              const std::string& incarnation, bool anew);
+  [[nodiscard]] bool is_users() const { return users_ || users_missing_; }
+  base::Result<Authority> authority(const std::string& file);
+  base::Result<Authority> client_authority();
+  base::Result<Authority> peer_authority(const std::string& incarnation);
+  base::Status issue(const api::Tls& tls, const Authority& by, const std::string& to,
                      const std::string& common_name);
   base::Fact<LeafDates> dates(const std::string& file);
 
   const ClusterFiles cluster_;
   const PkiFiles files_;
   const base::Clock& clock_;
+  plan::RotationPhase phase_ = plan::RotationPhase::kNone;
+  std::optional<UserCertificates> users_;
+  bool users_missing_ = false;  // they are wanted and cannot be had: user_problem_ says why
+  std::string user_problem_;
+  Allowed allowed_;
   struct Read {
     std::uint64_t inode = 0;
     base::Instant modified{};

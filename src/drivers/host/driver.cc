@@ -97,9 +97,22 @@ base::Status HostDriver::publish(const api::ClusterStatus& status,
   return {};
 }
 
+void HostDriver::take_certificates(const engine::Job& job) {
+  certificates_.set_phase(job.record.rotation.phase);
+  const api::Tls& tls = job.intent.cluster.spec.tls;
+  if (tls.provider != api::TlsProvider::kUserSecrets) return certificates_.set_own();
+  std::vector<MemberFiles> members;
+  for (const auto& [name, member] : job.record.members)
+    if (member.phase != plan::Phase::kRetired && member.phase != plan::Phase::kSurvivor)
+      members.push_back(files_of(name));
+  certificates_.set_users(
+      read_user_certificates(tls, key_.ns, shared_.secrets, shared_.clock.now()), members);
+}
+
 engine::ApplyResult HostDriver::apply(const plan::Step& step, const engine::Job& job,
                                       const std::stop_token& stop) {
   const Call call{job, stop};
+  take_certificates(job);
   return std::visit(
       [&](const auto& action) {
         if constexpr (requires { etcd_.act(action, call); })

@@ -50,6 +50,7 @@ class HostDriver final : public engine::Driver {
   using Api = std::shared_ptr<etcd::EtcdApi>;
   using Done = engine::ApplyResult;
 
+  void take_certificates(const engine::Job& job);
   // observe.cc: each fills its part.
   void see_files(const engine::Job& job, plan::Observation& seen);
   void see_offers(const engine::Job& job, plan::Observation& seen);

@@ -34,6 +34,7 @@ PkiFiles pki_files(const ClusterFiles& cluster) {
           user + "/ca.crt",
           user + "/client.crt",
           user + "/client.key",
+          cluster.pki + "/server-ca.crt",
           cluster.pki + "/published"};
 }
 

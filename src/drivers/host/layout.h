@@ -36,6 +36,7 @@ struct PkiFiles {
   std::string operator_leaf;                 // our own client certificate
   std::string user_dir;                      // what users get: the next three
   std::string user_ca, user_cert, user_key;  // published together
+  std::string server_ca;                     // whom our client believes; the user's, else absent
   std::string published;                     // exists once the cluster is open to clients
 };
 PkiFiles pki_files(const ClusterFiles& cluster);

@@ -23,6 +23,7 @@ plan::Observation HostDriver::observe(const engine::Job& job, bool want_hashes,
                                       const std::stop_token& stop) {
   plan::Observation seen;
   const Call call{job, stop};
+  take_certificates(job);
   see_files(job, seen);
   see_offers(job, seen);
   see_binaries(call, seen);
@@ -50,8 +51,13 @@ void HostDriver::see_files(const engine::Job& job, plan::Observation& seen) {
       facts.certificate_renew_at = facts.certificate_expires =
           base::Fact<base::Instant>::unknown(dates.why());
     }
+    const auto change = certificates_.user_change(files);
+    facts.certificate_replaced = change.leaf;
+    facts.trust_replaced = change.trust;
     seen.members.emplace(name, std::move(facts));
   }
+  seen.user_certificates_problem = certificates_.user_problem();
+  seen.client_certificate_replaced = certificates_.client_change(job.intent.cluster.spec.tls);
   const auto client = certificates_.client_dates(job.intent.cluster.spec.tls);
   if (client.known())
     seen.client_certificate_renew_at = client->renew_at;
@@ -59,6 +65,7 @@ void HostDriver::see_files(const engine::Job& job, plan::Observation& seen) {
     seen.client_certificate_renew_at = base::Fact<base::Instant>::absent();
   else
     seen.client_certificate_renew_at = base::Fact<base::Instant>::unknown(client.why());
+  seen.authority_renew_at = certificates_.authority_renew_at(job.record.incarnation);
   seen.client_certificate_published = certificates_.published();
   seen.stray_data = stray_data(job);
 }

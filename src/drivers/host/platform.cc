@@ -80,7 +80,10 @@ class HostPlatform final : public Platform {
                 PortBook(options.ports),
                 {},
                 Fetcher(options, clock, log),
-                std::move(spawner)} {}
+                std::move(spawner),
+                [](const base::ClusterKey&) {
+                  return base::Fact<api::Secret>::unknown("the manifests are not read here");
+                }} {}
 
   base::Status learn_all() {
     remove_all_buried(shared_.layout, shared_.log);
@@ -106,6 +109,8 @@ class HostPlatform final : public Platform {
   [[nodiscard]] ClusterFiles files(const base::ClusterKey& key) const override {
     return shared_.layout.cluster(key);
   }
+
+  void use_secrets(SecretSource secrets) override { shared_.secrets = std::move(secrets); }
 
   [[nodiscard]] std::unique_ptr<engine::Driver> driver(const base::ClusterKey& key) override {
     return std::make_unique<HostDriver>(shared_, key);

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "drivers/host/spawner.h"
+#include "drivers/host/user_certificates.h"
 #include "engine/driver.h"
 #include "posix/net.h"
 
@@ -59,6 +60,8 @@ class Platform {
   // Every cluster of which the state directory holds a folder.
   [[nodiscard]] virtual base::Result<std::vector<base::ClusterKey>> clusters() const = 0;
   [[nodiscard]] virtual ClusterFiles files(const base::ClusterKey& key) const = 0;
+  // Where certificates of the user's own come from; thread-safe, and set before the first driver.
+  virtual void use_secrets(SecretSource secrets) = 0;
   // One at a time for a cluster; the platform must outlive it.
   [[nodiscard]] virtual std::unique_ptr<engine::Driver> driver(const base::ClusterKey& key) = 0;
   // NotFound: not (yet) open to clients.

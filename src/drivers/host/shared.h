@@ -15,6 +15,7 @@
 #include "drivers/host/platform.h"
 #include "drivers/host/port_book.h"
 #include "drivers/host/spawner.h"
+#include "drivers/host/user_certificates.h"
 #include "drivers/live/endpoints.h"
 #include "posix/lock.h"
 
@@ -89,6 +90,7 @@ struct Shared {
   WatchList watch_list;
   Fetcher fetcher;
   std::unique_ptr<Spawner> spawner;
+  SecretSource secrets;  // set before the first pass
   LongWork long_work = {};
 };
 

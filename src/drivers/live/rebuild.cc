@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "plan/template.h"
 
 namespace live {
 namespace {
@@ -75,6 +76,7 @@ base::Result<plan::Record> rebuild_record(const base::ClusterKey& key,
     record.next_ordinal = std::max(record.next_ordinal, member->ordinal + 1);
     record.version = std::max(record.version, member->version);
     record.template_hash = member->template_hash;
+    record.rotation.trust = plan::parse_template(member->template_hash).trust;
     record.members.emplace(name, std::move(*member));
   }
   record.formation = plan::Formation::kLatched;

@@ -54,8 +54,59 @@ TEST_F(CertificatesTest, LeavesOfAMinuteAreRenewedUnderLoad) {
   EXPECT_TRUE(written.failed.empty()) << written.failed.size() << " writes failed";
 }
 
+// The operation that a message says can be approved; empty: it names none.
+std::string operation_in(const std::string& message) {
+  const std::string words = "etcd-operator approve c ";
+  const size_t at = message.find(words);
+  if (at == std::string::npos) return "";
+  const size_t from = at + words.size();
+  return message.substr(from, message.find_first_not_of("0123456789abcdef", from) - from);
+}
+
 bool answers(const std::string& endpoint, const etcd::Tls& tls) {
   return etcd::connect(endpoint, tls)->status(base::Duration(2'000)).has_value();
+}
+
+TEST_F(CertificatesTest, AuthoritiesAreReplacedUnderLoad) {
+  create(3, "3.5.12");
+  ASSERT_FALSE(HasFatalFailure());
+  const auto before = sandbox_.access("c");
+  ASSERT_TRUE(before);
+  std::string text = manifest("c", 3, "3.5.12", "");
+  const std::string name = "  name: c\n";
+  text.insert(text.find(name) + name.size(),
+              "  annotations:\n    operator.etcd.io/rotate-authority: \"1\"\n");
+  sandbox_.write("c.yaml", text);
+  // Clients may take their time: new leaves, and then the end of the old authorities, wait.
+  etcd::Tls old = before->tls;  // a client that reads its files when it is told to
+  std::string approved;
+  for (const std::string next : {"leaves of the new authorities", "the old authorities are"}) {
+    ASSERT_TRUE(eventually(120s, [&] { return says("CertificatesValid", next); })) << say();
+    ASSERT_TRUE(eventually(120s, [&] {
+      const auto id = operation_in(sandbox_.message("c", "CertificatesValid"));
+      return !id.empty() && id != approved;
+    })) << say();
+    approved = operation_in(sandbox_.message("c", "CertificatesValid"));
+    EXPECT_TRUE(answers(before->endpoints.front(), old)) << "cut off before " << next;
+    if (const auto now = sandbox_.access("c")) old.ca = now->tls.ca;
+    EXPECT_EQ(sandbox_.cli({"approve", "c", approved}).exit_code, 0);
+  }
+  ASSERT_TRUE(eventually(120s, [&] {
+    return sandbox_.cli({"events", "c"}).out.find("the authorities were replaced") !=
+           std::string::npos;
+  })) << say();
+  ASSERT_TRUE(eventually(60s, [&] { return settled(3); })) << say();
+  const auto after = sandbox_.access("c");
+  ASSERT_TRUE(after);
+  EXPECT_NE(after->tls.ca, before->tls.ca);
+  for (const auto& endpoint : after->endpoints) {
+    EXPECT_TRUE(answers(endpoint, after->tls)) << endpoint;
+    EXPECT_FALSE(answers(endpoint, before->tls)) << endpoint << " takes what was replaced";
+    EXPECT_FALSE(answers(endpoint, {after->tls.ca, before->tls.cert, before->tls.key, ""}))
+        << endpoint << " takes a client of the old authority";
+  }
+  const Written written = finish();
+  EXPECT_TRUE(written.failed.empty()) << written.failed.size() << " writes failed";
 }
 
 class TlsModeTest : public CertificatesTest {

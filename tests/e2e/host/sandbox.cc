@@ -199,6 +199,8 @@ bool Sandbox::operator_runs() {
 void Sandbox::write(const std::string& file, const std::string& text) const {
   const fs::path hidden = manifests() / ("." + file + ".tmp");
   std::ofstream(hidden, std::ios::binary) << text;
+  // A Secret that others can read is refused.
+  fs::permissions(hidden, fs::perms::owner_read | fs::perms::owner_write);
   fs::rename(hidden, manifests() / file);
 }
 
