@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
 #include "base/text.h"
 
 namespace engine {
@@ -81,6 +85,18 @@ TEST(RecordCodec, AFullRecordComesBackAsItWas) {
   EXPECT_EQ(back->recovery->survivor, "c-1");
   EXPECT_EQ(back->recovery->failed.at("c-8"), 2);
   EXPECT_EQ(back->old_tokens, (std::set<std::string>{"a", "b"}));
+}
+
+// The fuzzer begins with it; it is read for ever. EO_WRITE_SEEDS writes it.
+TEST(RecordCodec, TheFuzzersSeedIsRead) {
+  const std::string path = "fuzz/record_corpus/full";
+  if (std::getenv("EO_WRITE_SEEDS") != nullptr)
+    std::ofstream(path, std::ios::binary) << encode_record(full());
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  const auto back = decode_record(text.str());
+  ASSERT_TRUE(back) << back.error().text();
+  EXPECT_EQ(back->members.size(), 2U) << path;
 }
 
 // A field that the codec forgot would come back with its default.

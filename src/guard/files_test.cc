@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <random>
+#include <sstream>
 
 #include "base/text.h"
 
@@ -109,6 +112,36 @@ TEST(GuardFiles, VerdictRoundTripInEveryClass) {
     EXPECT_EQ(back->klass, v.klass);
     EXPECT_EQ(encode(*back), encode(v));
   }
+}
+
+std::string seed(const std::string& name, const std::string& now) {
+  const std::string path = "fuzz/guard_files_corpus/" + name;
+  if (std::getenv("EO_WRITE_SEEDS") != nullptr) std::ofstream(path, std::ios::binary) << now;
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+// What is on disk today is read tomorrow, and the fuzzer begins with it. EO_WRITE_SEEDS writes it.
+TEST(GuardFiles, TheFuzzersSeedsAreRead) {
+  State state;
+  state.phase = Phase::kRunning;
+  state.starts = 3;
+  Verdict verdict;
+  verdict.klass = Class::kDataLost;
+  verdict.signature = "tocommit(3)\nis out of range";
+  const auto old_ticket = decode_ticket(seed("ticket", encode(ticket())));
+  ASSERT_TRUE(old_ticket) << old_ticket.error().text();
+  EXPECT_EQ(old_ticket->args, ticket().args);
+  const auto old_marker = decode_marker(seed("marker", encode(marker())));
+  ASSERT_TRUE(old_marker) << old_marker.error().text();
+  EXPECT_EQ(old_marker->last_index, marker().last_index);
+  const auto old_state = decode_state(seed("state", encode(state)));
+  ASSERT_TRUE(old_state) << old_state.error().text();
+  EXPECT_EQ(old_state->starts, 3U);
+  const auto old_verdict = decode_verdict(seed("verdict", encode(verdict)));
+  ASSERT_TRUE(old_verdict) << old_verdict.error().text();
+  EXPECT_EQ(old_verdict->signature, verdict.signature);
 }
 
 TEST(GuardFiles, EveryTruncationIsRefused) {
