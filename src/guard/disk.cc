@@ -83,6 +83,13 @@ base::Status write_file(const std::string& path, std::string_view bytes, Last la
   return last == Last::kForGood ? sync_dir(parent_of(path)) : base::Status{};
 }
 
+base::Status overwrite_file(const std::string& path, std::string_view bytes) {
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  if (!fd) return std::unexpected(errno_error("open " + path, errno));
+  if (auto s = write_all(fd.get(), bytes); !s) return std::unexpected(s.error().in(path));
+  return {};
+}
+
 base::Result<std::vector<std::string>> list_dir(const std::string& path) {
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), &::closedir);
   if (!dir) return std::unexpected(errno_error("list " + path, errno));

@@ -36,6 +36,8 @@ base::Error errno_error(std::string_view what, int number);
 base::Result<std::string> read_file(const std::string& path, std::size_t limit);
 enum class Last { kUntilReboot, kForGood };
 base::Status write_file(const std::string& path, std::string_view bytes, Last last);
+// In place, for a file that is mounted and so cannot be replaced; not durable.
+base::Status overwrite_file(const std::string& path, std::string_view bytes);
 base::Result<std::vector<std::string>> list_dir(const std::string& path);  // sorted names
 base::Status make_dir(const std::string& path);                            // there already is fine
 base::Status rename_durably(const std::string& from, const std::string& to);

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "guard/child.h"
+#include "guard/supervisor.h"
 #include "guard/testing/harness.h"
 
 namespace guard::testing {
@@ -175,6 +176,36 @@ TEST(Program, IsSmallAndNeedsNoLibrary) {
     EXPECT_FALSE(dynamic);
     EXPECT_LT(loaded, 3'000'000U);
   }
+}
+
+TEST_P(Life, SaysWhyItEndedWhereAContainerIsExplained) {
+  const std::string message = dir.path() + "/termination-log";
+  write(message, std::string(5000, 'x'));
+  node.guard_flags = {"--termination-message", message, "--echo", "yes"};
+  node.start();
+  ASSERT_TRUE(node.wait_healthy());
+  EXPECT_EQ(node.stop(), 0);
+  const auto verdict = decode_verdict(read(message));
+  ASSERT_TRUE(verdict.has_value()) << verdict.error().message;
+  EXPECT_EQ(verdict->klass, Class::kStopped);
+}
+
+TEST(Install, CopiesItselfAndLinksTheTicket) {
+  const ScratchDir dir;
+  const Paths paths{dir.path() + "/member"};
+  fs::create_directory(paths.member);
+  const std::string to = dir.path() + "/copy", ticket = dir.path() + "/shown/ticket";
+  for (int time = 0; time < 2; ++time) {  // an init container may run again
+    const auto done = run(
+        {GUARD_PROGRAM, "install", "--member-dir", paths.member, "--to", to, "--ticket", ticket});
+    ASSERT_EQ(done.code, 0) << done.output;
+  }
+  EXPECT_EQ(run({to, "version"}).code, 0);
+  EXPECT_EQ(fs::read_symlink(paths.ticket()), ticket);
+  EXPECT_EQ(run({GUARD_PROGRAM, "install", "--member-dir", paths.member, "--to", "copy", "--ticket",
+                 ticket})
+                .code,
+            kExitUsage);
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 
 namespace guard {
 
-RotatedLog::RotatedLog(std::string path, std::uint64_t limit, int older)
-    : path_(std::move(path)), limit_(limit), older_(older) {}
+RotatedLog::RotatedLog(std::string path, std::uint64_t limit, int older, bool echo)
+    : path_(std::move(path)), limit_(limit), older_(older), echo_(echo) {}
 
 void RotatedLog::open() {
   fd_ = Fd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
@@ -28,6 +28,7 @@ void RotatedLog::rotate() {
 }
 
 void RotatedLog::write(std::string_view bytes) {
+  if (echo_) (void)!::write(STDERR_FILENO, bytes.data(), bytes.size());
   if (!fd_) open();
   if (size_ + bytes.size() > limit_ && size_ > 0) rotate();
   if (!fd_) return;

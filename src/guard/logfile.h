@@ -11,7 +11,7 @@ namespace guard {
 
 class RotatedLog {
  public:
-  RotatedLog(std::string path, std::uint64_t limit, int older);
+  RotatedLog(std::string path, std::uint64_t limit, int older, bool echo = false);
   // What cannot be written is dropped: a full disk must not stop the one who logs.
   void write(std::string_view bytes);
 
@@ -22,6 +22,7 @@ class RotatedLog {
   std::string path_;
   std::uint64_t limit_, size_ = 0;
   int older_;
+  bool echo_;  // to stderr as well
   Fd fd_;
 };
 

@@ -47,8 +47,8 @@ Verdict verdict_of(const base::Error& error) {
 
 Supervisor::Supervisor(Options options)
     : options_(std::move(options)),
-      etcd_log_(options_.paths.logs() + "/etcd.log", kEtcdLogBytes, 2),
-      guard_log_(options_.paths.logs() + "/guard.log", kGuardLogBytes, 1) {
+      etcd_log_(options_.paths.logs() + "/etcd.log", kEtcdLogBytes, 2, options_.echo),
+      guard_log_(options_.paths.logs() + "/guard.log", kGuardLogBytes, 1, options_.echo) {
   if (const auto id = read_file("/proc/sys/kernel/random/boot_id", 256))
     state_.boot_id = base::trim(*id);
   state_.guard_pid = ::getpid();
@@ -281,6 +281,11 @@ void Supervisor::write_verdict(Verdict& verdict) {
   log("verdict", fmt::format("class={} words=\"{}\"", name_of(verdict.klass), verdict.signature));
   if (auto s = write_file(options_.paths.verdict(), encode(verdict), Last::kForGood); !s)
     log("the verdict cannot be written", s.error().message);
+  if (options_.termination_message.empty()) return;
+  Verdict brief = verdict;  // Kubernetes shows 4096 bytes of it
+  brief.signature.resize(std::min<std::size_t>(brief.signature.size(), 2048));
+  if (auto s = overwrite_file(options_.termination_message, encode(brief)); !s)
+    log("the termination message cannot be written", s.error().message);
 }
 
 void Supervisor::log(std::string_view event, std::string_view detail) {

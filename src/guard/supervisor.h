@@ -19,6 +19,9 @@ namespace guard {
 struct Options {
   Paths paths;
   base::Duration stop_grace{30'000};
+  // Where a container's end is explained: the verdict goes there too, as it is no file to rename.
+  std::string termination_message = {};
+  bool echo = false;  // what goes to the logs goes to stderr as well
 };
 
 // Exit codes beside exit_code_of().
