@@ -17,6 +17,7 @@ struct Flags {
   ValidateFlags validate;
   FetchFlags fetch;
   VersionFlags version;
+  InstallFlags crds, install;
   ReferenceFlags reference;
 };
 
@@ -196,6 +197,26 @@ void add_others(CLI::App& root, Flags& flags) {
   reference.add_option("DIR", flags.reference.folder, "")->required();
 }
 
+void add_install(CLI::App& root, Flags& flags) {
+  auto& crds = *root.add_subcommand("crds", "print the CustomResourceDefinitions for Kubernetes");
+  flags.crds.crds = true;
+  crds.add_option("--dir", flags.crds.folder, "write a file each into this folder instead")
+      ->type_name("DIR");
+
+  auto& install = *root.add_subcommand("install-manifest",
+                                       "print the objects that install the operator on Kubernetes");
+  install.footer("etcd-operator install-manifest | kubectl apply --server-side -f -");
+  install.add_option("--namespace", flags.install.name_space, "where the operator lives")
+      ->capture_default_str()
+      ->type_name("NAME");
+  install
+      .add_option("--image", flags.install.image,
+                  "of the operator (default: etcd-operator and this version)")
+      ->type_name("IMAGE");
+  install.add_flag("--one-namespace", flags.install.one_namespace,
+                   "rights and clusters in that namespace only");
+}
+
 std::unique_ptr<CLI::App> make_app(Flags& flags) {
   auto root = std::make_unique<CLI::App>(
       "Runs etcd clusters that look after themselves, from a folder of manifests.",
@@ -206,6 +227,7 @@ std::unique_ptr<CLI::App> make_app(Flags& flags) {
   add_reading_verbs(*root, flags);
   add_acting_verbs(*root, flags);
   add_others(*root, flags);
+  add_install(*root, flags);
   root->footer("etcd-operator COMMAND --help says more about each.");
   return root;
 }
@@ -218,6 +240,8 @@ Command chosen(const CLI::App& root, Flags& flags) {
   if (name == "validate") return flags.validate;
   if (name == "fetch-etcd") return flags.fetch;
   if (name == "version") return flags.version;
+  if (name == "crds") return flags.crds;
+  if (name == "install-manifest") return flags.install;
   return flags.reference;
 }
 

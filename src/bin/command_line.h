@@ -63,12 +63,21 @@ struct VersionFlags {
   Output output = Output::kText;
 };
 
+// crds and install-manifest.
+struct InstallFlags {
+  bool crds = false;
+  std::string folder;  // crds: a file each; empty: all to standard output
+  std::string name_space = "etcd-operator-system";
+  std::string image;
+  bool one_namespace = false;
+};
+
 struct ReferenceFlags {
   std::string folder;
 };
 
-using Command =
-    std::variant<RunFlags, ClusterFlags, ValidateFlags, FetchFlags, VersionFlags, ReferenceFlags>;
+using Command = std::variant<RunFlags, ClusterFlags, ValidateFlags, FetchFlags, VersionFlags,
+                             InstallFlags, ReferenceFlags>;
 
 struct CommandLine {
   std::optional<Command> command;  // none: help was printed, or an error; `exit` says which

@@ -22,6 +22,7 @@ int plan_offline(const ClusterFlags& flags, const std::string& state_dir,
 int validate(const ValidateFlags& flags);
 int fetch(const FetchFlags& flags);
 int print_version(const VersionFlags& flags);
+int print_install(const InstallFlags& flags);
 int write_reference(const ReferenceFlags& flags);
 
 // "etcd-operator: <message>" to stderr; the exit code that fits.

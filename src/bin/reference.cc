@@ -10,6 +10,7 @@
 #include "metrics/declaration.h"
 #include "plan/reason.h"
 #include "posix/files.h"
+#include "render/rbac.h"
 
 namespace bin {
 namespace {
@@ -69,6 +70,7 @@ int write_reference(const ReferenceFlags& flags) {
       {"etcd-options.md", api::options_page()},
       {"fields.md", api::fields_page()},
       {"metrics.md", metrics_page()},
+      {"permissions.md", render::permissions_page()},
       {"reasons.md", reasons()},
       {"versions.md", api::versions_page()}};
   for (const auto& [name, text] : pages)
