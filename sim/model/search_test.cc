@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "sim/model/liveness.h"
 #include "sim/model/shrink.h"
 

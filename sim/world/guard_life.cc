@@ -86,7 +86,7 @@ void GuardLife::round() {
 
 std::optional<guard::Verdict> GuardLife::prepare(const guard::Decision& decision) {
   Volume& volume = place_.volume;
-  const guard::Verdict no_room = verdict_of(guard::Class::kNode, "no space left on device");
+  guard::Verdict no_room = verdict_of(guard::Class::kNode, "no space left on device");
   if (decision.move_aside) {
     if (volume.disk == Disk::kReadOnly) return no_room;
     volume.data = Dir{};

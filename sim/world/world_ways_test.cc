@@ -25,7 +25,7 @@ TEST_F(WorldTest, ItIsUpgradedThroughAllMinors) {
     EXPECT_GT(planned_[action], 0) << action;
 }
 
-TEST_F(WorldTest, AFormationThatComesToNothingBeginsAnew) {
+TEST_F(WorldTest, AFormationOnFullDisksGoesOnWhenThereIsRoom) {
   intent_.cluster.spec.size = 3;
   (void)pass();
   ASSERT_FALSE(world_.places.empty());
@@ -38,6 +38,7 @@ TEST_F(WorldTest, AFormationThatComesToNothingBeginsAnew) {
   }
   for (const auto& [name, p] : world_.places) world_.set_disk(name, Disk::kFine);
   ASSERT_TRUE(converge(3, 1'800s));
+  EXPECT_EQ(record().token, token);
 }
 
 TEST_F(WorldTest, ATwinOfAFoundingMemberIsThrownAway) {

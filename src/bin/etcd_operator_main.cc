@@ -27,7 +27,8 @@ int dispatch(const bin::Command& command) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  mallopt(M_ARENA_MAX, 2);  // an arena a thread would multiply the memory that lies idle
+  // An arena a thread would multiply the memory that lies idle.
+  mallopt(M_ARENA_MAX, 2);  // NOLINT(concurrency-mt-unsafe): there is only this thread yet
   try {
     const auto line = bin::parse_command_line(argc, argv);
     return line.command ? dispatch(*line.command) : line.exit;

@@ -66,7 +66,7 @@ base::Result<posix::PortRange> parse_ports(const std::string& text) {
 
 base::Result<std::string> guard_program() {
   TRY(const auto self, posix::own_executable());
-  const auto guard = self.substr(0, self.rfind('/')) + "/etcd-guard";
+  auto guard = self.substr(0, self.rfind('/')) + "/etcd-guard";
   if (const auto info = posix::file_info(guard); !info || !info->regular)
     return base::fail(base::Code::kNotFound,
                       guard + " is missing: it must stand beside etcd-operator");

@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -25,6 +24,8 @@
 #include "manager/manager.h"
 #include "manager/saved_intent.h"
 #include "posix/clock.h"
+#include "posix/env.h"
+#include "posix/errors.h"
 #include "posix/files.h"
 #include "posix/lock.h"
 #include "posix/process.h"
@@ -119,6 +120,14 @@ std::vector<std::pair<std::string, std::string>> variables(const json::Value& co
         std::pair{"ETCDCTL_KEY", "key"}})
     if (auto file = text_of(connection, path); !file.empty())
       out.emplace_back(name, std::move(file));
+  return out;
+}
+
+// As execve() takes them; it lives no longer than the words.
+std::vector<char*> ended_by_null(std::vector<std::string>& words) {
+  std::vector<char*> out;
+  for (auto& word : words) out.push_back(word.data());
+  out.push_back(nullptr);
   return out;
 }
 
@@ -241,17 +250,19 @@ int run_etcdctl(const std::string& state_dir, const base::ClusterKey& key,
   if (!programs) return report(programs.error());
   if (programs->etcdctl.empty())
     return report({base::Code::kNotFound, "there is no etcdctl beside " + programs->etcd});
-  for (const auto& [name, value] : variables(connection)) ::setenv(name.c_str(), value.c_str(), 1);
+  std::vector<std::string> environment = posix::environment();
+  for (const auto& [name, value] : variables(connection)) {
+    std::erase_if(environment, [&](const auto& word) { return word.starts_with(name + "="); });
+    environment.push_back(fmt::format("{}={}", name, value));
+  }
   std::vector<std::string> words{programs->etcdctl};
   words.insert(words.end(), args.begin(), args.end());
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  auto argv = ended_by_null(words), envp = ended_by_null(environment);
   sigset_t none;
   sigemptyset(&none);
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);  // ours would pass to it
-  ::execv(argv[0], argv.data());
-  return report({base::Code::kInternal, words[0] + ": " + std::strerror(errno)});
+  ::execve(argv[0], argv.data(), envp.data());
+  return report(posix::from_errno(errno, words[0]));
 }
 
 }  // namespace bin

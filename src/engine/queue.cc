@@ -26,7 +26,7 @@ base::Status Queue::wake(const base::ClusterKey& key, base::Duration delay) {
 
 std::optional<base::ClusterKey> Queue::take_due() {
   if (waiting_.empty() || waiting_.begin()->first.due > clock_.tick()) return std::nullopt;
-  const base::ClusterKey name = waiting_.begin()->second;
+  base::ClusterKey name = waiting_.begin()->second;
   waiting_.erase(waiting_.begin());
   Key& key = keys_[name];
   key.appointment.reset();

@@ -22,6 +22,10 @@ namespace {
 constexpr base::Duration kDownload = std::chrono::minutes(10), kBuild = std::chrono::minutes(20);
 constexpr base::Duration kConnect{5'000}, kTell{5'000};
 
+// $1 to $2, writable, and its programs can be run.
+constexpr std::string_view kCopyOfGo =
+    R"(cp -r "$1" "$2" && chmod -R u+w "$2" && chmod -R a+x "$2/bin" "$2/pkg/tool")";
+
 struct Work {
   const api::Version& version;
   const FetchOptions& options;
@@ -204,10 +208,7 @@ base::Result<std::string> usable_go(const Work& work, const std::string& go,
   // The module cache is read-only and its files are not executable: a copy of our own.
   TRY(const std::string shell, program("sh"));
   TRY_OK(run(work, "unpacking Go " + wanted,
-             {{shell, "-c",
-               "cp -r \"$1\" \"$2\" && chmod -R u+w \"$2\" && chmod -R a+x \"$2/bin\" "
-               "\"$2/pkg/tool\"",
-               "sh", from, work.dir + "/go"},
+             {{shell, "-c", std::string(kCopyOfGo), "sh", from, work.dir + "/go"},
               posix::environment(),
               work.dir},
              base::Duration{300'000}));
