@@ -99,6 +99,9 @@ class Writer {
     if (o.stray_data.is_unknown()) line("stray unknown");
     if (o.stray_data.known() && !o.stray_data->empty())
       line("stray " + quoted(o.stray_data->front()));
+    if (o.stray_processes.is_unknown()) line("strayProcess unknown");
+    if (o.stray_processes.known() && !o.stray_processes->empty())
+      line("strayProcess " + quoted(o.stray_processes->front()));
     for (const auto& [name, facts] : o.members) platform(name, facts);
     list(o);
     for (const auto& [id, status] : o.statuses) etcd(id, status);

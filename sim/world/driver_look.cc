@@ -100,18 +100,23 @@ void SimDriver::see_places(const engine::Job& job, plan::Observation& seen) cons
     seen.client_certificate_renew_at = std::min(renew_at(own), renew_at(user));
   seen.client_certificate_published = world_.published;
 
-  std::vector<std::string> stray;
+  std::vector<std::string> stray, running;
   for (const auto& [name, p] : world_.places) {
     if (job.record.members.contains(name)) continue;
     if (!world_.reaches(p.machine)) {
-      seen.stray_data = base::Fact<std::vector<std::string>>::unknown(name + " does not answer");
+      seen.stray_data = seen.stray_processes =
+          base::Fact<std::vector<std::string>>::unknown(name + " does not answer");
       return;
     }
-    if (world_.volume_of(name).data.blank()) continue;
-    stray.push_back(p.volume.marker ? name + " of incarnation " + p.volume.marker->incarnation
-                                    : name);
+    if (world_.is_alive(name)) running.push_back(name);
+    const bool blank = world_.volume_of(name).data.blank();
+    if (blank && !p.ticket) continue;
+    std::string whose = name;
+    if (p.volume.marker) whose += " of incarnation " + p.volume.marker->incarnation;
+    stray.push_back(whose + (blank ? " (without its data)" : ""));
   }
   seen.stray_data = std::move(stray);
+  seen.stray_processes = std::move(running);
 }
 
 void SimDriver::see_offers(const engine::Job& job, plan::Observation& seen) {

@@ -38,6 +38,22 @@ Answer check_record(Context& c) {
                     "or move the data away to begin a new cluster",
                     base::join(*stray, ", ")),
         kLookAgain);
+  // One that was being started when its record was lost: it has its old ticket, and may have data
+  // at any moment.
+  const auto& running = c.seen.stray_processes;
+  if (running.is_unknown())
+    return Answer::stop(Reason::kStrayData,
+                        fmt::format("it cannot be seen whether a member of this name runs ({}); a "
+                                    "new cluster is not begun before",
+                                    running.why()),
+                        kLookAgain);
+  if (running.known() && !running->empty())
+    return Answer::stop(
+        Reason::kStrayData,
+        fmt::format("{} runs, and no record explains it; put its record back, or delete the "
+                    "cluster, which stops it, to begin a new one",
+                    base::join(*running, ", ")),
+        kLookAgain);
   return Answer::nothing();
 }
 

@@ -82,6 +82,21 @@ std::optional<Answer> stop_everything(Context& c, Reason why, std::string_view w
   return answer;
 }
 
+// A record that was lost with its file leaves members that run, and the wish is to have none.
+std::optional<Answer> stop_strays(Context& c) {
+  if (!c.seen.stray_processes.known() || c.seen.stray_processes->empty()) return std::nullopt;
+  halt_if_late(c);
+  Answer answer;
+  answer.kind = Answer::Kind::kAct;
+  answer.reason = Reason::kDeleteStop;
+  for (const std::string& name : *c.seen.stray_processes)
+    answer.steps.push_back({StopMember{name}, Reason::kDeleteStop});
+  answer.message = fmt::format("deletion: stopping {}, which no record explains{}",
+                               names_of(answer.steps), why_not_done(c.seen, "StopMember"));
+  answer.look_again = failures_of(c.seen, "StopMember") > 0 ? base::Duration(5s) : 500ms;
+  return answer;
+}
+
 Answer rest(Context& c, Reason why, std::string_view what) {
   const bool was = c.record.hibernated;
   begin(c, OperationKind::kHibernate, why, "", kStopDeadline).step = "stop members";
@@ -133,6 +148,7 @@ Answer delete_cluster(Context& c) {
     begin(c, OperationKind::kDelete, Reason::kDeleteStop, "", kStopDeadline).step = "stop members";
   }
   if (auto answer = stop_everything(c, Reason::kDeleteStop, "deletion")) return *std::move(answer);
+  if (auto answer = stop_strays(c)) return *std::move(answer);
   if (c.record.operation->step == "put away" && just_done(c, "DeleteCluster") && !keep) {
     // The same name begins anew: only what must never be used again is remembered.
     Record fresh;

@@ -108,6 +108,8 @@ struct Observation {
   // Data of members of this name that no record explains ("c-0 of incarnation x"): closes the
   // bootstrap gate. Unknown: the place could not be read.
   base::Fact<std::vector<std::string>> stray_data = std::vector<std::string>{};
+  // Members of this name that run and that no record explains.
+  base::Fact<std::vector<std::string>> stray_processes = std::vector<std::string>{};
 
   std::map<std::string, MemberFacts> members;  // by name, of every member in the record
   base::Fact<Membership> membership;           // by a linearizable read only

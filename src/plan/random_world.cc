@@ -351,6 +351,7 @@ World draw_world() {
                       : chance(97)                           ? RecordState::kOk
                                                              : RecordState::kTorn;
   if (chance(5)) seen.stray_data = fact(std::vector<std::string>{"c-9"});
+  if (chance(5)) seen.stray_processes = fact(std::vector<std::string>{"c-9"});
   draw_live(w);
   for (const auto& [name, m] : w.record.members)
     if (chance(95)) seen.members[name] = draw_facts(w.record);

@@ -179,6 +179,17 @@ void stray(Situation& s, Words& w) {
   }
 }
 
+void stray_process(Situation& s, Words& w) {
+  const std::string name = w.next();
+  if (name == "unknown") {
+    s.seen.stray_processes = base::Fact<std::vector<std::string>>::unknown("permission denied");
+  } else if (name == "none") {
+    s.seen.stray_processes = std::vector<std::string>{};
+  } else {
+    s.seen.stray_processes = std::vector<std::string>{name};
+  }
+}
+
 void survivor(Situation& s, Words& w) {
   w.choose<bool>("snapshot", s.seen.survivor_snapshot, {{"yes", true}, {"no", false}});
   w.set("bound", s.seen.survivor_bound);
@@ -247,6 +258,7 @@ const std::map<std::string, Setter>& setters() {
       {"last", last},
       {"binary", binary},
       {"stray", stray},
+      {"strayProcess", stray_process},
       {"survivor", survivor},
       {"clientCertificate", client},
       {"userCertificates", users},

@@ -56,7 +56,7 @@ class HostDriver final : public engine::Driver {
   void see_offers(const engine::Job& job, plan::Observation& seen);
   void see_binaries(const Call& call, plan::Observation& seen);
   void see_survivor(const engine::Job& job, plan::Observation& seen);
-  base::Fact<std::vector<std::string>> stray_data(const engine::Job& job);
+  void see_strays(const engine::Job& job, plan::Observation& seen);
 
   // apply_files.cc
   Done act(const plan::PrepareMember& a, const Call& call);

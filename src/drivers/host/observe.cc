@@ -67,28 +67,41 @@ void HostDriver::see_files(const engine::Job& job, plan::Observation& seen) {
     seen.client_certificate_renew_at = base::Fact<base::Instant>::unknown(client.why());
   seen.authority_renew_at = certificates_.authority_renew_at(job.record.incarnation);
   seen.client_certificate_published = certificates_.published();
-  seen.stray_data = stray_data(job);
+  see_strays(job, seen);
 }
 
-base::Fact<std::vector<std::string>> HostDriver::stray_data(const engine::Job& job) {
+void HostDriver::see_strays(const engine::Job& job, plan::Observation& seen) {
   using Names = std::vector<std::string>;
+  seen.stray_data = seen.stray_processes = Names{};
   const auto names = posix::list_dir(files_.members);
-  if (!names && names.error().code == base::Code::kNotFound) return Names{};
-  if (!names) return base::Fact<Names>::unknown(names.error().message);
-  Names stray;
+  if (!names && names.error().code == base::Code::kNotFound) return;
+  if (!names) {
+    seen.stray_data = seen.stray_processes = base::Fact<Names>::unknown(names.error().message);
+    return;
+  }
+  Names stray, running;
+  std::string data_unknown, process_unknown;
   for (const auto& name : *names) {
     if (job.record.members.contains(name)) continue;
     const MemberFiles files = files_of(name);
+    const auto alive = is_alive(files);
+    if (alive.is_unknown()) process_unknown = alive.why();
+    if (alive == base::Fact<bool>(true)) running.push_back(name);
     const auto data = has_data(files);
-    if (data.is_unknown()) return base::Fact<Names>::unknown(data.why());
-    if (!*data) continue;
+    if (data.is_unknown()) data_unknown = data.why();
+    // A ticket without data: what it belonged to lost its data, or was about to begin.
+    const bool has = data == base::Fact<bool>(true);
+    if (!has && posix::exists(files.ticket) != base::Fact<bool>(true)) continue;
     std::string whose = name;
     if (const auto bytes = posix::read_file(files.marker, size_t{1} << 16))
       if (const auto marker = guard::decode_marker(*bytes))
         whose += " of incarnation " + marker->incarnation;
-    stray.push_back(std::move(whose));
+    stray.push_back(whose + (has ? "" : " (without its data)"));
   }
-  return stray;
+  seen.stray_data = data_unknown.empty() ? base::Fact<Names>(std::move(stray))
+                                         : base::Fact<Names>::unknown(data_unknown);
+  seen.stray_processes = process_unknown.empty() ? base::Fact<Names>(std::move(running))
+                                                 : base::Fact<Names>::unknown(process_unknown);
 }
 
 void HostDriver::see_offers(const engine::Job& job, plan::Observation& seen) {
