@@ -332,10 +332,7 @@ Answer no_space_beside_a_join(Context& c) {
   return answer;
 }
 
-}  // namespace
-
-std::int64_t quota_of(const api::ClusterSpec& spec, const EtcdStatus& status) {
-  if (status.db_quota > 0) return status.db_quota;
+std::int64_t quota_of(const api::ClusterSpec& spec) {
   std::int64_t quota = kDefaultQuota;
   for (const std::string& option : spec.etcd_options) {
     constexpr std::string_view kFlag = "--quota-backend-bytes=";
@@ -344,6 +341,18 @@ std::int64_t quota_of(const api::ClusterSpec& spec, const EtcdStatus& status) {
       quota = *bytes == 0 ? kDefaultQuota : std::max<std::int64_t>(*bytes, 0);
   }
   return quota;
+}
+
+}  // namespace
+
+std::int64_t quota_of(const api::ClusterSpec& spec, const EtcdStatus& status) {
+  return status.db_quota > 0 ? status.db_quota : quota_of(spec);
+}
+
+bool raises_quota(const api::ClusterSpec& spec, const Seat& seat) {
+  if (seat.status == nullptr || seat.status->db_quota <= 0) return false;
+  const std::int64_t wanted = quota_of(spec);
+  return wanted == 0 || wanted > seat.status->db_quota;
 }
 
 Answer alarms(Context& c) {

@@ -12,6 +12,7 @@
 #include "plan/concern.h"
 #include "plan/members.h"
 #include "plan/quorum.h"
+#include "plan/quota.h"
 #include "plan/template.h"
 #include "plan/upgrade.h"
 
@@ -114,17 +115,23 @@ void latch_template(Context& c) {
       give_scheme(member, tls == api::TlsMode::kDisabled ? "http" : "https");
 }
 
-// Takes what the spec wants as the target if that is possible now, version and template together:
-// flags that were written for one version are not tried on another. An answer: why it is not taken.
-std::optional<Answer> latch_target(Context& c) {
-  if (c.intent.wish != Wish::kPresent) return std::nullopt;
-  if (mutant(base::Mutant::kNoWayBack) && c.record.operation && c.record.operation->halted)
-    return std::nullopt;
-  const api::Version& wanted = c.intent.cluster.spec.version;
-  if (wanted == c.record.version) {
-    latch_template(c);
-    return std::nullopt;
-  }
+// Only NOSPACE is set, which a larger quota in the template may cure.
+bool only_no_space(const Context& c) {
+  return c.seen.alarms.known() && !c.seen.alarms->empty() &&
+         std::ranges::all_of(*c.seen.alarms,
+                             [](const Alarm& a) { return a.kind == AlarmKind::kNoSpace; });
+}
+
+// The flags hold the cure of NOSPACE, and no member that was given them has failed.
+bool cures_no_space(const Context& c) {
+  const bool failed = running(c.record, OperationKind::kRollout) && c.record.operation->halted;
+  return !failed && only_no_space(c) && std::ranges::any_of(c.view.seats, [&](const Seat& seat) {
+    return raises_quota(c.intent.cluster.spec, seat);
+  });
+}
+
+// Why the wanted version is not taken as the target now; no value: it was taken.
+std::optional<Answer> latch_version(Context& c, const api::Version& wanted) {
   const VersionVerdict verdict = judge_version(c, wanted);
   if (verdict.kind == VersionVerdict::Kind::kRefused) {
     Answer answer = Answer::note(verdict.reason, verdict.message);
@@ -141,19 +148,33 @@ std::optional<Answer> latch_target(Context& c) {
   const std::string problem = not_all_healthy(c.view);
   const bool alarm = !c.seen.alarms.known() || !c.seen.alarms->empty();
   // What is under way and does not come up may always be replaced; else the cluster must be well.
-  if (!running(c.record, OperationKind::kRollout) && (!problem.empty() || alarm)) {
+  const bool replaces = running(c.record, OperationKind::kRollout) && !cures_no_space(c);
+  if (!replaces && (!problem.empty() || alarm)) {
     return Answer::note(Reason::kUpgradePreflight,
                         fmt::format("{} waits: {}", verdict.message,
                                     problem.empty() ? "an alarm is set or not known" : problem));
   }
   c.record.version = wanted;
-  latch_template(c);
   tell(c, verdict.reason, verdict.message);
   if (verdict.next_minor) warn_without_backup(c);
   begin_rollout(c, verdict.reason);
   c.record.operation->halted = false;
   c.record.operation->deadline = c.now + kBegin;
   return std::nullopt;
+}
+
+// Takes what the spec wants as the target if that is possible now, version and template together:
+// flags that were written for one version are not tried on another, unless they may cure what the
+// version waits for. An answer: why it is not taken.
+std::optional<Answer> latch_target(Context& c) {
+  if (c.intent.wish != Wish::kPresent) return std::nullopt;
+  if (mutant(base::Mutant::kNoWayBack) && c.record.operation && c.record.operation->halted)
+    return std::nullopt;
+  const api::Version& wanted = c.intent.cluster.spec.version;
+  std::optional<Answer> waits;
+  if (wanted != c.record.version) waits = latch_version(c, wanted);
+  if (!waits || cures_no_space(c)) latch_template(c);
+  return waits;
 }
 
 Reason why_of(const Context& c, const Seat& seat) {
@@ -191,19 +212,13 @@ Answer change(Context& c, const Seat& seat, std::string note) {
   return Answer::act(why, StopMember{member.name}, std::move(text));
 }
 
-// Only NOSPACE is set, which a larger quota in the template may cure.
-bool only_no_space(const Context& c) {
-  return c.seen.alarms.known() && !c.seen.alarms->empty() &&
-         std::ranges::all_of(*c.seen.alarms,
-                             [](const Alarm& a) { return a.kind == AlarmKind::kNoSpace; });
-}
-
 // Why no healthy member may be restarted now; empty: one may.
-std::string preflight(const Context& c, bool version_changes) {
+std::string preflight(const Context& c, const Seat& next, bool version_changes) {
   if (mutant(base::Mutant::kAllAtOnce)) return {};
   if (std::string problem = not_all_healthy(c.view); !problem.empty()) return problem;
   if (!c.seen.alarms.known()) return "the alarms are not known";
-  if (!c.seen.alarms->empty() && (version_changes || !only_no_space(c))) return "an alarm is set";
+  const bool may_cure = !version_changes || raises_quota(c.intent.cluster.spec, next);
+  if (!c.seen.alarms->empty() && !(may_cure && only_no_space(c))) return "an alarm is set";
   return {};
 }
 
@@ -282,7 +297,7 @@ Answer finish(Context& c) {
 
 Answer restart_next(Context& c, const Seat& next) {
   const bool version = next.record->version != c.record.version;
-  if (const std::string problem = preflight(c, version); !problem.empty())
+  if (const std::string problem = preflight(c, next, version); !problem.empty())
     return wait_for_health(c, problem, version);
   const bool leads = c.view.leader != nullptr && c.view.leader->record == next.record &&
                      !mutant(base::Mutant::kLeaderFirst);
