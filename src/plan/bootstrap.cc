@@ -227,7 +227,16 @@ Census count(const Context& c) {
   return out;
 }
 
-Answer past_deadline(Context& c, const Census& census) {
+// A founder does not run because its preparation or its start was refused.
+bool is_refused(const Context& c) {
+  const bool failed =
+      failures_of(c.seen, "PrepareMember") > 0 || failures_of(c.seen, "StartMember") > 0;
+  return failed && c.seen.last->outcome == Outcome::kRefused &&
+         std::ranges::any_of(c.view.seats, [](const Seat& s) { return is_stopped(s); });
+}
+
+// No value: it goes on.
+std::optional<Answer> past_deadline(Context& c, const Census& census) {
   if (census.foreign > 0) return discard(c, true, "a member that is not ours is in its list");
   const std::string missing = base::join(waiting_for(c), ", ");
   if (c.view.list_known && census.foreign == 0 && census.listed == c.record.members.size() &&
@@ -236,17 +245,24 @@ Answer past_deadline(Context& c, const Census& census) {
   const bool ours_to_mend = std::ranges::any_of(c.view.seats, [](const Seat& s) {
     return s.ended_by(End::kConfig) || s.ended_by(End::kNode);
   });
+  Operation& operation = *c.record.operation;
   // Another try would end the same way, until the specification or the machine is mended.
-  if (ours_to_mend) {
-    if (!c.record.operation->halted)
-      warn(c, Reason::kOperationTimedOut, "the cluster does not form: " + missing);
-    c.record.operation->halted = true;
+  if (ours_to_mend || is_refused(c)) {
+    if (!operation.halted)
+      warn(c, Reason::kOperationTimedOut,
+           "the cluster does not form: " + (ours_to_mend ? missing : c.seen.last->text));
+    operation.halted = true;
+    if (!ours_to_mend) return std::nullopt;
     return Answer::stop(Reason::kOperationTimedOut,
                         "the cluster does not form: " + missing +
                             "; mend what etcd names, in the manifest or on the machine",
                         kSlow);
   }
-  return discard(c, true, "no quorum by the deadline, missing " + missing);
+  if (!operation.halted) return discard(c, true, "no quorum by the deadline, missing " + missing);
+  // It seems to be mended: its time begins anew.
+  operation.halted = false;
+  operation.deadline = c.now + kFormationLimit;
+  return std::nullopt;
 }
 
 Answer start_founders(Context& c) {
@@ -287,11 +303,12 @@ Answer form(Context& c) {
   if (c.view.list_known && census.foreign == 0 && census.listed == c.record.members.size() &&
       census.started == census.listed)
     return latch(c, false);
-  if (c.now > c.record.operation->deadline) return past_deadline(c, census);
+  if (c.now > c.record.operation->deadline)
+    if (auto answer = past_deadline(c, census)) return *std::move(answer);
   if (too_soon(c, "PrepareMember") || too_soon(c, "StartMember"))
-    return Answer::stop(Reason::kBootstrap,
-                        "a founding member cannot be started: " + c.seen.last->text,
-                        base::Duration(1'000));
+    return Answer::stop(
+        c.record.operation->halted ? Reason::kOperationTimedOut : Reason::kBootstrap,
+        "a founding member cannot be started: " + c.seen.last->text, base::Duration(1'000));
   if (Answer answer = start_founders(c); answer.kind != Answer::Kind::kNothing) return answer;
   if (census.foreign > 0)
     return Answer::stop(Reason::kUnknownMember,
