@@ -128,6 +128,7 @@ class Writer {
     line(m.started_at == base::Instant{}
              ? fmt::format("record {} neverStarted", m.name)
              : fmt::format("record {} started={}", m.name, exact(now_ - m.started_at)));
+    if (!m.origin.empty()) line(fmt::format("record {} origin={}", m.name, quoted(m.origin)));
     if (m.unreachable_since)
       line(fmt::format("record {} unreachable={}", m.name, exact(now_ - *m.unreachable_since)));
   }
@@ -157,6 +158,7 @@ class Writer {
         fact(f.data, [](plan::Data d) { return one_of(d, kData); }),
         fact(f.ticket, [](plan::Permit p) { return std::string(plan::name_of(p)); }),
         quoted(f.version), quoted(f.template_hash), f.log_term, f.log_index));
+    if (!f.origin.empty()) line(fmt::format("member {} origin={}", name, quoted(f.origin)));
     if (f.ended)
       line(fmt::format("member {} ended={} text={} failures={} ago={}", name,
                        one_of(f.ended->end, kEnds), quoted(f.ended->text), f.ended->failures,

@@ -76,7 +76,8 @@ void GuardLife::round() {
     seen.marker = base::Fact<guard::Marker>::absent();
   seen.wal = wal_seen(place_.volume.data);
   seen.leftovers = place_.volume.leftovers || !place_.volume.data.blank();
-  const guard::Decision decision = guard::decide(*place_.ticket, seen);
+  guard::Decision decision = guard::decide(*place_.ticket, seen);
+  if (decision.marker.origin.empty()) decision.marker.origin = base::to_hex(++world_.origins);
   if (decision.start == guard::Start::kNone)
     return conclude(verdict_of(decision.klass, decision.why));
   if (auto failed = prepare(decision)) return conclude(*std::move(failed));

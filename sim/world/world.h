@@ -102,6 +102,7 @@ class World final : public Wire {
   bool published = false;         // the users' client certificate
   File<api::ClusterStatus> told;  // the newest status
   std::uint64_t events_told = 0;
+  std::uint64_t origins = 0;  // that guards have given to volumes
 
  private:
   friend class GuardLife;  // guard_life.cc

@@ -78,6 +78,7 @@ void fields(A& a, auto& x)
   a("addresses", x.addresses);
   a("volume", x.volume);
   a("incarnation", x.incarnation);
+  a("origin", x.origin);
   a("id", x.id);
   a("phase", x.phase);
   a("permit", x.permit);

@@ -26,6 +26,7 @@ plan::MemberRecord member(int ordinal) {
   m.may_start = m.ran = true;
   m.version = {3, 5, 12, "rc.1"};
   m.template_hash = "th";
+  m.origin = "origin";
   m.audited_term = 7;
   m.audited_index = 0xffffffffffffffffULL;
   m.seen_term = 8;

@@ -181,6 +181,10 @@ Relation relate(const Ticket& t, const Marker& m, std::string& why) {
     why = fmt::format("the volume is of {} '{}', not '{}'", what, marked, wanted);
     return Relation::kWrongVolume;
   }
+  if (!m.origin.empty() && !t.origin.empty() && m.origin != t.origin) {
+    why = "the volume is not the one that the member ran on: it was away when the cluster formed";
+    return Relation::kWrongVolume;
+  }
   if (m.incarnation != t.incarnation) {
     why = fmt::format("the volume is of incarnation '{}', not '{}'", m.incarnation, t.incarnation);
     return Relation::kStale;

@@ -84,6 +84,22 @@ TEST(Decide, DataWithoutAMarkerIsMovedAsideUnlessItIsThisMembers) {
     EXPECT_EQ(decide(ticket(p), seen(kAbsent, wal(Wal::kSound))).klass, Class::kNoVolume);
 }
 
+TEST(Decide, AVolumeThatBeganUnderTheSameTicketIsNotTheOneThatItRanOn) {
+  Ticket t = ticket(Permit::kData);
+  t.origin = "second";
+  Marker m = own_marker(true);
+  m.origin = "first";
+  EXPECT_EQ(decide(t, seen(m, wal(Wal::kSound))).klass, Class::kForeign);
+  m.origin = "second";
+  EXPECT_EQ(decide(t, seen(m, wal(Wal::kSound))).start, Start::kOwn);
+  // One of the two was written before there were origins.
+  m.origin.clear();
+  EXPECT_EQ(decide(t, seen(m, wal(Wal::kSound))).start, Start::kOwn);
+  m.origin = "first";
+  t.origin.clear();
+  EXPECT_EQ(decide(t, seen(m, wal(Wal::kSound))).start, Start::kOwn);
+}
+
 TEST(Decide, LessThanWasNotedIsALoss) {
   const auto look = [](LogEnd end, std::uint64_t hard_term, std::uint64_t commit) {
     Seen s = seen(own_marker(true), wal(Wal::kSound, 0xa, end));

@@ -279,6 +279,7 @@ std::string encode(const Ticket& t) {
   w.text("member_name", t.member_name);
   w.text("incarnation", t.incarnation);
   w.text("volume_id", t.volume_id);
+  w.text("origin", t.origin);
   w.text("permit", name_of(t.permit));
   w.hex("cluster_id", t.cluster_id.value);
   w.hex("member_id", t.member_id.value);
@@ -307,6 +308,7 @@ base::Result<Ticket> decode_ticket(std::string_view bytes) {
   r.text("member_name", t.member_name);
   r.text("incarnation", t.incarnation);
   r.text("volume_id", t.volume_id);
+  r.text("origin", t.origin);
   r.name("permit", kPermits, t.permit);
   r.number("cluster_id", t.cluster_id.value, 16);
   r.number("member_id", t.member_id.value, 16);
@@ -386,6 +388,7 @@ std::string encode(const Marker& m) {
   w.text("incarnation", m.incarnation);
   w.text("volume_id", m.volume_id);
   w.text("peer_address", m.peer_address);
+  w.text("origin", m.origin);
   w.hex("cluster_id", m.cluster_id.value);
   w.hex("member_id", m.member_id.value);
   w.number("started", m.started ? 1 : 0);
@@ -409,6 +412,7 @@ base::Result<Marker> decode_marker(std::string_view bytes) {
   r.text("incarnation", m.incarnation);
   r.text("volume_id", m.volume_id);
   r.text("peer_address", m.peer_address);
+  r.text("origin", m.origin);
   r.number("cluster_id", m.cluster_id.value, 16);
   r.number("member_id", m.member_id.value, 16);
   r.flag("started", m.started);

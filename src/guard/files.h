@@ -35,6 +35,9 @@ struct Ticket {
   std::string cluster_ns, cluster_name, member_name;
   std::string incarnation;  // of the cluster; changes with every bootstrap, restore and recovery
   std::string volume_id;    // the marker of our own volume carries it
+  // kData: of the volume on which it was seen to run; a marker that names another one is of a
+  // volume that was away meanwhile. Empty: not known.
+  std::string origin;
   Permit permit = Permit::kData;
   base::ClusterId cluster_id;  // 0: not known yet (kJoin before the id was read)
   base::MemberId member_id;
@@ -96,6 +99,9 @@ struct Marker {
   std::string cluster_ns, cluster_name, member_name, incarnation, volume_id, peer_address;
   base::ClusterId cluster_id;
   base::MemberId member_id;
+  // Random, made by the guard with the first start on this volume: tells it from another one that
+  // began under the same ticket.
+  std::string origin;
   // etcd was exec'ed on this volume and may have voted: blank data is a loss from now on. Taken
   // back only by the guard that watched etcd end without ever having made a log.
   bool started = false;

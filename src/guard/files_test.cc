@@ -21,6 +21,7 @@ Ticket ticket() {
   t.incarnation = "20261121T120000Z-1a2b";
   t.volume_id = "6a0f";
   t.permit = Permit::kRestore;
+  t.origin = "o1";
   t.cluster_id.value = 0xfedcba9876543210U;
   t.member_id.value = 0x8e9e05c52164694dU;
   t.peer_address = "127.0.0.1:2380";
@@ -46,6 +47,7 @@ Marker marker() {
   m.member_name = "demo-0";
   m.incarnation = "i";
   m.volume_id = "v";
+  m.origin = "o2";
   m.peer_address = "127.0.0.1:2380";
   m.cluster_id.value = 1;
   m.member_id.value = 0x8e9e05c52164694dU;

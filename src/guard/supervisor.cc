@@ -43,6 +43,13 @@ Verdict verdict_of(const base::Error& error) {
   return verdict_of(node ? Class::kNode : Class::kRetry, error.message);
 }
 
+std::string fresh_origin() {
+  std::uint64_t random = 0;
+  (void)!::getrandom(&random, sizeof random, GRND_NONBLOCK);
+  const auto now = static_cast<std::uint64_t>(wall_now().time_since_epoch().count());
+  return base::to_hex(random) + "-" + base::to_hex(now);
+}
+
 }  // namespace
 
 Supervisor::Supervisor(Options options)
@@ -101,7 +108,8 @@ Verdict Supervisor::round() {
   }
   WalCursor cursor(options_.paths.data());
   const Seen seen = look(options_.paths, cursor);
-  const Decision decision = decide(*ticket, seen);
+  Decision decision = decide(*ticket, seen);
+  if (decision.marker.origin.empty()) decision.marker.origin = fresh_origin();
   log("looked", fmt::format("start={} class={} why=\"{}\"", name_of(decision.start),
                             name_of(decision.klass), decision.why));
   if (decision.start == Start::kNone) return verdict_of(decision.klass, decision.why);

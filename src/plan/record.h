@@ -42,7 +42,8 @@ struct MemberRecord {
   int ordinal = 0;
   Addresses addresses;
   std::string volume, incarnation;
-  base::MemberId id;  // 0: not known yet
+  std::string origin;  // of the volume on which it was seen to run; fixed once its data counts
+  base::MemberId id;   // 0: not known yet
   Phase phase = Phase::kForming;
   Permit permit = Permit::kBootstrap;
   bool may_start = false;  // set and stored before the first exec; stopped on purpose: false

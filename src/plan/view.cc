@@ -101,6 +101,10 @@ void remember_log(MemberRecord& member, const EtcdStatus& status, const MemberRe
 void remember_process(MemberRecord& member, const MemberFacts& facts) {
   const Process* process = facts.process.get();
   if ((process != nullptr && *process != Process::kStopped) || facts.ended) member.ran = true;
+  // S3: from the latch on it is this volume, and no other that began under the same ticket.
+  const bool fixed = member.permit == Permit::kData && !member.origin.empty();
+  if (process != nullptr && *process == Process::kRunning && !facts.origin.empty() && !fixed)
+    member.origin = facts.origin;
 }
 
 // Since when it is missing, counted only while the rest can say so.

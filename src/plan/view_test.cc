@@ -89,6 +89,28 @@ TEST(Remember, AuditsNeverFall) {
   }
 }
 
+// S3: two volumes that began under one ticket have the same ids; only one is the cluster's.
+TEST(Remember, TheVolumeIsFixedWhenItsDataCounts) {
+  One one;
+  MemberRecord& member = one.record.members.at("c-0");
+  const auto origin = [&](const std::string& on, Process process) {
+    MemberFacts facts;
+    facts.process = process;
+    facts.origin = on;
+    one.seen.members["c-0"] = facts;
+    one.look(3, 100, 100);
+    return one.record.members.at("c-0").origin;
+  };
+  one.record.formation = Formation::kForming;
+  member.phase = Phase::kForming;
+  member.permit = Permit::kBootstrap;
+  EXPECT_EQ(origin("first", Process::kStopped), "");  // nothing runs on it
+  EXPECT_EQ(origin("first", Process::kRunning), "first");
+  EXPECT_EQ(origin("second", Process::kRunning), "second");
+  one.record.members.at("c-0").permit = Permit::kData;
+  EXPECT_EQ(origin("first", Process::kRunning), "second");
+}
+
 TEST(Remember, CountsHowLongAMemberIsAwayOnlyWhileSomebodyLooks) {
   One one;
   one.look(3, 100, 100);

@@ -79,6 +79,7 @@ void record_member(Situation& s, Words& w, const std::string& name) {
   if (w.take("clientScheme", text)) plan::give_scheme(m, text);
   w.set("incarnation", m.incarnation);
   w.set("volume", m.volume);
+  w.set("origin", m.origin);
   w.set("term", m.audited_term);
   w.set("index", m.audited_index);
   w.set("seenTerm", m.seen_term);

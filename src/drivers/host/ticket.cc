@@ -86,6 +86,7 @@ base::Result<guard::Ticket> make_ticket(const TicketInput& in) {
   t.member_name = m.name;
   t.incarnation = m.incarnation;
   t.volume_id = m.volume;
+  if (m.permit == plan::Permit::kData) t.origin = m.origin;
   t.permit = to_guard(m.permit);
   t.cluster_id = in.record.cluster_id;
   t.member_id = m.id;

@@ -39,6 +39,9 @@ base::Fact<plan::Data> data_of(const Found& found, const plan::MemberRecord& mem
   if (found.marker.is_unknown()) return base::Fact<Data>::unknown(found.marker.why());
   const guard::Marker& marker = *found.marker;
   if (marker.volume_id != member.volume || marker.member_name != member.name) return Data::kForeign;
+  if (member.permit == plan::Permit::kData && !member.origin.empty() && !marker.origin.empty() &&
+      marker.origin != member.origin)
+    return Data::kForeign;
   const auto end = facts.ended ? facts.ended->end : plan::End::kNone;
   if (end == plan::End::kForeign) return Data::kForeign;
   if (end == plan::End::kDataCorrupt) return Data::kCorrupt;
@@ -64,6 +67,7 @@ plan::MemberFacts judge(const Found& found, const plan::MemberRecord& member,
   if (found.marker.known() && found.marker->volume_id == member.volume) {
     facts.log_term = found.marker->last_term;
     facts.log_index = found.marker->last_index;
+    facts.origin = found.marker->origin;
   }
   if (found.ticket.known())
     facts.ticket = to_plan(*found.ticket);

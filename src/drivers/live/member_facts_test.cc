@@ -54,6 +54,20 @@ TEST(MemberFacts, AStoppedMemberHasItsOwnDataAndItsLogsEnd) {
   EXPECT_FALSE(f.ended);
 }
 
+TEST(MemberFacts, AnotherVolumeThatBeganUnderTheSameTicketIsForeign) {
+  Found found = stopped();
+  guard::Marker marker = *found.marker;
+  marker.origin = "first";
+  found.marker = marker;
+  EXPECT_EQ(facts(found).origin, "first");
+  plan::MemberRecord m = member();
+  m.permit = plan::Permit::kData;
+  m.origin = "second";
+  EXPECT_TRUE(judge(found, m, "boot").data == Data::kForeign);
+  m.origin = "first";
+  EXPECT_TRUE(judge(found, m, "boot").data == Data::kOwn);
+}
+
 TEST(MemberFacts, BlankIsSaidOnlyWhereEtcdRan) {
   Found found = stopped();
   found.data = false;

@@ -50,6 +50,7 @@ base::Result<plan::MemberRecord> rebuild_member(const base::Result<Kept>& kept,
       m.addresses.metrics_url.empty())
     return cannot("its ticket lacks its addresses");
   m.volume = ticket.volume_id;
+  m.origin = ticket.origin;
   m.incarnation = ticket.incarnation;
   m.id = ticket.member_id;
   m.phase = plan::Phase::kVoter;
