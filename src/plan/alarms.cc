@@ -71,6 +71,11 @@ Vote count_votes(const Context& c) {
   for (const Seat& seat : c.view.seats) {
     if (seat.etcd == nullptr) continue;
     const auto at = c.seen.hashes.find(seat.etcd->id);
+    if (at == c.seen.hashes.end() && !seat.voter) {
+      // etcd refuses the question to a learner: whether it is right cannot be known.
+      vote.minority.push_back(&seat);
+      continue;
+    }
     if (at == c.seen.hashes.end()) {
       vote.missing = fmt::format("no hash of {} yet", seat.name());
       continue;
@@ -118,8 +123,11 @@ Answer replace_corrupt(Context& c, const Seat& bad) {
   Operation& op = *c.record.operation;
   op.member = bad.name();
   op.halted = c.now >= op.deadline;
+  const std::string why = c.seen.hashes.contains(bad.etcd->id)
+                              ? "disagrees with the majority"
+                              : "is a learner that cannot be asked for its hash";
   enter(c, "replace", Reason::kCorruptReplace, true,
-        fmt::format("{} disagrees with the majority: it is replaced", bad.name()));
+        fmt::format("{} {}: it is replaced", bad.name(), why));
   const bool leads = c.view.leader != nullptr && c.view.leader->etcd == bad.etcd;
   if (leads && failures_of(c.seen, "MoveLeader") < kTries) {
     const Hash& wrong = c.seen.hashes.at(bad.etcd->id);
@@ -143,7 +151,7 @@ Answer replace_corrupt(Context& c, const Seat& bad) {
   member.phase = Phase::kRemoving;
   member.may_start = false;
   return Answer::act(Reason::kCorruptReplace, RemoveMember{bad.record->name, bad.etcd->id},
-                     fmt::format("{} disagrees with the majority and is removed", bad.name()));
+                     fmt::format("{} {} and is removed", bad.name(), why));
 }
 
 Answer corrupt(Context& c) {
@@ -199,7 +207,7 @@ bool is_full(const Context& c, const EtcdStatus& status) {
 Space measure(const Context& c) {
   Space space;
   for (const Seat& seat : c.view.seats) {
-    if (seat.etcd == nullptr) continue;
+    if (seat.etcd == nullptr || !seat.etcd->started) continue;  // what never ran holds nothing
     if (seat.status == nullptr) {
       space.unknown = seat.name();
       continue;

@@ -79,6 +79,8 @@ void remember_list(MemberRecord& member, const EtcdMember* listed) {
   if (member.phase == Phase::kAdding) member.id = listed->id;
   if (member.phase == Phase::kLearner && listed->started && !listed->learner)
     member.phase = Phase::kVoter;
+  // A record that was rebuilt from tickets takes one that was about to vote for one that does.
+  if (member.phase == Phase::kVoter && listed->learner) member.phase = Phase::kLearner;
   // It votes: blank data is a loss, whoever promoted it.
   if (member.phase == Phase::kVoter) member.permit = Permit::kData;
 }
