@@ -8,6 +8,8 @@
 namespace sim::model {
 namespace {
 
+constexpr std::uint64_t kBytes = 4096;  // sizes are counted by pages
+
 using Position = std::pair<std::uint64_t, std::uint64_t>;  // term, index
 
 class Writer {
@@ -119,7 +121,7 @@ class Writer {
     w_.flag(d.snapshot != 0);
     w_.flag(d.wrong_bytes != 0);
     w_.choice(d.damage);
-    w_.number(static_cast<std::uint64_t>(d.db_size >> 20));
+    w_.number(static_cast<std::uint64_t>(d.db_size) / kBytes);
     const auto end = index_of(d.tip);
     w_.flag(marker != nullptr &&
             Position(marker->last_term, marker->last_index) > Position(term_of(d.tip), end));
@@ -163,6 +165,7 @@ class Writer {
     w_.choice(t.permit);
     w_.name(t.incarnation);
     w_.name(t.volume_id);
+    w_.name(t.origin);
     w_.id(t.member_id);
     w_.id(t.cluster_id);
     w_.name(t.restore_operation);
@@ -180,6 +183,7 @@ class Writer {
       who(m.member_name);
       w_.name(m.incarnation);
       w_.name(m.volume_id);
+      w_.name(m.origin);
       w_.id(m.member_id);
       w_.id(m.cluster_id);
       w_.flag(m.started);
@@ -201,7 +205,8 @@ class Writer {
     w_.flag(p.leaving);
     w_.id(p.leader);
     w_.text(p.args->version.text());
-    w_.number(static_cast<std::uint64_t>(p.args->quota >> 20));
+    w_.number(static_cast<std::uint64_t>(p.args->quota) / kBytes);
+    w_.flag(p.dir.db_size * 10 >= p.args->quota * 9);
     const auto at = s_.world.places.find(p.args->name);
     const bool there = at != s_.world.places.end();
     dir(p.dir, there ? at->second.volume.marker.get() : nullptr,
@@ -258,7 +263,7 @@ class Writer {
       w_.number(static_cast<std::uint64_t>(state.cluster_minor));
       w_.number(static_cast<std::uint64_t>(state.downgrade_minor));
       w_.flag(state.compacted >= 0);
-      w_.number(static_cast<std::uint64_t>(state.live_bytes >> 20));
+      w_.number(static_cast<std::uint64_t>(state.live_bytes) / kBytes);
       w_.number(state.alarms.size());
       for (const etcd::Alarm& a : state.alarms) {
         w_.id(a.member);
@@ -341,6 +346,7 @@ class Writer {
     w_.choice(m.permit);
     w_.id(m.id);
     w_.name(m.volume);
+    w_.name(m.origin);
     w_.name(m.incarnation);
     w_.flag(m.may_start);
     w_.flag(m.ran);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <stdexcept>
 
+#include "sim/model/begun.h"
 #include "sim/model/canon.h"
 #include "sim/model/goals.h"
 #include "sim/model/happen.h"
@@ -31,8 +33,7 @@ Cluster& cluster_of(State& state) {
 }
 
 // Passes and time, until the operator has nothing to do any more.
-void form(Cluster& state) {
-  Counts scrap = no_tally();
+void settle(Cluster& state, Counts& scrap) {
   for (int i = 0; i < kFormingSteps; ++i) {
     const Happened did = happen(state, {Kind::kPass}, scrap);
     const bool done = did.passed && did.passed->thought && !state.world.record.bytes == false &&
@@ -41,6 +42,23 @@ void form(Cluster& state) {
     if (done) return;
     (void)happen(state, {Kind::kTime}, scrap);
   }
+}
+
+// Nothing is begun yet.
+std::unique_ptr<Cluster> wanted(int size, const api::Version& version,
+                                std::vector<std::string> options) {
+  auto state = std::make_unique<Cluster>(settings());
+  plan::Intent& i = state->intent;
+  i.cluster.key = key_of_cluster();
+  i.cluster.generation = 1;
+  i.cluster.spec.size = size;
+  i.cluster.spec.version = version;
+  i.cluster.spec.etcd_options = std::move(options);
+  i.template_hash = "t1";
+  state->first_intent = std::make_shared<const plan::Intent>(i);
+  state->world.binaries = {version.text()};
+  state->world.binaries_to_fetch = {"3.4.23", "3.5.12", "3.5.33", "3.6.16", "3.7.3"};
+  return state;
 }
 
 bool is_sick(const World& world) {
@@ -69,26 +87,39 @@ ClusterModel::ClusterModel(const Scenario& scenario) : scenario_(scenario) {
   const int odd = scenario.members >= 3 ? 3 : 1;
   if (wants("old")) add_root(fmt::format("an old cluster of {}", odd), odd, {3, 5, 12, ""}, true);
   if (wants("new")) add_root(fmt::format("a new cluster of {}", odd), odd, {3, 6, 16, ""}, true);
+  if (scenario.from.empty()) return;
+  for (const Begun& begun : all_begun())
+    if (wants("begun") || wants(begun.name)) add_begun(begun);
 }
 
 std::vector<std::string> ClusterModel::scenarios() {
-  return {"bootstrap", "formed", "old", "new"};
+  return {"bootstrap", "formed", "old", "new", "begun"};
 }
 
 void ClusterModel::add_root(std::string name, int size, const api::Version& version, bool formed) {
-  auto state = std::make_unique<Cluster>(settings());
-  plan::Intent& i = state->intent;
-  i.cluster.key = key_of_cluster();
-  i.cluster.generation = 1;
-  i.cluster.spec.size = size;
-  i.cluster.spec.version = version;
-  i.cluster.spec.etcd_options = {std::string(kQuota)};
-  i.template_hash = "t1";
-  state->first_intent = std::make_shared<const plan::Intent>(i);
-  state->world.binaries = {version.text()};
-  state->world.binaries_to_fetch = {"3.4.23", "3.5.12", "3.5.33", "3.6.16", "3.7.3"};
-  if (formed) form(*state);
+  auto state = wanted(size, version, {std::string(kQuota)});
+  Counts scrap = no_tally();
+  if (formed) settle(*state, scrap);
   roots_.push_back({std::move(name), std::move(state)});
+}
+
+void ClusterModel::add_begun(const Begun& begun) {
+  auto state = wanted(begun.size, begun.version,
+                      begun.options.empty() ? std::vector{std::string(kQuota)} : begun.options);
+  Counts scrap = no_tally();
+  const auto all = [&](const std::vector<Event>& events) {
+    for (const Event& event : events) {
+      const Happened did = happen(*state, event, scrap);
+      if (!did.possible || !did.violation.rule.empty())
+        throw std::logic_error(begun.name + ": " + text_of(event) + " " + did.violation.text);
+    }
+  };
+  all(begun.first);
+  if (begun.forms) settle(*state, scrap);
+  all(begun.then);
+  if (begun.settles) settle(*state, scrap);
+  all(begun.last);
+  roots_.push_back({begun.name, std::move(state)});
 }
 
 std::unique_ptr<State> ClusterModel::root(std::size_t number) const {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/model/begun.h"
 #include "sim/model/cluster.h"
 #include "sim/model/steps.h"
 #include "sim/model/tally.h"
@@ -12,8 +13,9 @@
 namespace sim::model {
 
 struct Scenario {
-  int members = 3;         // roots: every size from 1 to this
-  std::string from;        // "bootstrap", "formed", "old", …; empty: all roots
+  int members = 3;  // roots: every size from 1 to this
+  // "bootstrap", "formed", "old", "new"; empty: all of these. "begun", or the name of one of those.
+  std::string from;
   bool symmetric = false;  // see canonical()
 };
 
@@ -38,6 +40,7 @@ class ClusterModel final : public Model {
     std::string name;
     std::unique_ptr<Cluster> state;
   };
+  void add_begun(const Begun& begun);
   void add_root(std::string name, int size, const api::Version& version, bool formed);
   void add(Expansion& out, const Cluster& from, const Event& event, Counts& counts) const;
 

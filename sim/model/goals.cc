@@ -29,10 +29,10 @@ bool nothing_runs(const World& world) {
 
 // What a person must do, and is told: no operation of ours can go on.
 std::string_view told_to_person(const plan::Plan& plan) {
-  constexpr std::array<std::string_view, 11> kTold{
+  constexpr std::array<std::string_view, 12> kTold{
       "RecordTorn",        "StrayData",     "RestoreNotPossible", "IntentUnreadable",
       "RecoveryForbidden", "DataLossTotal", "NoSpaceStuck",       "CorruptNoMajority",
-      "RolloutHalted",     "BinaryMissing", "OperationTimedOut"};
+      "RolloutHalted",     "BinaryMissing", "OperationTimedOut",  "DowngradeRefused"};
   const auto at = std::ranges::find_if(kTold, [&](std::string_view r) { return says(plan, r); });
   return at == kTold.end() ? std::string_view() : *at;
 }
@@ -51,7 +51,8 @@ bool hangs_on_stranger(const Cluster& state, const plan::Plan& plan) {
 // Every voter that is wanted runs what is wanted, and clients may come.
 std::string lacks(const Cluster& state, const plan::Plan& plan) {
   const api::ClusterSpec& spec = state.intent.cluster.spec;
-  const bool stale = state.intent.wish == plan::Wish::kStale;
+  // Unreadable, or deleted and protected: it goes on as it was.
+  const bool stale = state.intent.wish != plan::Wish::kPresent;
   const Serving now = look_at(state.world, plan.record.cluster_id);
   const auto size = static_cast<std::size_t>(stale ? plan.record.size : spec.size);
   if (now.leader == nullptr) return "nobody leads";
@@ -78,14 +79,10 @@ std::string lacks(const Cluster& state, const plan::Plan& plan) {
 
 std::string lacks_good_end(const Cluster& state, const plan::Plan& plan) {
   const plan::Intent& i = state.intent;
-  // No record knows what runs: the deletion is tried for ever, and a person is told what is not
-  // done.
+  // Flags that cannot be rendered, in a cluster that is formed: told, and tried for ever.
   const auto& last = state.memory.engine.last_act;
-  if (i.wish == plan::Wish::kDeleted && plan.record.members.empty() && last &&
-      last->action == "DeleteCluster" && last->outcome == plan::Outcome::kRefused)
-    return {};
-  // Flags that cannot be rendered: told, and tried for ever. Manifests are checked for them before.
-  if (last && last->outcome == plan::Outcome::kRefused &&
+  if (plan.record.formation == plan::Formation::kLatched && last &&
+      last->outcome == plan::Outcome::kRefused &&
       last->text.find("is not one that may be set") != std::string::npos)
     return {};
   if (!plan.steps.empty()) return "there is more to do";

@@ -81,6 +81,26 @@ void fill(Cluster& state, bool by_halves) {
   }
 }
 
+std::int64_t quota_of(const Cluster& state, const std::string& member) {
+  const Process* p = state.world.process_of(member);
+  return p == nullptr ? 0 : p->args->quota;
+}
+
+// As it was left by keys that are gone: the files keep their size.
+bool free_pages(Cluster& state) {
+  constexpr std::int64_t kLarge = std::int64_t{200} << 20U;
+  for (auto& [name, place] : state.world.places) {
+    if (state.world.volume_of(name).data.blank() || quota_of(state, name) < kLarge * 2)
+      return false;
+  }
+  for (auto& [name, place] : state.world.places) {
+    state.world.kill_guard(name);
+    place.volume.data.db_size = kLarge;
+    state.world.start_guard(name);
+  }
+  return true;
+}
+
 void set_leaves(Cluster& state, const std::string& member, base::Duration left) {
   const base::Instant now = state.world.now();
   const auto aged = [&](Leaf leaf) {
@@ -121,8 +141,11 @@ void corrupt(Cluster& state, const std::string& member) {
                              state.world.now());
 }
 
+// A person looks at what they are asked to vouch for: what is out of sight does not run.
 bool approve(Cluster& state) {
   if (!state.stored || !state.stored->operation) return false;
+  for (const auto& [name, place] : state.world.places)
+    if (!state.world.reaches(place.machine) && state.world.is_alive(name)) return false;
   const plan::Operation& o = *state.stored->operation;
   if (o.kind != plan::OperationKind::kRecovery || !o.step.starts_with("approve")) return false;
   const bool given = std::ranges::any_of(
@@ -130,6 +153,18 @@ bool approve(Cluster& state) {
   if (given) return false;
   state.intent.approvals.push_back({o.id, state.world.now() + 24h});
   state.ghost.excused = true;
+  return true;
+}
+
+// The hash names all that was changed, so that equal hashes mean equal options.
+bool changes_template(plan::Intent& i, const std::string& option, const std::string& word) {
+  if (i.template_hash.find(word) != std::string::npos) return false;
+  i.template_hash += "." + word;
+  auto& options = i.cluster.spec.etcd_options;
+  const auto name = option.substr(0, option.find('='));
+  std::erase_if(options,
+                [&](const std::string& o) { return !name.empty() && o.starts_with(name); });
+  if (!option.empty()) options.push_back(option);
   return true;
 }
 
@@ -145,12 +180,11 @@ bool edit(Cluster& state, const Event& e) {
       return std::exchange(spec.version, to) != to;
     }
     case Kind::kSetTemplate:
-      return std::exchange(i.template_hash, "t2") != "t2";
+      return changes_template(i, "", "t2");
+    case Kind::kRaiseQuota:
+      return changes_template(i, "--quota-backend-bytes=1048576", "quota");
     case Kind::kSetBadTemplate:
-      // What cannot be rendered never comes to a cluster that is not formed: manifests are checked.
-      if (!state.stored || state.stored->formation != plan::Formation::kLatched) return false;
-      spec.etcd_options.emplace_back("--no-such-flag=1");
-      return std::exchange(i.template_hash, "bad") != "bad";
+      return changes_template(i, "--no-such-flag=1", "bad");
     case Kind::kPause:
       spec.paused = !spec.paused;
       return true;
@@ -292,6 +326,8 @@ bool befall(Cluster& state, const Event& e) {
     case Kind::kFillQuota:
       fill(state, e.member == 1);
       return true;
+    case Kind::kFreePages:
+      return free_pages(state);
     case Kind::kAddForeign:
     case Kind::kRemoveByHand:
       return by_hand(state, e);
@@ -428,10 +464,12 @@ std::vector<Event> edits_at(const Cluster& state, int largest) {
   out.push_back({Kind::kSetVersion, 6, 16});
   out.push_back({Kind::kSetVersion, 4, 23});  // a downgrade
   out.push_back({Kind::kSetVersion, 6, 99});  // nobody has it
+  if (spec.version.minor >= 6) out.push_back({Kind::kSetVersion, 7, 3});
   for (const Kind kind :
-       {Kind::kFillQuota, Kind::kSetTemplate, Kind::kSetBadTemplate, Kind::kPause, Kind::kHibernate,
-        Kind::kStop, Kind::kDelete, Kind::kDeleteData, Kind::kProtect, Kind::kAskFirst,
-        Kind::kNeverRecover, Kind::kRestore, Kind::kUnreadable, Kind::kAddForeign})
+       {Kind::kFillQuota, Kind::kRaiseQuota, Kind::kSetTemplate, Kind::kSetBadTemplate,
+        Kind::kPause, Kind::kHibernate, Kind::kStop, Kind::kDelete, Kind::kDeleteData,
+        Kind::kProtect, Kind::kAskFirst, Kind::kNeverRecover, Kind::kRestore, Kind::kUnreadable,
+        Kind::kAddForeign, Kind::kFreePages})
     out.push_back({kind});
   out.push_back({Kind::kFillQuota, 1});
   if (i.cluster.generation != state.first_intent->cluster.generation)

@@ -8,7 +8,9 @@
 
 #include "base/text.h"
 #include "posix/clock.h"
+#include "posix/files.h"
 #include "sim/model/cluster_model.h"
+#include "sim/model/coverage.h"
 #include "sim/model/report.h"
 #include "sim/model/shrink.h"
 
@@ -20,13 +22,16 @@ constexpr std::string_view kUsage =
     "usage: check-model [--members N] [--faults N] [--edits N] [--together N]\n"
     "                   [--seconds S] [--states N]\n"
     "                   [--memory GIB] [--threads N] [--scenario NAME] [--symmetric]\n"
-    "                   [--keep-going] [--partly] [--deepest]\n";
+    "                   [--keep-going] [--deepest]\n"
+    "                   [--partly | --coverage FILE [--judge]]\n";
 
 struct Options {
   Scenario scenario;
   Bounds bounds;
   bool deepest = false;  // show the way to the state that was met last
   bool partly = false;   // what was never exercised is told and is no failure
+  std::string coverage;  // a file to which what was exercised is added
+  bool judge = false;    // that file says all that the runs exercised: a zero is a failure
   bool good = true;
 };
 
@@ -43,6 +48,10 @@ Options parse(int argc, char** argv) {
       out.deepest = true;
     } else if (name == "--partly") {
       out.partly = true;
+    } else if (name == "--judge") {
+      out.judge = true;
+    } else if (name == "--coverage" && i + 1 < argc) {
+      out.coverage = argv[++i];
     } else if (name == "--scenario" && i + 1 < argc) {
       out.scenario.from = argv[++i];
     } else {
@@ -68,7 +77,9 @@ Options parse(int argc, char** argv) {
         return out.good = false, out;
     }
   }
-  out.good = out.bounds.threads > 0 && out.scenario.members > 0 &&
+  out.partly |= !out.coverage.empty() && !out.judge;
+  out.good = (!out.judge || !out.coverage.empty()) && out.bounds.threads > 0 &&
+             out.scenario.members > 0 &&
              (out.bounds.most.faults + 1) * (out.bounds.most.edits + 1) <= 32;
   return out;
 }
@@ -76,6 +87,19 @@ Options parse(int argc, char** argv) {
 void say(const std::string& line) {
   fmt::print("{}\n", line);
   std::fflush(stdout);
+}
+
+// What the runs before have exercised is added; the file says all of it.
+base::Status add_coverage(const std::string& path, Counts& counts) {
+  constexpr std::size_t kLimit = std::size_t{1} << 20U;
+  const auto before = posix::read_file(path, kLimit);
+  if (!before && before.error().code != base::Code::kNotFound)
+    return std::unexpected(before.error());
+  if (before) {
+    TRY(const Counts earlier, parse_coverage(*before));
+    counts.add(earlier);
+  }
+  return posix::write_atomic(path, coverage_text(counts));
 }
 
 int run(const Options& options) {
@@ -86,7 +110,7 @@ int run(const Options& options) {
     return 2;
   }
   const base::Tick start = clock.tick();
-  const Found found = search(model, options.bounds, &clock, &say);
+  Found found = search(model, options.bounds, &clock, &say);
   const auto took = std::chrono::duration<double>(clock.tick() - start).count();
   say(describe_tally(found.counts));
   say(fmt::format("up to {} members, {} faults, {} edits{}", options.scenario.members,
@@ -101,10 +125,16 @@ int run(const Options& options) {
     for (const Trace& trace : *traces) say(describe(model, shrink(model, trace)));
   if (options.deepest) say(describe(model, found.deepest));
   if (found.stuck_states > 0) say(fmt::format("{} states reach no good end", found.stuck_states));
-  const auto never = never_met(found.counts);
-  if (!never.empty()) say(fmt::format("never exercised: {}", base::join(never, ", ")));
+  if (!options.coverage.empty()) {
+    if (const auto added = add_coverage(options.coverage, found.counts); !added) {
+      fmt::print(stderr, "check-model: {}: {}\n", options.coverage, added.error().text());
+      return 2;
+    }
+  }
+  const auto lacks = lacks_of(found.counts, unreachable());
+  for (const std::string& line : lacks) say(line);
   if (!found.violations.empty() || found.stuck_states > 0) return 1;
-  if (!never.empty() && !options.partly) return 1;
+  if (!lacks.empty() && !options.partly) return 1;
   return found.exhausted ? 0 : 3;
 }
 

@@ -10,16 +10,6 @@
 #include "sim/model/transcript.h"
 
 namespace sim::model {
-namespace {
-
-struct Unreachable {
-  std::string_view name, why;
-};
-// What cannot be met in this world, and why: an error as soon as it is met.
-constexpr std::array<Unreachable, 0> kUnreachable{};
-
-}  // namespace
-
 std::string describe(const Found& found, double seconds) {
   std::string out;
   for (const Layer& layer : found.layers)
@@ -40,15 +30,6 @@ std::string describe_tally(const Counts& counts) {
     if (line.group != group) out += fmt::format("{}{}s:\n", group.empty() ? "" : "\n", line.group);
     group = line.group;
     out += fmt::format("  {:<26} {:>12}\n", line.name, line.times);
-  }
-  return out;
-}
-
-std::vector<std::string> never_met(const Counts& counts) {
-  std::vector<std::string> out;
-  for (const Line& line : lines_of(counts)) {
-    const auto known = std::ranges::find(kUnreachable, line.name, &Unreachable::name);
-    if (line.times == 0 && known == kUnreachable.end()) out.push_back(line.group + " " + line.name);
   }
   return out;
 }

@@ -95,6 +95,8 @@ std::string text_of(const Event& e) {
     case Kind::kTearRecord:
     case Kind::kLoseRecord:
     case Kind::kFillQuota:
+    case Kind::kRaiseQuota:
+    case Kind::kFreePages:
     case Kind::kSetTemplate:
     case Kind::kSetBadTemplate:
     case Kind::kPause:

@@ -44,8 +44,10 @@ namespace sim::model {
   X(TearRecord, kFault, "the record on disk is cut in half while nobody runs")                 \
   X(LoseRecord, kFault, "the record is gone while nobody runs")                                \
   X(FillQuota, kEdit, "a client fills the database up to its quota")                           \
+  X(FreePages, kEdit, "clients delete most of what a large database held")                     \
   X(SetSize, kEdit, "the user wants another size")                                             \
   X(SetVersion, kEdit, "the user wants another version")                                       \
+  X(RaiseQuota, kEdit, "the user gives a larger quota")                                        \
   X(SetTemplate, kEdit, "the user changes a field that needs a restart")                       \
   X(SetBadTemplate, kEdit, "the user gives a flag that etcd refuses")                          \
   X(Pause, kEdit, "the user pauses the cluster, or lets it go on")                             \
