@@ -8,11 +8,19 @@
 #include "plan/members.h"
 
 namespace plan {
+namespace {
+
+// What was asked of a loss that has passed since was about other facts, however alike it reads.
+bool is_of_this_loss(const Record& record) {
+  return !record.quorum_lost_since || record.operation->started_at >= *record.quorum_lost_since;
+}
+
+}  // namespace
 
 bool ask(Context& c, const Question& question) {
   const bool asked = running(c.record, OperationKind::kRecovery) &&
                      c.record.operation->step == question.step &&
-                     c.record.operation->member == question.member;
+                     c.record.operation->member == question.member && is_of_this_loss(c.record);
   if (asked) return is_approved(c.intent, c.record.operation->id, c.now);
   c.record.operation.reset();
   Operation& op =
