@@ -63,8 +63,6 @@ bool check_kind(const std::string& api_version, const std::string& kind, Report&
 // Values without effect of fields that otherwise have one.
 void add_values_not_acted_on(Cluster& cluster, Platform platform) {
   auto& out = cluster.fields_not_acted_on;
-  if (cluster.spec.tls.mode == TlsMode::kMigrating)
-    out.emplace_back("tls mode Migrating (not acted on in this version: counts as Required)");
   if (platform == Platform::kHost && !cluster.spec.pod.env.empty())
     out.push_back(fmt::format("environment variable {} (no meaning on a host; only ETCD_… has)",
                               cluster.spec.pod.env.front().first));

@@ -196,7 +196,6 @@ TEST(ElectorProperty, NeverTwoAndNumbersGrow) {
     for (const auto* identity : {"a", "b", "c"})
       machines.push_back(std::make_unique<Machine>(identity, clock));
     std::int64_t highest = 0;
-    std::string led;
     int seconds_led = 0;
     for (int i = 0; i < 400; ++i) {
       clock.pass(Duration(static_cast<int>(dice() % 700)));
