@@ -68,6 +68,7 @@ TEST_P(Life, AnotherGuardAdoptsTheDataOfAKilledOne) {
   node.start();
   ASSERT_TRUE(node.wait_healthy());
   ASSERT_TRUE(node.put("k", "before"));
+  ASSERT_TRUE(node.wait_noted());
   const auto id = node.marker().member_id;
   node.kill_guard();
   node.ticket.permit = Permit::kData;
