@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kQuota = "--quota-backend-bytes=32768";
 constexpr int kFormingSteps = 200;
+constexpr base::Duration kLong = std::chrono::hours(24 * 365);
 
 Settings settings() {
   Settings out;
@@ -55,10 +56,21 @@ std::unique_ptr<Cluster> wanted(int size, const api::Version& version,
   i.cluster.spec.version = version;
   i.cluster.spec.etcd_options = std::move(options);
   i.template_hash = "t1";
+  // What was approved before is no word on what is asked now.
+  i.approvals.push_back({"an-older-question", state->world.now() + kLong});
   state->first_intent = std::make_shared<const plan::Intent>(i);
   state->world.binaries = {version.text()};
   state->world.binaries_to_fetch = {"3.4.23", "3.5.12", "3.5.33", "3.6.16", "3.7.3"};
   return state;
+}
+
+bool befalls(Cluster& state, std::string_view text, int members) {
+  Counts scrap = no_tally();
+  const std::vector<Event> free{{Kind::kPass}, {Kind::kTime}, {Kind::kPatience}, {Kind::kHeal}};
+  for (const auto& events : {free, faults_at(state), edits_at(state, members)})
+    for (const Event& e : events)
+      if (text_of(e) == text) return happen(state, e, scrap).possible;
+  return false;
 }
 
 bool is_sick(const World& world) {
@@ -100,6 +112,10 @@ void ClusterModel::add_root(std::string name, int size, const api::Version& vers
   auto state = wanted(size, version, {std::string(kQuota)});
   Counts scrap = no_tally();
   if (formed) settle(*state, scrap);
+  for (const std::string& first : scenario_.first) {
+    if (!befalls(*state, first, scenario_.members)) return;
+    name += ", then " + first;
+  }
   roots_.push_back({std::move(name), std::move(state)});
 }
 

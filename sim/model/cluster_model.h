@@ -17,6 +17,9 @@ struct Scenario {
   // "bootstrap", "formed", "old", "new"; empty: all of these. "begun", or the name of one of those.
   std::string from;
   bool symmetric = false;  // see canonical()
+  // Happen to every root before it is one, as text_of(Event) has them; where one cannot happen
+  // there is no such root.
+  std::vector<std::string> first;
 };
 
 class ClusterModel final : public Model {

@@ -27,13 +27,23 @@ bool nothing_runs(const World& world) {
   return std::ranges::none_of(world.places, [&](const auto& e) { return world.is_alive(e.first); });
 }
 
+// What halted is still what is wanted, or what is wanted is refused: else an edit leaves it (L3).
+bool aims_at(const plan::Plan& plan, const plan::Intent& intent) {
+  const bool wanted = plan.record.template_hash == intent.template_hash &&
+                      plan.record.version == intent.cluster.spec.version;
+  return wanted || intent.wish != plan::Wish::kPresent || says(plan, "UpgradeRefused") ||
+         says(plan, "DowngradeRefused");
+}
+
 // What a person must do, and is told: no operation of ours can go on.
-std::string_view told_to_person(const plan::Plan& plan) {
+std::string_view told_to_person(const plan::Plan& plan, const plan::Intent& intent) {
   constexpr std::array<std::string_view, 12> kTold{
       "RecordTorn",        "StrayData",     "RestoreNotPossible", "IntentUnreadable",
       "RecoveryForbidden", "DataLossTotal", "NoSpaceStuck",       "CorruptNoMajority",
       "RolloutHalted",     "BinaryMissing", "OperationTimedOut",  "DowngradeRefused"};
-  const auto at = std::ranges::find_if(kTold, [&](std::string_view r) { return says(plan, r); });
+  const auto at = std::ranges::find_if(kTold, [&](std::string_view r) {
+    return says(plan, r) && (r != "RolloutHalted" || aims_at(plan, intent));
+  });
   return at == kTold.end() ? std::string_view() : *at;
 }
 
@@ -69,6 +79,9 @@ std::string lacks(const Cluster& state, const plan::Plan& plan) {
     if (at == state.world.places.end() || !at->second.state) return "a guard is silent";
     if (at->second.state->template_hash != state.intent.template_hash)
       return p.args->name + " runs another template";
+    const base::Instant until = std::min(at->second.server.until, at->second.peer.until);
+    if (at->second.has_leaves() && until <= state.world.now())
+      return "a certificate of " + p.args->name + " has expired";
   }
   if (plan.status.phase != api::Phase::kRunning)
     return "the status does not say Running: " + std::string(api::name_of(plan.status.phase));
@@ -98,7 +111,7 @@ std::string lacks_good_end(const Cluster& state, const plan::Plan& plan) {
     return says(plan, "Paused") ? "" : "it does not say that it is paused";
   if (i.stop || spec.hibernate)
     return nothing_runs(state.world) ? "" : "it is to rest, and something runs";
-  if (asks(plan) || !told_to_person(plan).empty()) return {};
+  if (asks(plan) || !told_to_person(plan, i).empty()) return {};
   if (says(plan, "QuorumLost") && hangs_on_stranger(state, plan)) return {};
   if (is_protected && plan.record.formation == plan::Formation::kNone) return {};
   std::string lack = lacks(state, plan);

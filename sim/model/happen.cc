@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "sim/model/asked.h"
+
 namespace sim::model {
 namespace {
 
@@ -370,12 +372,16 @@ void go_by(Cluster& state, base::Duration by, Counts& counts, Happened& out) {
 
 // The operator looks again and again, as long as it only waits.
 void wait_patiently(Cluster& state, Counts& counts, Happened& out) {
+  const auto id = state.stored ? state.stored->cluster_id : base::ClusterId{};
+  const bool quorum = look_at(state.world, id).has_quorum();
   for (int i = 0; i < kLooks && out.violation.rule.empty(); ++i) {
     go_by(state, kLook, counts, out);
     if (!out.violation.rule.empty()) return;
     judged_pass(state, {}, counts, out);
-    if (!out.passed->thought || !out.passed->thought->plan.steps.empty()) return;
+    if (!out.passed->thought || !out.passed->thought->plan.steps.empty()) break;
   }
+  if (out.violation.rule.empty() && out.passed && out.passed->thought)
+    out.violation = judge_patience(quorum, state, out.passed->thought->plan, counts);
 }
 
 }  // namespace
@@ -464,7 +470,7 @@ std::vector<Event> edits_at(const Cluster& state, int largest) {
   out.push_back({Kind::kSetVersion, 6, 16});
   out.push_back({Kind::kSetVersion, 4, 23});  // a downgrade
   out.push_back({Kind::kSetVersion, 6, 99});  // nobody has it
-  if (spec.version.minor >= 6) out.push_back({Kind::kSetVersion, 7, 3});
+  out.push_back({Kind::kSetVersion, 7, 3});   // of 3.5 two minors at once
   for (const Kind kind :
        {Kind::kFillQuota, Kind::kRaiseQuota, Kind::kSetTemplate, Kind::kSetBadTemplate,
         Kind::kPause, Kind::kHibernate, Kind::kStop, Kind::kDelete, Kind::kDeleteData,

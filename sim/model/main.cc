@@ -21,8 +21,8 @@ using namespace sim::model;
 constexpr std::string_view kUsage =
     "usage: check-model [--members N] [--faults N] [--edits N] [--together N]\n"
     "                   [--seconds S] [--states N]\n"
-    "                   [--memory GIB] [--threads N] [--scenario NAME] [--symmetric]\n"
-    "                   [--keep-going] [--deepest]\n"
+    "                   [--memory GIB] [--threads N] [--scenario NAME] [--first STEP]…\n"
+    "                   [--symmetric] [--keep-going] [--deepest]\n"
     "                   [--partly | --coverage FILE [--judge]]\n";
 
 struct Options {
@@ -54,6 +54,8 @@ Options parse(int argc, char** argv) {
       out.coverage = argv[++i];
     } else if (name == "--scenario" && i + 1 < argc) {
       out.scenario.from = argv[++i];
+    } else if (name == "--first" && i + 1 < argc) {
+      out.scenario.first.emplace_back(argv[++i]);
     } else {
       const auto value = i + 1 < argc ? base::parse_int(argv[++i]) : std::nullopt;
       if (!value || *value < 0) return out.good = false, out;

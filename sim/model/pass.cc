@@ -1,29 +1,62 @@
 #include "sim/model/pass.h"
 
+#include <algorithm>
+
 #include "engine/record_codec.h"
+#include "sim/model/truth.h"
 #include "sim/world/operator.h"
 
 namespace sim::model {
 namespace {
 
+bool serves(const World& world) {
+  return std::ranges::any_of(look_at(world),
+                             [](const Serving& each) { return each.leader != nullptr; });
+}
+
 class Injector final : public engine::FaultInjector {
  public:
-  explicit Injector(const Twist& twist) : left_(twist.nth) {
+  Injector(const Twist& twist, const World& world) : world_(world), left_(twist.nth) {
     const bool inner = twist.call.find('.') != std::string::npos;
     if (twist.mishap == Mishap::kDieBefore) deadly_ = twist.call + (inner ? "" : ".before");
     if (twist.mishap == Mishap::kDieAfter) deadly_ = twist.call + ".after";
   }
   void at(std::string_view point) override {
+    if (point.starts_with("observe.")) served = served || serves(world_);
+    if (!acted_on && point.ends_with(".before") && is_step(point)) acted_on = world_.record.version;
     if (point == deadly_ && left_-- == 0) throw Crash{std::string(point)};
     if (point.ends_with(".after")) return;
     if (point.ends_with(".before")) point.remove_suffix(7);
     calls.emplace_back(point);
   }
   std::vector<std::string> calls;
+  std::optional<std::uint64_t> acted_on;
+  bool served = false;  // when the operator began to look, or when it had looked
 
  private:
+  // Steps are named in capitals, what belongs to every pass is not.
+  static bool is_step(std::string_view point) {
+    return point.front() >= 'A' && point.front() <= 'Z';
+  }
+
+  const World& world_;
   std::string deadly_;
   int left_;
+};
+
+// Hears how each step ended.
+class StepLog final : public base::Logger {
+ public:
+  void write(base::Level level, std::string_view event,
+             const std::vector<base::Field>& /*fields*/) override {
+    if (event != "step") return;
+    went_on = went_on || refused_;
+    refused_ = level != base::Level::kInfo;
+  }
+  bool went_on = false;
+
+ private:
+  bool refused_ = false;
 };
 
 std::optional<CallFault> fault_of(Mishap mishap) {
@@ -67,8 +100,8 @@ void note_record(Cluster& state, std::uint64_t before, bool unclear) {
 
 Passed pass(Cluster& state, const Twist& twist) {
   Passed out;
-  Injector injector(twist);
-  NoLog log;
+  Injector injector(twist, state.world);
+  StepLog log;
   const std::uint64_t before = state.world.record.version;
   if (const auto fault = fault_of(twist.mishap)) state.world.faults.once[twist.call] = *fault;
   {
@@ -90,10 +123,13 @@ Passed pass(Cluster& state, const Twist& twist) {
   state.passed = true;
   forget_words(state.memory.engine);
   note_record(state, before, out.died || twist.mishap != Mishap::kNone);
-  if (out.thought && out.thought->seen.quorum_read.known())
+  // Its own word is not enough: it may have asked one member alone.
+  if (injector.served && out.thought && out.thought->seen.quorum_read.known())
     state.ghost.true_read = *out.thought->seen.quorum_read;
   if (out.died) forget_operator(state);
   out.calls = std::move(injector.calls);
+  out.acted_on = injector.acted_on;
+  out.went_on = log.went_on;
   return out;
 }
 

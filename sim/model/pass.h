@@ -29,6 +29,10 @@ struct Passed {
   std::optional<engine::Report> thought;  // none: it did not come that far
   bool died = false;
   std::vector<std::string> calls;  // that it made, in order, as the engine and the driver name them
+  // The version of the stored record when the first step was about to be carried out; none: it did
+  // not come to one.
+  std::optional<std::uint64_t> acted_on;
+  bool went_on = false;  // after a step that was not done another one was begun
 };
 
 Passed pass(Cluster& state, const Twist& twist);

@@ -4,16 +4,14 @@
 
 #include <algorithm>
 
+#include "sim/model/asked.h"
+
 namespace sim::model {
 namespace {
 
 using namespace std::chrono_literals;
 
 constexpr base::Duration kFresh = 30s;
-
-Violation broken(Rule rule, std::string text) {
-  return {std::string(name_of(rule)), std::move(text)};
-}
 
 std::size_t majority(std::size_t n) {
   return n / 2 + 1;
@@ -25,7 +23,12 @@ std::size_t count_of(const plan::Plan& plan) {
       plan.steps, [](const plan::Step& s) { return std::holds_alternative<A>(s.action); }));
 }
 
-// The exceptions that S1 names: rest, deletion, a fenced recovery, one or two members.
+}  // namespace
+
+Violation broken(Rule rule, std::string text) {
+  return {std::string(name_of(rule)), std::move(text)};
+}
+
 bool may_stand_still(const Before& before, const plan::Plan& plan, const Cluster& after) {
   const plan::Intent& i = after.intent;
   const bool rests = i.stop || i.cluster.spec.hibernate || i.wish == plan::Wish::kDeleted;
@@ -34,6 +37,8 @@ bool may_stand_still(const Before& before, const plan::Plan& plan, const Cluster
       before.serving.voters <= 2 && count_of<plan::StopMember>(plan) == plan.steps.size();
   return rests || recovers || announced || before.record.formation != plan::Formation::kLatched;
 }
+
+namespace {
 
 Violation judge_quorum(const Before& before, const plan::Plan& plan, const Cluster& after,
                        Counts& counts) {
@@ -223,6 +228,7 @@ Before note(const Cluster& state) {
   if (state.stored) out.record = *state.stored;
   out.serving = look_at(state.world, out.record.cluster_id);
   if (out.serving.members != nullptr) out.members = *out.serving.members;
+  if (out.serving.leader != nullptr) out.leader = out.serving.leader->args->name;
   if (out.serving.state != nullptr) out.alarms = out.serving.state->alarms;
   for (const auto& [name, place] : state.world.places) {
     const Process* p = state.world.process_of(name);
@@ -239,6 +245,7 @@ Violation judge_pass(const Before& before, const Passed& passed, const Cluster& 
   if (Violation v = judge_data(before, after, counts); !v.rule.empty()) return v;
   if (!passed.thought) return {};
   const plan::Plan& plan = passed.thought->plan;
+  if (Violation v = judge_asked(before, passed, after, counts); !v.rule.empty()) return v;
   if (Violation v = judge_quorum(before, plan, after, counts); !v.rule.empty()) return v;
   if (Violation v = judge_changes(before, plan, after, counts); !v.rule.empty()) return v;
   if (Violation v = judge_versions(before, plan, counts); !v.rule.empty()) return v;

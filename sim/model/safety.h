@@ -16,7 +16,8 @@ struct Before {
   Serving serving;      // of the record's cluster
   Membership members;   // a copy: `serving` points into the world
   std::vector<etcd::Alarm> alarms;
-  struct Stood {  // a place with data
+  std::string leader;  // name of the process; empty: nobody leads
+  struct Stood {       // a place with data
     base::MemberId member;
     base::ClusterId cluster;
     std::string incarnation;
@@ -25,7 +26,11 @@ struct Before {
 };
 Before note(const Cluster& state);
 
-// Of one pass: S1, S2, S4, S7, S8, S10.
+Violation broken(Rule rule, std::string text);
+// The exceptions that S1 names: rest, deletion, a fenced recovery, one or two members.
+bool may_stand_still(const Before& before, const plan::Plan& plan, const Cluster& after);
+
+// Of one pass: all but S9 and W.
 Violation judge_pass(const Before& before, const Passed& passed, const Cluster& after,
                      Counts& counts);
 // Of any state: S3, S5, S9, W. Brings the ghost up to date.

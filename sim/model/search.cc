@@ -162,6 +162,7 @@ class Search {
     const Node from = work.item.node;
     layer.states += 1;
     layer.depth = std::max(layer.depth, store_.depth(from));
+    if (store_.depth(from) >= bounds_.endless) return endless(from);
     const bool first = !store_.expanded(from);
     store_.expand(from, work.goal);
     for (Next& next : work.next) {
@@ -193,6 +194,17 @@ class Search {
     auto [root, steps] = store_.way_to(from);
     steps.push_back(next.by);
     found_.violations.push_back({store_.by(root), std::move(steps), next.violation});
+  }
+
+  // What repeats itself meets the states that it met before: this goes on with ever new ones.
+  void endless(Node node) {
+    if (std::ranges::any_of(found_.violations,
+                            [](const Trace& t) { return t.violation.rule == "E"; }))
+      return;
+    auto [root, steps] = store_.way_to(node);
+    const auto text =
+        fmt::format("after {} steps there is no end, and nothing repeats itself", bounds_.endless);
+    found_.violations.push_back({store_.by(root), std::move(steps), {"E", text}});
   }
 
   void progress(const Layer& layer, std::size_t open) {

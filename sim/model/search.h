@@ -18,6 +18,7 @@ struct Bounds {
   int together = 32;                           // faults and edits of one way, at most
   base::Duration time{};                       // 0: no limit
   std::size_t states = 0;                      // 0: no limit
+  int endless = 200;                           // a way of so many steps goes on for ever
   std::size_t memory = std::size_t{6} << 30U;  // of states that are kept as they are
   unsigned threads = 2;
   bool keep_going = false;  // after a violation: one of each rule is kept
@@ -42,7 +43,7 @@ struct Found {
   std::size_t states = 0, followers = 0, bytes = 0;
   int depth = 0;
   bool exhausted = false;
-  std::vector<Trace> violations;  // of safety; at most one of each rule
+  std::vector<Trace> violations;  // of safety, or "E", without end; at most one of each rule
   std::vector<Trace> stuck;       // states from which no goal can be reached; the nearest few
   std::size_t stuck_states = 0;
   Trace deepest;  // the way to one of the states that were met last

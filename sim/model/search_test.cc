@@ -114,6 +114,17 @@ TEST(Search, FindsFromWhereNoGoalIsReached) {
   EXPECT_EQ(found.stuck.front().steps.back(), Step{kDouble});
 }
 
+TEST(Search, SaysWhatHasNoEnd) {
+  Bounds short_sighted = bounds(0, 0);
+  short_sighted.endless = 20;
+  const Found found = search(Walk(-1), short_sighted, nullptr, nullptr);
+  ASSERT_EQ(found.violations.size(), 1U);
+  EXPECT_EQ(found.violations.front().violation.rule, "E");
+  EXPECT_EQ(found.violations.front().steps.size(), 20U);
+  short_sighted.endless = 21;
+  EXPECT_TRUE(search(Walk(-1), short_sighted, nullptr, nullptr).violations.empty());
+}
+
 TEST(Search, SaysWhatItDidNotExhaust) {
   Bounds few = bounds(2, 1);
   few.states = 30;

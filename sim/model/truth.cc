@@ -33,14 +33,14 @@ Serving of(const World& world, base::ClusterId cluster) {
   for (const etcd::Member& m : out.members->members) {
     out.learners += m.learner ? 1U : 0U;
     out.unstarted += m.client_urls.empty() ? 1U : 0U;
+    const bool reached = std::ranges::any_of(world.etcd().processes(), [&](const Process& p) {
+      return runs(p) && p.id() == m.id && p.dir.cluster == cluster &&
+             (p.pid == middle->pid || world.etcd().linked(p, *middle));
+    });
+    if (reached) out.reached.insert(m.id);
     if (m.learner) continue;
     out.voters += 1;
-    for (const Process& p : world.etcd().processes())
-      if (runs(p) && p.id() == m.id && p.dir.cluster == cluster &&
-          (p.pid == middle->pid || world.etcd().linked(p, *middle))) {
-        out.up += 1;
-        break;
-      }
+    out.up += reached ? 1U : 0U;
   }
   return out;
 }

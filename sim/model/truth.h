@@ -2,6 +2,7 @@
 // Shares no code with the planner.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct Serving {
   const Process* leader = nullptr;  // one that a quorum follows now; null: none
   std::size_t voters = 0, up = 0;   // up: voters that run and reach the most advanced one
   std::size_t learners = 0, unstarted = 0;
+  std::set<base::MemberId> reached;  // of all members, as `up` is of the voters
   [[nodiscard]] bool has_quorum() const { return voters > 0 && up >= voters / 2 + 1; }
 };
 

@@ -6,16 +6,26 @@ void KeptLog::write(base::Level level, std::string_view event,
                     const std::vector<base::Field>& fields) {
   std::string line = std::string(event) + " " + base::to_logfmt(fields);
   if (level == base::Level::kError) errors.push_back(line);
+  if (event == "step") {
+    went_on = went_on || refused_;
+    refused_ = level != base::Level::kInfo;
+  }
   lines.push_back(std::move(line));
 }
 
 void Fuse::at(std::string_view point) {
   if (looked_ && point == "observe.after") looked_();
+  // Steps are named in capitals, what belongs to every pass is not.
+  const bool step = point.front() >= 'A' && point.front() <= 'Z';
+  if (acts_ && step && point.ends_with(".before")) acts_();
   if (left_ == 0 || --left_ > 0) return;
   throw Crash{std::string(point)};
 }
 
 Lives::Lives(World& world) : world_(world) {
+  fuse_.on_act([this] {
+    if (!acted_on_) acted_on_ = world_.record.bytes;
+  });
   restart();
 }
 
@@ -26,6 +36,8 @@ void Lives::restart() {
 Lives::Passed Lives::pass(const plan::Intent& intent, unsigned crash_after) {
   Passed out;
   fuse_.set(crash_after);
+  log_.begin();
+  acted_on_.reset();
   try {
     const auto again = operator_->reconciler().pass(intent, {});
     if (again) out.again = *again;
@@ -35,6 +47,7 @@ Lives::Passed Lives::pass(const plan::Intent& intent, unsigned crash_after) {
     restart();
   }
   fuse_.set(0);
+  out.acted_on = std::move(acted_on_);
   return out;
 }
 

@@ -15,7 +15,13 @@ class KeptLog final : public base::Logger {
  public:
   void write(base::Level level, std::string_view event,
              const std::vector<base::Field>& fields) override;
+  // A new pass begins.
+  void begin() { refused_ = went_on = false; }
   std::vector<std::string> lines, errors;
+  bool went_on = false;  // after a step that was not done another one was begun
+
+ private:
+  bool refused_ = false;
 };
 
 // Throws at the point after so many others.
@@ -25,10 +31,12 @@ class Fuse final : public engine::FaultInjector {
   void set(unsigned after) { left_ = after; }  // 0: never
   // Called when the operator has looked and before it acts.
   void on_look(std::function<void()> looked) { looked_ = std::move(looked); }
+  // Called when a step is about to be carried out.
+  void on_act(std::function<void()> acts) { acts_ = std::move(acts); }
 
  private:
   unsigned left_ = 0;
-  std::function<void()> looked_;
+  std::function<void()> looked_, acts_;
 };
 
 class Lives {
@@ -37,6 +45,8 @@ class Lives {
     std::optional<base::Duration> again;           // none: the pass failed, or it crashed
     std::string crashed_at;                        // empty: it did not
     std::shared_ptr<const engine::Report> report;  // of this pass; null: there is none
+    // What the store held when its first step was about to be carried out; null: none was.
+    std::shared_ptr<const std::string> acted_on;
   };
   // The world outlives it.
   explicit Lives(World& world);
@@ -58,6 +68,7 @@ class Lives {
   World& world_;
   KeptLog log_;
   Fuse fuse_;
+  std::shared_ptr<const std::string> acted_on_;
   std::unique_ptr<Operator> operator_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/record_codec.h"
 #include "sim/run/worker.h"
 
 namespace sim {
@@ -37,6 +38,14 @@ std::string text_of(const api::ClusterStatus& status) {
     text += fmt::format("\n    {}={} {}: {}", api::name_of(c.type), api::name_of(c.status),
                         c.reason, c.message);
   return text;
+}
+
+// Of a pass that acted: all that it planned was in the store, and is to be read after a crash.
+std::string not_recorded(const std::string& store, const engine::Report& report) {
+  if (store == engine::encode_record(report.plan.record)) return {};
+  const auto& steps = report.plan.steps;
+  return fmt::format("R: {} was begun, and the stored record does not say so",
+                     steps.empty() ? "a step" : plan::to_text(steps.front().action));
 }
 
 }  // namespace
@@ -146,6 +155,8 @@ void Simulation::operate(unsigned crash_after) {
   }
   if (passed.report) hear(*passed.report);
   fail(oracles_.after_pass(world_, passed.report.get(), allowed()));
+  if (passed.acted_on && passed.report) fail(not_recorded(*passed.acted_on, *passed.report));
+  if (lives_.log().went_on) fail("R: a step was begun although the last was refused");
   look_at_ = world_.now() + passed.again.value_or(kAfterFailure);
   for (const auto& line : std::exchange(lives_.log().errors, {})) fail("logged an error: " + line);
   lives_.log().lines.clear();
@@ -166,11 +177,13 @@ void Simulation::operate_late() {
   if (thought && !thought->plan.steps.empty() && lives_.stores_first(*thought)) {
     oracles_.before_pass(world_);
     lives_.log().lines.clear();
+    const auto stored = world_.record.version;
     const auto done = lives_.carry_out(*thought);
     note("the older operator: " + (done ? "done" : done.error().text()));
     const bool acted = std::ranges::any_of(
         lives_.log().lines, [](const std::string& line) { return line.starts_with("step "); });
-    if (!done && acted) fail("S12: an operator acted although its record was refused");
+    if (acted && (!done || world_.record.version == stored))
+      fail("S12: an operator acted although its record was refused");
     fail(oracles_.after_pass(world_, nullptr, allowed()));
     count(done ? "late" : "late-refused");
   }
