@@ -8,6 +8,7 @@ JOBS ?= $(shell nproc)
 STATE ?= .run/state
 MANIFESTS ?= .run/manifests
 BENCH_ARGS ?=
+MUTANTS_ARGS ?=
 
 # ccache may serve objects of another checkout: paths are made relative, and the precompiled header
 # is compared by content. A cold or absent cache only costs time.
@@ -31,7 +32,7 @@ MODEL ?= 5/2/1
 HOURS ?= 8
 configure = cmake --preset $(1) >build/$(1).configure.log || { cat build/$(1).configure.log; exit 1; }
 
-.PHONY: help build programs programs-sim model-deep sim-swarm run stop image etcd test test-full check lint format bench coverage clean
+.PHONY: help build programs programs-sim model-deep sim-swarm run stop image etcd test test-full mutants check lint format bench coverage clean
 
 help: ## this list
 	@echo "usage: make TARGET"
@@ -80,8 +81,15 @@ etcd: programs ## fetch the etcd versions that the tests use into the local cach
 test: ## everything at bounded depth, with a ledger; what CI runs
 	@tools/ledger test --limit 80
 
-test-full: ## one area at full depth: make test-full AREA=core
+test-full: ## one area at full depth: make test-full AREA=core, or AREA=proof
 	@tools/ledger full --area $${AREA:?say which area: make test-full AREA=core}
+
+mutants: ## faults of other operators, put into ours: what finds each (docs/proof.md)
+	@tools/setup build test
+	@mkdir -p build
+	@$(call configure,mutants)
+	@ninja -C build/mutants -j$(JOBS) mutants
+	@tools/mutants run $(MUTANTS_ARGS)
 
 check: ## unit tests, scenarios, properties and tidy: for every few minutes of work
 	@tools/ledger check

@@ -76,8 +76,13 @@ function(eo_test name)
 endfunction()
 
 # A program that looks for mutants takes the name of one from its environment, in their build only.
+# The target `mutants` builds all of them.
 function(eo_looks_for_mutants target)
   if(EO_MUTANTS)
     target_sources(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/support/mutant_choice.cc)
+    if(NOT TARGET mutants)
+      add_custom_target(mutants)
+    endif()
+    add_dependencies(mutants ${target})
   endif()
 endfunction()

@@ -62,8 +62,7 @@ std::vector<MemberRecord> offers(Context& c, int count) {
   for (const auto& [ordinal, addresses] : c.seen.addresses) {
     if (static_cast<int>(out.size()) == count || volume == c.seen.fresh_volumes.size()) break;
     const std::string name = c.record.key.name + "-" + std::to_string(ordinal);
-    const bool used = ordinal < c.record.next_ordinal && !mutant(base::Mutant::kOrdinalAgain);
-    if (used || c.record.members.contains(name)) continue;
+    if (ordinal < c.record.next_ordinal || c.record.members.contains(name)) continue;
     MemberRecord member;
     member.name = name;
     member.ordinal = ordinal;
@@ -72,7 +71,7 @@ std::vector<MemberRecord> offers(Context& c, int count) {
     member.incarnation = c.record.incarnation;
     member.version = version_for_new(c);
     give_template(member, c.record.template_hash);
-    c.record.next_ordinal = ordinal + 1;
+    if (!mutant(base::Mutant::kOrdinalAgain)) c.record.next_ordinal = ordinal + 1;
     out.push_back(std::move(member));
   }
   return out;
