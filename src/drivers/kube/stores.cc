@@ -1,0 +1,53 @@
+#include "drivers/kube/stores.h"
+
+#include <algorithm>
+#include <array>
+
+#include "kube/resource.h"
+
+namespace k8s {
+
+std::vector<Stores::Watched> Stores::watched(const std::string& ns) {
+  std::vector<Watched> out;
+  const auto add = [&](const kube::Resource& resource, kube::Store& store) {
+    kube::WatchTarget target{.resource = resource};
+    if (resource.namespaced) {
+      target.ns = ns;
+      target.selection.labels = render::kClusterLabel;
+    }
+    out.push_back({std::move(target), &store});
+  };
+  add(kube::kStatefulSets, sets);
+  add(kube::kPods, pods);
+  add(kube::kClaims, claims);
+  add(kube::kServices, services);
+  add(kube::kBudgets, budgets);
+  add(kube::kConfigMaps, records);
+  if (sees_volumes) {
+    add(kube::kVolumes, volumes);
+    add(kube::kNodes, nodes);
+  }
+  return out;
+}
+
+bool Stores::complete() const {
+  const std::array all{&sets, &pods, &claims, &services, &budgets, &records};
+  return std::ranges::all_of(all, [](const auto* store) { return store->complete(); }) &&
+         (!sees_volumes || (volumes.complete() && nodes.complete()));
+}
+
+base::Fact<kube::Object> find(const kube::Store& store, const kube::Name& name) {
+  using Found = base::Fact<kube::Object>;
+  const bool complete = store.complete();
+  if (auto object = store.find(name)) return object;
+  return complete ? Found::absent() : Found::unknown("its objects were not listed yet");
+}
+
+std::optional<base::ClusterKey> cluster_of(const kube::Name& name, const json::Value& object) {
+  const auto* labels = object.at("metadata.labels");  // the label's own name has dots
+  const auto* value = labels == nullptr ? nullptr : labels->find(render::kClusterLabel);
+  if (value == nullptr || !value->is_string()) return std::nullopt;
+  return base::ClusterKey{name.ns, *value->if_string()};
+}
+
+}  // namespace k8s

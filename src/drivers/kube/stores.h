@@ -1,0 +1,44 @@
+// What is watched: our objects by their cluster label, volumes and nodes whole. No Secrets.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/fact.h"
+#include "base/ids.h"
+#include "kube/store.h"
+#include "kube/watcher.h"
+#include "render/kubernetes.h"
+
+namespace k8s {
+
+// Thread-safe, as its parts are.
+struct Stores {
+  kube::Store sets{std::string(render::kClusterLabel)};
+  kube::Store pods{std::string(render::kClusterLabel)};
+  kube::Store claims{std::string(render::kClusterLabel)};
+  kube::Store services{std::string(render::kClusterLabel)};
+  kube::Store budgets{std::string(render::kClusterLabel)};
+  kube::Store records{std::string(render::kClusterLabel)};  // ConfigMaps
+  kube::Store volumes;
+  kube::Store nodes;
+
+  // False: without rights on what is of no namespace, the last two stay empty and incomplete.
+  bool sees_volumes = true;
+
+  struct Watched {
+    kube::WatchTarget target;
+    kube::Store* store = nullptr;
+  };
+  // An empty namespace: all.
+  std::vector<Watched> watched(const std::string& ns);
+  [[nodiscard]] bool complete() const;
+};
+
+// Absent only if the store has seen a whole list; never a null object.
+base::Fact<kube::Object> find(const kube::Store& store, const kube::Name& name);
+
+// "shop/c" of an object that carries our label; no value: it does not.
+std::optional<base::ClusterKey> cluster_of(const kube::Name& name, const json::Value& object);
+
+}  // namespace k8s
