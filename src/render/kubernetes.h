@@ -2,6 +2,7 @@
 // is not an argument does not matter. Which objects there are and why: docs/kubernetes-objects.md.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -84,6 +85,12 @@ std::optional<json::Value> network_policy(const api::Cluster& cluster,
 bool has_claims(const api::ClusterSpec& spec, const KubernetesPlatform& platform);
 // Precondition: has_claims(). Never owned by anybody: deleting an object must not delete data.
 json::Value member_claim(const api::Cluster& cluster, const KubernetesMember& member);
+// Its texts by key, not yet in base64; "tls.crt" and "tls.key" must be among them.
+json::Value cluster_secret(const api::Cluster& cluster, const std::string& name,
+                           const std::map<std::string, std::string>& texts);
+// ConfigMap c-record. Never owned by anybody: it lives as long as any volume.
+json::Value record_map(const base::ClusterKey& key, const std::string& text);
+inline constexpr std::string_view kRecordKey = "record";
 // StatefulSet of one replica.
 json::Value member_workload(const api::Cluster& cluster, const KubernetesMember& member,
                             const KubernetesPlatform& platform);

@@ -1,8 +1,8 @@
 #include "drivers/host/metrics_page.h"
 
-#include "base/text.h"
 #include "drivers/host/port_book.h"
 #include "drivers/live/endpoints.h"
+#include "drivers/live/metrics_text.h"
 #include "posix/net.h"
 #include "posix/socket.h"
 
@@ -25,18 +25,7 @@ base::Result<std::string> get_page(const std::string& url, const std::string& pa
 }
 
 std::optional<api::Version> cluster_version_in(std::string_view metrics) {
-  constexpr std::string_view kHead = "etcd_cluster_version{cluster_version=\"";
-  for (const auto line : base::split(metrics, '\n')) {
-    if (!line.starts_with(kHead) || !line.ends_with("\"} 1")) continue;
-    const auto text = line.substr(kHead.size(), line.size() - kHead.size() - 4);
-    // "3.5" or "3.5.0"
-    const auto parts = base::split(text, '.');
-    if (parts.size() < 2) continue;
-    const auto major = base::parse_int(parts[0]), minor = base::parse_int(parts[1]);
-    if (major && minor)
-      return api::Version{static_cast<int>(*major), static_cast<int>(*minor), 0, ""};
-  }
-  return std::nullopt;
+  return live::cluster_version_in(metrics);
 }
 
 }  // namespace host

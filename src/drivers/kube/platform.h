@@ -48,6 +48,9 @@ class Machine {
                                                       const std::stop_token& stop) = 0;
 };
 
+// The product's: threads, and pages by HTTP.
+std::unique_ptr<Machine> make_machine();
+
 // Must outlive the platform and its drivers. The fence is the client's: without the lease nothing
 // is written.
 struct Parts {

@@ -39,9 +39,9 @@ class SightTest : public testing::Test {
   }
 
   static kube::Object node(const std::string& ready, const std::string& taints = "[]") {
-    return object(fmt::format(
-        R"({{"spec":{{"taints":{}}},"status":{{"conditions":[{{"type":"Ready","status":"{}"}}]}}}})",
-        taints, ready));
+    return object(fmt::format(R"({{"spec":{{"taints":{}}},)"
+                              R"("status":{{"conditions":[{{"type":"Ready","status":"{}"}}]}}}})",
+                              taints, ready));
   }
   static kube::Object set(int replicas, int seen = 4, const std::string& extra = "") {
     guard::Ticket ticket;

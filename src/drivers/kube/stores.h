@@ -1,6 +1,7 @@
 // What is watched: our objects by their cluster label, volumes and nodes whole. No Secrets.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,8 @@ struct Stores {
   kube::Store services{std::string(render::kClusterLabel)};
   kube::Store budgets{std::string(render::kClusterLabel)};
   kube::Store records{std::string(render::kClusterLabel)};  // ConfigMaps
-  kube::Store volumes;
-  kube::Store nodes;
+  kube::Store volumes{""};
+  kube::Store nodes{""};
 
   // False: without rights on what is of no namespace, the last two stay empty and incomplete.
   bool sees_volumes = true;

@@ -1,0 +1,176 @@
+// Acts on what a cluster leaves behind, on certificates and on who may reach it.
+#include <fmt/format.h>
+
+#include "drivers/kube/driver.h"
+
+namespace k8s {
+namespace {
+
+constexpr const char* kNoCopy =
+    "the data of a survivor cannot be copied on Kubernetes yet: restore a backup instead";
+
+std::string selector(const base::ClusterKey& key) {
+  return fmt::format("{}={}", render::kClusterLabel, key.name);
+}
+
+const json::Array& items_of(const json::Value& list) {
+  static const json::Array kNone;
+  const auto* items = list.find("items");
+  return items != nullptr && items->is_array() ? *items->if_array() : kNone;
+}
+
+}  // namespace
+
+base::Status KubeDriver::mark_claim(const std::string& member, render::VolumeState state,
+                                    const std::stop_token& stop) {
+  const auto claim = api::claim_of_member(member);
+  TRY(const auto present, objects_.read_ours(kube::kClaims, claim, "", stop));
+  if (!present || label(*present, render::kVolumeStateLabel) == name_of(state)) return {};
+  json::Object labels;
+  labels[render::kVolumeStateLabel] = name_of(state);
+  const Value patch = json::Object{{"metadata", json::Object{{"labels", std::move(labels)}}}};
+  TRY_OK(objects_.send(kube::merge_patch(kube::kClaims, name(claim), patch,
+                                         {.uid = text_at(*present, "metadata.uid")}),
+                       stop));
+  return {};
+}
+
+// Its volume says so first: a volume of a member that was removed must never count as data.
+KubeDriver::Done KubeDriver::remove_member(const plan::RemoveMember& a, const Call& call,
+                                           const Call& at) {
+  const auto* member = find(call.job.record, a.member);
+  if (member == nullptr) return etcd_.act(a, at);
+  if (const auto kept = keep_budget(call, count_voters(call.job.record)); !kept)
+    return result_of(kept);
+  if (const auto marked = mark_claim(a.member, render::VolumeState::kRemoved, call.stop); !marked)
+    return result_of(marked);
+  auto result = etcd_.act(a, at);
+  if (result.outcome == plan::Outcome::kRefused)
+    if (const auto back = mark_claim(a.member, volume_state(*member), call.stop); !back)
+      result.text += "; its claim still says that it was removed: " + back.error().message;
+  return result;
+}
+
+KubeDriver::Done KubeDriver::act(const plan::IssueCertificates& a, const Call& call) {
+  if (!a.members.empty()) {
+    const auto* member = find(call.job.record, a.members.front());
+    if (member == nullptr) return refused("the record does not know " + a.members.front());
+    // One leaf for all of them.
+    if (const auto made = certificates_.renew_members(scope(call), member->incarnation); !made)
+      return result_of(made);
+  }
+  return a.client ? result_of(certificates_.renew_clients(scope(call))) : done();
+}
+
+KubeDriver::Done KubeDriver::act(const plan::OpenToClients& /*a*/, const Call& call) {
+  const auto& cluster = call.job.intent.cluster;
+  if (const auto published = certificates_.publish(scope(call)); !published)
+    return result_of(published);
+  plan::Record open = call.job.record;
+  open.open_to_clients = true;
+  const engine::Job job{call.job.intent, open, call.job.deadline};
+  const Call opened{job, call.stop};
+  for (const auto& [member_name, member] : open.members) {
+    if (member.phase != plan::Phase::kVoter) continue;
+    if (const auto put = put_set(member, /*start=*/false, opened); !put) return result_of(put);
+    if (const auto kept = keep_labels(member, true, opened); !kept) return result_of(kept);
+  }
+  return result_of(
+      keep_service(render::client_service(cluster, call.job.record.incarnation), opened));
+}
+
+KubeDriver::Done KubeDriver::act(const plan::FetchBinary& /*a*/, const Call& /*call*/) {
+  return done("nodes fetch images by themselves");
+}
+
+KubeDriver::Done KubeDriver::act(const plan::NewPeerAuthority& /*a*/, const Call& call) {
+  return result_of(certificates_.prepare_peer_authority(scope(call)));
+}
+
+KubeDriver::Done KubeDriver::act(const plan::SnapshotSurvivor& /*a*/, const Call& /*call*/) {
+  return refused(kNoCopy);
+}
+
+KubeDriver::Done KubeDriver::act(const plan::ExportSurvivor& /*a*/, const Call& /*call*/) {
+  return refused(kNoCopy);
+}
+
+base::Status KubeDriver::put_away(const std::string& member, bool delete_data, const Call& call) {
+  TRY(const auto pod, objects_.read(kube::kPods, api::pod_of_member(member), call.stop));
+  if (pod) return base::fail(base::Code::kFailedPrecondition, member + " still runs");
+  // The claim first: a set that is gone says that all is done.
+  const auto claim = api::claim_of_member(member);
+  TRY_OK(mark_claim(member, render::VolumeState::kRemoved, call.stop));
+  if (delete_data) TRY_OK(objects_.remove(kube::kClaims, claim, "", call.stop));
+  return objects_.remove(kube::kStatefulSets, member, call.job.intent.cluster.uid, call.stop);
+}
+
+KubeDriver::Done KubeDriver::act(const plan::PutAside& a, const Call& call) {
+  const auto* member = find(call.job.record, a.member);
+  if (member != nullptr && member->phase != plan::Phase::kRetired &&
+      member->phase != plan::Phase::kSurvivor)
+    return refused(a.member + " is not retired");
+  return result_of(put_away(a.member, a.delete_data, call));
+}
+
+KubeDriver::Done KubeDriver::act(const plan::DeleteCluster& a, const Call& call) {
+  const auto& owner = call.job.intent.cluster.uid;
+  const auto pods = objects_.list(kube::kPods, selector(key_), call.stop);
+  if (!pods) return refused(pods.error().message);
+  if (!items_of(*pods).empty())
+    return refused(text_at(items_of(*pods).front(), "metadata.name") + " still runs");
+  // Sets, Services and Secrets go with the object that owns them.
+  if (!a.delete_data) return done("its volumes and its record are kept");
+  const auto sets = objects_.list(kube::kStatefulSets, selector(key_), call.stop);
+  if (!sets) return refused(sets.error().message);
+  for (const auto& set : items_of(*sets))
+    if (const auto gone =
+            objects_.remove(kube::kStatefulSets, text_at(set, "metadata.name"), owner, call.stop);
+        !gone)
+      return result_of(gone);
+  const auto claims = objects_.list(kube::kClaims, selector(key_), call.stop);
+  if (!claims) return refused(claims.error().message);
+  for (const auto& claim : items_of(*claims)) {
+    // Made by us for a member; a claim that only carries the label is somebody's own.
+    if (annotation(claim, render::kVolumeAnnotation).empty()) continue;
+    if (const auto gone =
+            objects_.remove(kube::kClaims, text_at(claim, "metadata.name"), "", call.stop);
+        !gone)
+      return result_of(gone);
+  }
+  // The record last: it explains what is still there.
+  return result_of(objects_.remove(kube::kConfigMaps, names_.record(), "", call.stop));
+}
+
+KubeDriver::Done KubeDriver::act(const plan::DiscardFormation& /*a*/, const Call& call) {
+  if (call.job.record.formation == plan::Formation::kLatched)
+    return refused("the cluster was formed: its data is kept");
+  const auto claims = objects_.list(kube::kClaims, selector(key_), call.stop);
+  if (!claims) return refused(claims.error().message);
+  for (const auto& claim : items_of(*claims))
+    if (label(claim, render::kVolumeStateLabel) == name_of(render::VolumeState::kMember))
+      return refused(text_at(claim, "metadata.name") +
+                     " may hold data of a cluster that was formed");
+  const auto sets = objects_.list(kube::kStatefulSets, selector(key_), call.stop);
+  if (!sets) return refused(sets.error().message);
+  for (const auto& set : items_of(*sets)) {
+    const auto member = text_at(set, "metadata.name");
+    const auto ticket = guard::decode_ticket(template_annotation(set, render::kTicketAnnotation));
+    if (ticket && ticket->permit != guard::Permit::kBootstrap)
+      return refused(member + " may hold data of a cluster that was formed");
+    if (const auto stopped = stop_pod(member, false, call); !stopped) return result_of(stopped);
+    // Nothing of it was ever promised to anybody (S4).
+    if (const auto put = put_away(member, true, call); !put) return result_of(put);
+  }
+  for (const auto& claim : items_of(*claims)) {
+    const auto state = label(claim, render::kVolumeStateLabel);
+    if (state != name_of(render::VolumeState::kForming)) continue;
+    if (const auto gone =
+            objects_.remove(kube::kClaims, text_at(claim, "metadata.name"), "", call.stop);
+        !gone)
+      return result_of(gone);
+  }
+  return done();
+}
+
+}  // namespace k8s

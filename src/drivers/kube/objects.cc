@@ -1,0 +1,128 @@
+#include "drivers/kube/objects.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "drivers/kube/sight.h"
+#include "json/json.h"
+#include "render/kubernetes.h"
+
+namespace k8s {
+namespace {
+
+constexpr std::string_view kStamp = "operator.etcd.io/applied";
+
+bool holds(const json::Value& present, const json::Value& wanted) {
+  if (const auto* fields = wanted.if_object()) {
+    if (!present.is_object()) return false;
+    for (const auto& [key, value] : *fields) {
+      const auto* there = present.find(key);
+      // The server leaves out what is empty.
+      const bool empty = (value.is_object() && value.if_object()->empty()) || value.is_null();
+      if (there == nullptr ? !empty : !holds(*there, value)) return false;
+    }
+    return true;
+  }
+  if (const auto* items = wanted.if_array()) {
+    const auto* there = present.if_array();
+    if (there == nullptr || there->size() != items->size()) return false;
+    for (size_t i = 0; i < items->size(); ++i)
+      if (!holds((*there)[i], (*items)[i])) return false;
+    return true;
+  }
+  return present == wanted;
+}
+
+std::unexpected<base::Error> error_of(const kube::Failure& failure) {
+  return std::unexpected(static_cast<const base::Error&>(failure));
+}
+
+}  // namespace
+
+std::string foreign(const json::Value& object, const std::string& owner,
+                    const base::ClusterKey& key) {
+  const auto what =
+      fmt::format("{} {}/{}", text_at(object, "kind"), key.ns, text_at(object, "metadata.name"));
+  if (!owner.empty()) {
+    const auto theirs = owner_uid(object);
+    if (theirs == owner) return {};
+    return theirs.empty() ? what + " is there and is not ours: it has no owner"
+                          : what + " is there and belongs to another owner, " + theirs;
+  }
+  if (label(object, render::kClusterLabel) != key.name)
+    return what + " is there and is not ours: it lacks our label";
+  return {};
+}
+
+json::Value stamped(json::Value wanted) {
+  const auto stamp = fmt::format("{:08x}", base::crc32c(json::print(wanted)));
+  wanted["metadata"]["annotations"][kStamp] = stamp;
+  return wanted;
+}
+
+bool is_as(const json::Value& present, const json::Value& wanted) {
+  return holds(present, wanted);
+}
+
+bool is_drifted(const json::Value& present, const json::Value& wanted) {
+  return annotation(present, kStamp) == annotation(wanted, kStamp) && !holds(present, wanted);
+}
+
+base::Result<json::Value> Objects::send(const kube::Request& request, const std::stop_token& stop) {
+  auto answer = client_.call(request, deadline_, stop);
+  if (!answer) return error_of(answer.error());
+  return *std::move(answer);
+}
+
+Objects::Read Objects::read(const kube::Resource& resource, const std::string& name,
+                            const std::stop_token& stop) {
+  const std::string ns = resource.namespaced ? key_.ns : "";
+  auto answer = client_.call(kube::get(resource, {ns, name}), deadline_, stop);
+  if (answer) return std::optional(*std::move(answer));
+  if (answer.error().code == base::Code::kNotFound) return std::optional<json::Value>();
+  return error_of(answer.error());
+}
+
+Objects::Read Objects::read_ours(const kube::Resource& resource, const std::string& name,
+                                 const std::string& owner, const std::stop_token& stop) {
+  TRY(auto found, read(resource, name, stop));
+  if (found)
+    if (auto why = foreign(*found, owner, key_); !why.empty())
+      return base::fail(base::Code::kFailedPrecondition, std::move(why));
+  return found;
+}
+
+base::Result<json::Value> Objects::list(const kube::Resource& resource, const std::string& labels,
+                                        const std::stop_token& stop) {
+  auto answer = client_.list_all(resource, resource.namespaced ? key_.ns : "",
+                                 {.selection = {.labels = labels}}, deadline_, stop);
+  if (!answer) return error_of(answer.error());
+  return *std::move(answer);
+}
+
+base::Result<json::Value> Objects::ensure(const kube::Resource& resource, json::Value wanted,
+                                          const std::stop_token& stop) {
+  wanted = stamped(std::move(wanted));
+  const auto name = text_at(wanted, "metadata.name");
+  TRY(auto present, read_ours(resource, name, owner_uid(wanted), stop));
+  if (present) {
+    if (is_going(*present))
+      return base::fail(base::Code::kUnavailable, name + " is being deleted: it is made anew then");
+    if (is_as(*present, wanted)) return *std::move(present);
+  }
+  return send(kube::apply(resource, {key_.ns, name}, wanted), stop);
+}
+
+base::Status Objects::remove(const kube::Resource& resource, const std::string& name,
+                             const std::string& owner, const std::stop_token& stop) {
+  TRY(const auto present, read_ours(resource, name, owner, stop));
+  if (!present || is_going(*present)) return {};
+  const auto answer = send(kube::remove(resource, {key_.ns, name},
+                                        {.expected = {.uid = text_at(*present, "metadata.uid")}}),
+                           stop);
+  if (!answer && answer.error().code != base::Code::kNotFound)
+    return std::unexpected(answer.error());
+  return {};
+}
+
+}  // namespace k8s
