@@ -55,6 +55,8 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   void see_members(const Call& call, plan::Observation& seen);
   void see_certificates(const Call& call, plan::Observation& seen);
   void see_offers(const engine::Job& job, plan::Observation& seen);
+  // Members that run, or may, and of which the record knows nothing.
+  [[nodiscard]] base::Fact<std::vector<std::string>> stray_processes(const engine::Job& job) const;
   [[nodiscard]] base::Fact<std::vector<std::string>> stray_data(const engine::Job& job) const;
   // The record with members' client addresses as they are dialled: by pod IP, with their name
   // behind it.

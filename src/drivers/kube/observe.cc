@@ -54,6 +54,7 @@ plan::Observation KubeDriver::observe(const engine::Job& job, bool want_hashes,
   see_certificates(call, seen);
   see_offers(job, seen);
   seen.stray_data = stray_data(job);
+  seen.stray_processes = stray_processes(job);
   // Images are fetched by nodes; one that cannot be had shows in its pod.
   for (const auto* version : {&job.intent.cluster.spec.version, &job.record.version})
     if (*version != api::Version{}) seen.binaries[version->text()] = plan::Binary::kPresent;
@@ -169,6 +170,18 @@ base::Fact<std::vector<std::string>> KubeDriver::stray_data(const engine::Job& j
         fmt::format("{} of incarnation {}", member, label(*claim, render::kIncarnationLabel)));
   }
   return stray;
+}
+
+base::Fact<std::vector<std::string>> KubeDriver::stray_processes(const engine::Job& job) const {
+  using Names = std::vector<std::string>;
+  if (!shared_.stores.pods.complete())
+    return base::Fact<Names>::unknown("pods were not listed yet");
+  Names running;
+  for (const auto& pod : shared_.stores.pods.group(key_.ns, key_.name))
+    if (const auto member = label(*pod, render::kMemberLabel);
+        !member.empty() && !job.record.members.contains(member))
+      running.push_back(member);
+  return running;
 }
 
 plan::Record KubeDriver::dialled(const plan::Record& record) const {

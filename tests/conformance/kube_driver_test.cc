@@ -1,0 +1,317 @@
+// What only the driver for Kubernetes does, over the fake API server and one fake node.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "conformance/kube_bench.h"
+#include "engine/record_codec.h"
+
+namespace conformance {
+namespace {
+
+using base::Code;
+using plan::Outcome;
+using plan::Process;
+
+std::string text_at(const json::Value& object, std::string_view path) {
+  return json::get_string(object, path).value_or("");
+}
+
+std::string label(const json::Value& object, std::string_view key) {
+  const auto* labels = object.at("metadata.labels");
+  const auto* value = labels == nullptr ? nullptr : labels->find(key);
+  return value == nullptr || !value->is_string() ? std::string() : *value->if_string();
+}
+
+class KubeDriverTest : public testing::Test {
+ protected:
+  explicit KubeDriverTest(int size = 1) : bench(size) {}
+
+  engine::ApplyResult apply(const plan::Action& action) {
+    return bench.driver().apply({action, plan::Reason::kBootstrap}, {bench.intent(), record}, {});
+  }
+  plan::Observation look() { return bench.driver().observe({bench.intent(), record}, false, {}); }
+  plan::MemberFacts facts(const std::string& member) { return look().members.at(member); }
+  void tend() {
+    const auto tended = bench.driver().tend({bench.intent(), record}, {});
+    EXPECT_TRUE(tended) << (tended ? "" : tended.error().text());
+    bench.refresh();
+  }
+  const json::Value* find(const kube::Resource& resource, const std::string& name) {
+    return bench.node.server.find(resource, {"default", name});
+  }
+
+  // Founding members as the planner records them.
+  void found() {
+    const auto seen = look();
+    record.key = bench.intent().cluster.key;
+    record.incarnation = seen.fresh_incarnation;
+    record.token = "c-" + record.incarnation;
+    record.formation = plan::Formation::kForming;
+    record.version = bench.intent().cluster.spec.version;
+    record.size = record.next_ordinal = bench.intent().cluster.spec.size;
+    for (int i = 0; i < record.size; ++i) {
+      plan::MemberRecord m;
+      m.name = "c-" + std::to_string(i);
+      m.ordinal = i;
+      m.addresses = seen.addresses.at(i);
+      m.volume = seen.fresh_volumes.at(static_cast<size_t>(i));
+      m.incarnation = record.incarnation;
+      m.version = record.version;
+      m.may_start = true;
+      record.members[m.name] = m;
+    }
+    ASSERT_TRUE(bench.driver().save_record(record));
+  }
+  void run() {
+    found();
+    for (const auto& [name, member] : record.members)
+      ASSERT_EQ(apply(plan::PrepareMember{name}).text, "");
+    for (const auto& [name, member] : record.members)
+      ASSERT_EQ(apply(plan::StartMember{name}).text, "");
+    const auto formed = [&](const plan::Observation& seen) {
+      return seen.membership.known() &&
+             std::ranges::all_of(seen.membership->members, &plan::EtcdMember::started);
+    };
+    plan::Observation seen = look();
+    for (int i = 0; i < 100 && !formed(seen); ++i) {
+      bench.let_pass(base::Duration(100));
+      seen = look();
+    }
+    ASSERT_TRUE(formed(seen)) << seen.membership.why();
+    record.cluster_id = seen.membership->cluster_id;
+    record.formation = plan::Formation::kLatched;
+    for (const auto& etcd : seen.membership->members) {
+      auto& m = record.members.at(etcd.name);
+      m.id = etcd.id;
+      m.phase = plan::Phase::kVoter;
+      m.permit = plan::Permit::kData;
+      m.ran = true;
+    }
+    ASSERT_TRUE(bench.driver().save_record(record));
+    for (const auto& [name, member] : record.members)
+      ASSERT_EQ(apply(plan::WriteTicket{name}).text, "");
+  }
+
+  KubeBench bench;
+  plan::Record record;
+};
+
+class ThreeMembersTest : public KubeDriverTest {
+ protected:
+  ThreeMembersTest() : KubeDriverTest(3) {}
+};
+
+TEST_F(KubeDriverTest, ObjectsOfOthersAreNeverTouched) {
+  found();
+  auto& node = bench.node;
+  const json::Value theirs = json::Object{
+      {"metadata",
+       json::Object{{"name", "c"}, {"labels", json::Object{{"operator.etcd.io/cluster", "c"}}}}},
+      {"spec", json::Object{{"selector", json::Object{{"app", "theirs"}}}}}};
+  node.must(kube::create(kube::kServices, "default", theirs));
+  const auto before = *find(kube::kServices, "c");
+  const auto prepared = apply(plan::PrepareMember{"c-0"});
+  EXPECT_EQ(prepared.outcome, Outcome::kRefused);
+  EXPECT_NE(prepared.text.find("is not ours"), std::string::npos) << prepared.text;
+  EXPECT_EQ(*find(kube::kServices, "c"), before);
+  node.must(kube::remove(kube::kServices, {"default", "c"}));
+  node.must(kube::create(kube::kStatefulSets, "default",
+                         json::Object{{"metadata", json::Object{{"name", "c-0"}}},
+                                      {"spec", json::Object{{"replicas", 3}}}}));
+  EXPECT_EQ(apply(plan::StartMember{"c-0"}).outcome, Outcome::kRefused);
+  EXPECT_EQ(apply(plan::StopMember{"c-0"}).outcome, Outcome::kRefused);
+  EXPECT_EQ(json::get_int(*find(kube::kStatefulSets, "c-0"), "spec.replicas"), 3);
+}
+
+TEST_F(KubeDriverTest, OfTwoOperatorsOneKeepsTheRecord) {
+  found();
+  KubeBench& a = bench;
+  ASSERT_TRUE(a.driver().load_record());
+  // Another one stores its own.
+  a.node.must(kube::merge_patch(
+      kube::kConfigMaps, {"default", "c-record"},
+      json::Object{{"metadata", json::Object{{"labels", json::Object{{"x", "y"}}}}}}));
+  record.epoch = 5;
+  const auto saved = a.driver().save_record(record);
+  ASSERT_FALSE(saved);
+  EXPECT_EQ(saved.error().code, Code::kAborted);
+  const auto loaded = a.driver().load_record();
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->record.epoch, 0);
+  EXPECT_TRUE(a.driver().save_record(record));
+}
+
+TEST_F(KubeDriverTest, ASaveWithoutAnAnswerIsSettledByReading) {
+  found();
+  record.epoch = 3;
+  bench.node.server.befall("patch configmaps", sim::KubeServer::Fate::kLostAnswer);
+  EXPECT_TRUE(bench.driver().save_record(record));
+  record.epoch = 4;
+  bench.node.server.befall("patch configmaps", sim::KubeServer::Fate::kLostRequest);
+  const auto saved = bench.driver().save_record(record);
+  ASSERT_FALSE(saved);
+  EXPECT_EQ(saved.error().code, Code::kUnavailable);
+  EXPECT_TRUE(bench.driver().save_record(record)) << "the same again";
+}
+
+TEST_F(KubeDriverTest, AClaimThatIsGoneIsNotMadeAnew) {
+  run();
+  ASSERT_EQ(apply(plan::StopMember{"c-0"}).outcome, Outcome::kDone);
+  EXPECT_TRUE(facts("c-0").data == plan::Data::kOwn);
+  bench.node.must(kube::remove(kube::kClaims, {"default", "data-c-0"}));
+  EXPECT_TRUE(facts("c-0").data == plan::Data::kBlank) << "claim and volume are gone: proof";
+  EXPECT_EQ(apply(plan::StartMember{"c-0"}).outcome, Outcome::kRefused);
+  EXPECT_EQ(find(kube::kClaims, "data-c-0"), nullptr);
+}
+
+TEST_F(KubeDriverTest, ASilentNodeMakesItsMemberUnknown) {
+  run();
+  EXPECT_TRUE(facts("c-0").process == Process::kRunning);
+  bench.node.must(kube::of_part(
+      kube::merge_patch(
+          kube::kNodes, {"", "n1"},
+          json::Object{{"status", json::Object{{"conditions",
+                                                json::Array{json::Object{
+                                                    {"type", "Ready"}, {"status", "Unknown"}}}}}}}),
+      "status"));
+  EXPECT_TRUE(facts("c-0").process.is_unknown());
+  bench.node.must(kube::remove(kube::kNodes, {"", "n1"}));
+  EXPECT_TRUE(facts("c-0").process.is_unknown());
+}
+
+TEST_F(KubeDriverTest, AStopThatTakesLongMayHaveHappened) {
+  run();
+  bench.node.kubelet_is_silent = true;
+  EXPECT_EQ(apply(plan::StopMember{"c-0"}).outcome, Outcome::kMayHaveHappened);
+  EXPECT_TRUE(facts("c-0").process.is_unknown()) << "its pod is being deleted";
+  bench.node.kubelet_is_silent = false;
+  EXPECT_EQ(apply(plan::StopMember{"c-0"}).outcome, Outcome::kDone);
+}
+
+TEST_F(KubeDriverTest, ALossThatTheGuardFoundIsKeptWhenItsPodIsStopped) {
+  run();
+  bench.node.world.kill_guard("c-0");
+  bench.node.world.lose_data("c-0");
+  bench.node.world.start_guard("c-0");
+  auto seen = facts("c-0");
+  EXPECT_TRUE(seen.process == Process::kBackoff);
+  ASSERT_TRUE(seen.ended);
+  EXPECT_EQ(seen.ended->end, plan::End::kDataLost);
+  ASSERT_EQ(apply(plan::StopMember{"c-0"}).outcome, Outcome::kDone);
+  seen = facts("c-0");
+  EXPECT_TRUE(seen.process == Process::kStopped);
+  ASSERT_TRUE(seen.ended);
+  EXPECT_EQ(seen.ended->end, plan::End::kDataLost);
+}
+
+TEST_F(KubeDriverTest, AStatusIsWrittenOnlyWhenItSaysSomethingElse) {
+  found();
+  api::ClusterStatus status;
+  status.desired_size = 1;
+  status.observed_at = bench.node.clock.now();
+  ASSERT_TRUE(bench.driver().publish(status, {}));
+  const auto* object = find(kube::kEtcdClusters, "c");
+  EXPECT_EQ(text_at(*object, "status.selector"), "operator.etcd.io/cluster=c");
+  const auto before = bench.node.server.changes();
+  status.observed_at = bench.node.clock.now() + base::Duration(10'000);
+  ASSERT_TRUE(bench.driver().publish(status, {}));
+  EXPECT_EQ(bench.node.server.changes(), before);
+  status.desired_size = 2;
+  const std::vector<plan::Event> events{{plan::Reason::kBootstrap, false, "it begins"}};
+  ASSERT_TRUE(bench.driver().publish(status, events));
+  EXPECT_GT(bench.node.server.changes(), before);
+  const auto told = bench.node.all(kube::kEvents);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(text_at(told[0], "note"), "it begins");
+  EXPECT_EQ(text_at(told[0], "regarding.name"), "c");
+}
+
+TEST_F(KubeDriverTest, AFormationIsThrownAwayWithItsVolumes) {
+  found();
+  ASSERT_EQ(apply(plan::PrepareMember{"c-0"}).outcome, Outcome::kDone);
+  ASSERT_EQ(apply(plan::StartMember{"c-0"}).outcome, Outcome::kDone);
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(apply(plan::DiscardFormation{}).text, "");
+  EXPECT_EQ(find(kube::kStatefulSets, "c-0"), nullptr);
+  EXPECT_EQ(find(kube::kClaims, "data-c-0"), nullptr);
+  EXPECT_NE(find(kube::kConfigMaps, "c-record"), nullptr);
+  EXPECT_TRUE(look().stray_data == std::vector<std::string>{});
+}
+
+TEST_F(ThreeMembersTest, APlannedStopKeepsTheBudget) {
+  run();
+  tend();
+  const auto* budget = find(kube::kBudgets, "c");
+  ASSERT_NE(budget, nullptr);
+  EXPECT_EQ(json::get_int(*budget, "spec.minAvailable"), 2);
+  ASSERT_EQ(apply(plan::StopMember{"c-0"}).text, "");
+  EXPECT_TRUE(facts("c-0").process == Process::kStopped);
+  const auto second = apply(plan::StopMember{"c-1"});
+  EXPECT_EQ(second.outcome, Outcome::kRefused);
+  EXPECT_NE(second.text.find("disruption budget"), std::string::npos) << second.text;
+  EXPECT_TRUE(facts("c-1").process == Process::kRunning);
+  // When everything goes down there is nothing to guard.
+  bench.intent().stop = true;
+  EXPECT_EQ(apply(plan::StopMember{"c-1"}).text, "");
+}
+
+TEST_F(ThreeMembersTest, ClientsComeInWhenItIsOpened) {
+  run();
+  EXPECT_FALSE(look().client_certificate_published);
+  EXPECT_EQ(find(kube::kServices, "c-client"), nullptr);
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(apply(plan::OpenToClients{}).text, "");
+  record.open_to_clients = true;
+  EXPECT_TRUE(look().client_certificate_published);
+  EXPECT_NE(find(kube::kSecrets, "c-client-tls"), nullptr);
+  const auto* service = find(kube::kServices, "c-client");
+  ASSERT_NE(service, nullptr);
+  for (const auto& pod : bench.node.all(kube::kPods))
+    EXPECT_EQ(label(pod, "operator.etcd.io/serving"), "true");
+  // Nobody was restarted for it.
+  for (const auto& [name, member] : record.members)
+    EXPECT_TRUE(facts(name).process == Process::kRunning);
+}
+
+TEST_F(ThreeMembersTest, WhereNothingChangedNothingIsWritten) {
+  run();
+  ASSERT_EQ(apply(plan::OpenToClients{}).text, "");
+  record.open_to_clients = true;
+  tend();
+  const auto before = bench.node.server.changes();
+  tend();
+  for (const auto& [name, member] : record.members) {
+    EXPECT_EQ(apply(plan::PrepareMember{name}).outcome, Outcome::kDone);
+    EXPECT_EQ(apply(plan::StartMember{name}).outcome, Outcome::kDone);
+    EXPECT_EQ(apply(plan::WriteTicket{name}).outcome, Outcome::kDone);
+  }
+  EXPECT_EQ(bench.node.server.changes(), before);
+}
+
+TEST_F(ThreeMembersTest, DriftIsReverted) {
+  run();
+  tend();
+  bench.node.must(kube::merge_patch(kube::kBudgets, {"default", "c"},
+                                    json::Object{{"spec", json::Object{{"minAvailable", 0}}}}));
+  bench.refresh();
+  tend();
+  EXPECT_EQ(json::get_int(*find(kube::kBudgets, "c"), "spec.minAvailable"), 2);
+}
+
+TEST_F(ThreeMembersTest, AMemberThatIsRemovedSaysSoOnItsVolumeFirst) {
+  run();
+  const plan::RemoveMember remove{"c-2", record.members.at("c-2").id};
+  const auto state = [&] {
+    return label(*find(kube::kClaims, "data-c-2"), "operator.etcd.io/volume-state");
+  };
+  // etcd refuses it for a while after a start: then it still counts.
+  const auto early = apply(remove);
+  EXPECT_EQ(early.outcome, Outcome::kRefused) << early.text;
+  EXPECT_EQ(state(), "member");
+  bench.let_pass(base::Duration(10'000));
+  ASSERT_EQ(apply(remove).text, "");
+  EXPECT_EQ(state(), "removed");
+  EXPECT_EQ(look().membership->members.size(), 2U);
+}
+
+}  // namespace
+}  // namespace conformance

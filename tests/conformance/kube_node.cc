@@ -1,0 +1,165 @@
+#include "conformance/kube_node.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "guard/files.h"
+#include "json/json.h"
+#include "render/kubernetes.h"
+
+namespace conformance {
+namespace {
+
+std::string text_at(const json::Value& object, std::string_view path) {
+  return json::get_string(object, path).value_or("");
+}
+
+std::string keyed(const json::Value& object, std::string_view map, std::string_view key) {
+  const auto* fields = object.at(map);
+  const auto* value = fields == nullptr ? nullptr : fields->find(key);
+  return value == nullptr || !value->is_string() ? std::string() : *value->if_string();
+}
+
+constexpr const char* kNode = "n1";
+
+}  // namespace
+
+KubeNode::KubeNode() {
+  world.operator_leaf = {1, world.now(), world.now() + std::chrono::hours(24 * 365), "root"};
+  must(kube::create(kube::kNodes, "", json::Object{{"metadata", json::Object{{"name", kNode}}}}));
+  must(kube::of_part(
+      kube::merge_patch(
+          kube::kNodes, {"", kNode},
+          json::Object{{"status", json::Object{{"conditions",
+                                                json::Array{json::Object{{"type", "Ready"},
+                                                                         {"status", "True"}}}}}}}),
+      "status"));
+}
+
+json::Value KubeNode::must(const kube::Request& request) {
+  auto answer = client.call(request, base::Duration(5'000), {});
+  EXPECT_TRUE(answer) << (answer ? "" : answer.error().text());
+  return answer.value_or(json::Value());
+}
+
+std::vector<json::Value> KubeNode::all(const kube::Resource& resource) {
+  const auto found = must(kube::list(resource, "", {.limit = 0}));
+  const auto* items = found.find("items");
+  return items == nullptr || !items->is_array() ? std::vector<json::Value>() : *items->if_array();
+}
+
+std::string KubeNode::member_at(const std::string& ip) const {
+  for (const auto& [member, address] : address_of_)
+    if (address == ip) return member;
+  return {};
+}
+
+// Claims get volumes; a volume goes with its claim, and its data with it.
+bool KubeNode::provision() {
+  const auto before = server.changes();
+  for (const auto& claim : all(kube::kClaims)) {
+    if (text_at(claim, "status.phase") == "Bound") continue;
+    const auto volume = fmt::format("pv-{}", ++volumes_);
+    const kube::Name name{text_at(claim, "metadata.namespace"), text_at(claim, "metadata.name")};
+    const json::Value ref = json::Object{{"namespace", name.ns}, {"name", name.name}};
+    must(kube::create(kube::kVolumes, "",
+                      json::Object{{"metadata", json::Object{{"name", volume}}},
+                                   {"spec", json::Object{{"claimRef", ref}}}}));
+    must(kube::merge_patch(kube::kClaims, name,
+                           json::Object{{"spec", json::Object{{"volumeName", volume}}}}));
+    must(
+        kube::of_part(kube::merge_patch(kube::kClaims, name,
+                                        json::Object{{"status", json::Object{{"phase", "Bound"}}}}),
+                      "status"));
+  }
+  for (const auto& volume : all(kube::kVolumes)) {
+    const kube::Name claim{text_at(volume, "spec.claimRef.namespace"),
+                           text_at(volume, "spec.claimRef.name")};
+    if (server.find(kube::kClaims, claim) != nullptr) continue;
+    must(kube::remove(kube::kVolumes, {"", text_at(volume, "metadata.name")}));
+    const auto member = claim.name.substr(std::string_view("data-").size());
+    if (world.places.contains(member)) world.destroy(member);
+  }
+  return server.changes() != before;
+}
+
+bool KubeNode::say(const kube::Name& pod, json::Value status) {
+  const auto before = server.changes();
+  must(kube::of_part(
+      kube::merge_patch(kube::kPods, pod, json::Object{{"status", std::move(status)}}), "status"));
+  return server.changes() != before;
+}
+
+bool KubeNode::run_pod(const json::Value& pod) {
+  const kube::Name name{text_at(pod, "metadata.namespace"), text_at(pod, "metadata.name")};
+  const auto member = keyed(pod, "metadata.labels", render::kMemberLabel);
+  const auto uid = text_at(pod, "metadata.uid");
+  if (text_at(pod, "spec.nodeName") != kNode || member.empty()) return false;
+  const bool mine = pod_of_[member] == uid;
+  if (pod.at("metadata.deletionTimestamp") != nullptr) {
+    if (mine && world.is_alive(member)) {
+      world.stop_guard(member);
+      world.settle();
+      if (world.is_alive(member)) return false;
+    }
+    server.pod_ended(name);
+    return true;
+  }
+  const auto text = keyed(pod, "metadata.annotations", render::kTicketAnnotation);
+  const auto ticket = guard::decode_ticket(text);
+  EXPECT_TRUE(ticket) << text;
+  if (!ticket) return false;
+  auto& place = world.place(member);
+  place.ticket = sim::file(*ticket);  // a file that follows the annotation
+  if (!mine) {
+    const auto from = world.now(), until = from + std::chrono::hours(24 * 365);
+    world.set_leaves(member, {1, from, until, member},
+                     {world.peer_authority(ticket->incarnation), from, until, member});
+    world.start_guard(member);
+    pod_of_[member] = uid;
+    address_of_[member] = fmt::format("10.0.0.{}", address_of_.size() + 1);
+  }
+  const auto* etcd = world.process_of(member);
+  const bool up = etcd != nullptr && etcd->is_up();
+  json::Value container = json::Object{{"name", "etcd"}, {"started", up}};
+  if (world.is_alive(member)) {
+    container["state"]["running"] = json::Object();
+  } else {
+    container["state"]["waiting"]["reason"] = "CrashLoopBackOff";
+    if (place.verdict)
+      container["lastState"]["terminated"]["message"] = guard::encode(*place.verdict);
+  }
+  return say(
+      name, json::Object{{"phase", "Running"},
+                         {"podIP", address_of_.at(member)},
+                         {"conditions", json::Array{json::Object{
+                                            {"type", "Ready"}, {"status", up ? "True" : "False"}}}},
+                         {"containerStatuses", json::Array{container}}});
+}
+
+bool KubeNode::run_pods() {
+  bool any = false;
+  for (const auto& pod : all(kube::kPods)) any = run_pod(pod) || any;
+  return any;
+}
+
+void KubeNode::turn() {
+  constexpr int kEnough = 100;
+  for (int i = 0; i < kEnough; ++i) {
+    bool any = controllers.stateful_sets();
+    any = controllers.budgets() || any;
+    any = controllers.schedule(kNode) || any;
+    any = provision() || any;
+    if (!kubelet_is_silent) any = run_pods() || any;
+    any = server.collect_garbage() || any;
+    if (!any) return;
+  }
+  ADD_FAILURE() << "it does not come to rest";
+}
+
+void KubeNode::let_pass(base::Duration d) {
+  world.advance(d);
+  turn();
+}
+
+}  // namespace conformance

@@ -1,0 +1,51 @@
+// A Kubernetes of one node made of fakes: the API server and its controllers, a provisioner of
+// volumes, and a kubelet whose containers are guards and etcd processes of a simulated world.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "json/value.h"
+#include "kube/client.h"
+#include "sim/world/driver.h"
+#include "sim/world/kube_controllers.h"
+#include "sim/world/kube_server.h"
+#include "sim/world/world.h"
+
+namespace conformance {
+
+class KubeNode {
+ public:
+  KubeNode();
+
+  // Everything that is due now is done.
+  void turn();
+  void let_pass(base::Duration d);
+
+  json::Value must(const kube::Request& request);
+  std::vector<json::Value> all(const kube::Resource& resource);
+  // The member whose pod has this address; empty: none.
+  [[nodiscard]] std::string member_at(const std::string& ip) const;
+
+  sim::World world{sim::Settings{}};
+  sim::WorldClock clock{world};
+  sim::KubeServer server{clock};
+  sim::KubeControllers controllers{server};
+  kube::Limiter limiter{clock, {.per_second = 1e6, .burst = 1e6}};
+  kube::Client client{{.transport = server, .limiter = limiter, .clock = clock}};
+  // Pods on it keep what they were last said to be; nothing starts or ends.
+  bool kubelet_is_silent = false;
+
+ private:
+  bool provision();
+  bool run_pods();
+  bool run_pod(const json::Value& pod);
+  bool say(const kube::Name& pod, json::Value status);
+
+  std::map<std::string, std::string> pod_of_;      // uid of the pod whose guard runs, by member
+  std::map<std::string, std::string> address_of_;  // by member
+  int volumes_ = 0;
+};
+
+}  // namespace conformance
