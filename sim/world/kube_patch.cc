@@ -1,6 +1,7 @@
 #include "sim/world/kube_patch.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 
@@ -222,7 +223,10 @@ base::Result<bool> matches_fields(const json::Value& object, std::string_view se
       return base::fail(Code::kInvalidArgument, "invalid field selector");
     const bool no = term[equals - 1] == '!';
     const auto field = term.substr(0, no ? equals - 1 : equals);
-    if (field != "metadata.name" && field != "metadata.namespace" && field != "spec.nodeName")
+    constexpr std::array<std::string_view, 6> kKnown{"metadata.name",  "metadata.namespace",
+                                                     "spec.nodeName",  "reason",
+                                                     "regarding.kind", "regarding.name"};
+    if (std::ranges::find(kKnown, field) == kKnown.end())
       return base::fail(Code::kInvalidArgument, "field label not supported: " + std::string(field));
     const auto value = json::get_string(object, field).value_or("");
     if ((value == term.substr(equals + 1)) == no) return false;

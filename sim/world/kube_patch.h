@@ -26,7 +26,8 @@ void erase_path(json::Value& object, const Path& path);
 
 // "a=b,c!=d,e in (f,g),h,!i". InvalidArgument: not understood.
 base::Result<bool> matches_labels(const json::Value& object, std::string_view selector);
-// metadata.name, metadata.namespace, spec.nodeName, by = and !=.
+// metadata.name, metadata.namespace, spec.nodeName, and of events reason, regarding.kind and
+// regarding.name, by = and !=.
 base::Result<bool> matches_fields(const json::Value& object, std::string_view selector);
 
 }  // namespace sim

@@ -3,8 +3,9 @@
 
 #include <algorithm>
 
+#include "base/base64.h"
 #include "conformance/kube_bench.h"
-#include "engine/record_codec.h"
+#include "pki/cert.h"
 
 namespace conformance {
 namespace {
@@ -236,6 +237,69 @@ TEST_F(KubeDriverTest, AFormationIsThrownAwayWithItsVolumes) {
   EXPECT_EQ(find(kube::kClaims, "data-c-0"), nullptr);
   EXPECT_NE(find(kube::kConfigMaps, "c-record"), nullptr);
   EXPECT_TRUE(look().stray_data == std::vector<std::string>{});
+}
+
+TEST_F(KubeDriverTest, APodThatIsRefusedIsToldInTheServersWords) {
+  run();
+  ASSERT_EQ(apply(plan::StopMember{"c-0"}).text, "");
+  bench.node.must(kube::create(
+      kube::kEvents, "default",
+      json::Object{{"metadata", json::Object{{"name", "c-0.1"}}},
+                   {"regarding", json::Object{{"kind", "StatefulSet"}, {"name", "c-0"}}},
+                   {"reason", "FailedCreate"},
+                   {"note", "pods \"c-0-0\" is forbidden: exceeded quota: pods=0"}}));
+  bench.node.pods_are_refused = true;
+  ASSERT_EQ(apply(plan::StartMember{"c-0"}).text, "");
+  EXPECT_TRUE(facts("c-0").process == Process::kStarting);
+  bench.let_pass(base::Duration(5'000));
+  const auto seen = facts("c-0");
+  EXPECT_TRUE(seen.process == Process::kBackoff);
+  ASSERT_TRUE(seen.ended);
+  EXPECT_NE(seen.ended->text.find("exceeded quota"), std::string::npos) << seen.ended->text;
+  bench.node.pods_are_refused = false;
+  EXPECT_FALSE(facts("c-0").ended);
+}
+
+TEST_F(KubeDriverTest, NewAuthoritiesComeInByPhases) {
+  run();
+  const auto secret = [&](const std::string& name, const std::string& key) {
+    const auto* object = find(kube::kSecrets, name);
+    const auto* data = object == nullptr ? nullptr : object->find("data");
+    const auto* value = data == nullptr ? nullptr : data->find(key);
+    return value == nullptr ? std::string() : base::decode_base64(*value->if_string()).value_or("");
+  };
+  const auto now = bench.node.clock.now();
+  const auto verifies = [&](const std::string& name, const std::string& ca) {
+    return pki::verify(secret(name, "tls.crt"), ca, now).has_value();
+  };
+  const std::string first_ca = secret("c-ca", "tls.crt"),
+                    first_leaf = secret("c-server-tls", "tls.crt");
+  EXPECT_TRUE(verifies("c-server-tls", first_ca));
+  EXPECT_TRUE(verifies("c-operator-tls", first_ca));
+  EXPECT_FALSE(verifies("c-peer-tls", first_ca)) << "peers have an authority of their own";
+  EXPECT_TRUE(pki::covers_host(first_leaf, "c-7-0.c.default.svc.cluster.local").value_or(false));
+  const auto issue = [&](plan::RotationPhase phase) {
+    record.rotation.phase = phase;
+    EXPECT_EQ(apply(plan::IssueCertificates{{"c-0"}, true}).text, "");
+  };
+  issue(plan::RotationPhase::kPrepare);
+  const std::string second_ca = secret("c-ca", "next.crt");
+  ASSERT_FALSE(second_ca.empty());
+  EXPECT_EQ(secret("c-server-tls", "ca.crt"), first_ca + second_ca);
+  EXPECT_TRUE(verifies("c-server-tls", first_ca)) << "nobody is asked to trust it yet";
+  issue(plan::RotationPhase::kReissue);
+  EXPECT_TRUE(verifies("c-server-tls", second_ca));
+  issue(plan::RotationPhase::kDrop);
+  EXPECT_EQ(secret("c-ca", "tls.crt"), second_ca);
+  EXPECT_EQ(secret("c-server-tls", "ca.crt"), second_ca);
+  EXPECT_EQ(secret("c-ca", "next.crt"), "");
+  // A new incarnation gets peers of its own; clients' trust stays.
+  record.rotation.phase = plan::RotationPhase::kNone;
+  const std::string peers = secret("c-peer-ca", "tls.crt");
+  record.incarnation = "another";
+  EXPECT_EQ(apply(plan::NewPeerAuthority{}).text, "");
+  EXPECT_NE(secret("c-peer-ca", "tls.crt"), peers);
+  EXPECT_EQ(secret("c-ca", "tls.crt"), second_ca);
 }
 
 TEST_F(ThreeMembersTest, APlannedStopKeepsTheBudget) {

@@ -111,6 +111,14 @@ bool KubeNode::run_pod(const json::Value& pod) {
   if (!ticket) return false;
   auto& place = world.place(member);
   place.ticket = sim::file(*ticket);  // a file that follows the annotation
+  if (!mine && server.find(kube::kClaims, {name.ns, "data-" + member}) == nullptr)
+    return say(name, json::Object{{"phase", "Pending"},
+                                  {"conditions", json::Array{json::Object{
+                                                     {"type", "PodScheduled"},
+                                                     {"status", "False"},
+                                                     {"reason", "Unschedulable"},
+                                                     {"message", "persistentvolumeclaim \"data-" +
+                                                                     member + "\" not found"}}}}});
   if (!mine) {
     const auto from = world.now(), until = from + std::chrono::hours(24 * 365);
     world.set_leaves(member, {1, from, until, member},
@@ -146,7 +154,7 @@ bool KubeNode::run_pods() {
 void KubeNode::turn() {
   constexpr int kEnough = 100;
   for (int i = 0; i < kEnough; ++i) {
-    bool any = controllers.stateful_sets();
+    bool any = !pods_are_refused && controllers.stateful_sets();
     any = controllers.budgets() || any;
     any = controllers.schedule(kNode) || any;
     any = provision() || any;

@@ -36,6 +36,7 @@ class KubeNode {
   kube::Client client{{.transport = server, .limiter = limiter, .clock = clock}};
   // Pods on it keep what they were last said to be; nothing starts or ends.
   bool kubelet_is_silent = false;
+  bool pods_are_refused = false;  // sets cannot make any
 
  private:
   bool provision();

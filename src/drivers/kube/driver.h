@@ -52,6 +52,8 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
 
   // observe.cc
   [[nodiscard]] Sight look_at(const plan::MemberRecord& member, const api::Cluster& cluster) const;
+  // Why its set cannot make its pod, in the server's words; empty: it can, or nobody says.
+  std::string refusal_of(const plan::MemberRecord& member, const Sight& sight, const Call& call);
   void see_members(const Call& call, plan::Observation& seen);
   void see_certificates(const Call& call, plan::Observation& seen);
   void see_offers(const engine::Job& job, plan::Observation& seen);
@@ -121,8 +123,9 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   struct Stored {
     std::string uid, version;  // empty: there was none
   };
-  std::optional<Stored> stored_;  // of the record; no value: not read yet
-  std::string told_;              // the newest published status, without its time
+  std::optional<Stored> stored_;               // of the record; no value: not read yet
+  std::map<std::string, base::Tick> podless_;  // since when sets have no pod, by member
+  std::string told_;                           // the newest published status, without its time
   base::Tick told_at_{};
 };
 

@@ -12,14 +12,19 @@ namespace {
 
 constexpr std::string_view kStamp = "operator.etcd.io/applied";
 
+// The server leaves out such values.
+bool is_empty(const json::Value& value) {
+  if (const auto* fields = value.if_object()) return fields->empty();
+  if (const auto* items = value.if_array()) return items->empty();
+  return value.is_null() || value == json::Value(false) || value == json::Value("");
+}
+
 bool holds(const json::Value& present, const json::Value& wanted) {
   if (const auto* fields = wanted.if_object()) {
     if (!present.is_object()) return false;
     for (const auto& [key, value] : *fields) {
       const auto* there = present.find(key);
-      // The server leaves out what is empty.
-      const bool empty = (value.is_object() && value.if_object()->empty()) || value.is_null();
-      if (there == nullptr ? !empty : !holds(*there, value)) return false;
+      if (there == nullptr ? !is_empty(value) : !holds(*there, value)) return false;
     }
     return true;
   }

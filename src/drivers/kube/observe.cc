@@ -12,6 +12,8 @@
 namespace k8s {
 namespace {
 
+// A set makes its pod within milliseconds, if it can.
+constexpr base::Duration kPatience{3'000};
 constexpr size_t kVolumeName = 16;  // bytes
 
 // Ordered by time, so that a listing shows the newest last.
@@ -89,11 +91,44 @@ Sight KubeDriver::look_at(const plan::MemberRecord& member, const api::Cluster& 
   return sight;
 }
 
+// A quota or an admission rule refuses the pod to its set, which only says so in an event.
+std::string KubeDriver::refusal_of(const plan::MemberRecord& member, const Sight& sight,
+                                   const Call& call) {
+  const bool waits = sight.pod.is_absent() && sight.set.known() && !is_going(**sight.set) &&
+                     json::get_int(**sight.set, "spec.replicas").value_or(1) > 0;
+  if (!waits) {
+    podless_.erase(member.name);
+    return {};
+  }
+  const auto now = shared_.parts.clock.tick();
+  const auto since = podless_.emplace(member.name, now).first->second;
+  if (now - since < kPatience) return {};
+  const auto fields =
+      fmt::format("regarding.kind=StatefulSet,regarding.name={},reason=FailedCreate", member.name);
+  const auto events = objects_.send(
+      kube::list(kube::kEvents, key_.ns, {.selection = {.fields = fields}, .limit = 50}),
+      call.stop);
+  const auto* items = events && events->find("items") ? events->find("items")->if_array() : nullptr;
+  std::string newest, words;
+  if (items != nullptr)
+    for (const auto& event : *items) {
+      auto at = text_at(event, "series.lastObservedTime");
+      if (at.empty()) at = text_at(event, "deprecatedLastTimestamp");
+      if (at.empty()) at = text_at(event, "eventTime");
+      if (at < newest) continue;
+      newest = std::move(at);
+      words = text_at(event, "note");
+    }
+  return words.empty() ? "Kubernetes has not made its pod" : words;
+}
+
 void KubeDriver::see_members(const Call& call, plan::Observation& seen) {
   const auto dates = call.job.record.members.empty() ? base::Fact<LeafDates>::absent()
                                                      : certificates_.member_dates(scope(call));
   for (const auto& [member_name, member] : call.job.record.members) {
-    auto facts = judge(look_at(member, call.job.intent.cluster), member);
+    auto sight = look_at(member, call.job.intent.cluster);
+    sight.refusal = refusal_of(member, sight, call);
+    auto facts = judge(sight, member);
     if (dates.known()) {
       facts.certificate_renew_at = dates->renew_at;
       facts.certificate_expires = dates->expires;

@@ -22,7 +22,6 @@ std::vector<Stores::Watched> Stores::watched(const std::string& ns) {
   add(kube::kClaims, claims);
   add(kube::kServices, services);
   add(kube::kBudgets, budgets);
-  add(kube::kConfigMaps, records);
   if (sees_volumes) {
     add(kube::kVolumes, volumes);
     add(kube::kNodes, nodes);
@@ -31,7 +30,7 @@ std::vector<Stores::Watched> Stores::watched(const std::string& ns) {
 }
 
 bool Stores::complete() const {
-  const std::array all{&sets, &pods, &claims, &services, &budgets, &records};
+  const std::array all{&sets, &pods, &claims, &services, &budgets};
   return std::ranges::all_of(all, [](const auto* store) { return store->complete(); }) &&
          (!sees_volumes || (volumes.complete() && nodes.complete()));
 }

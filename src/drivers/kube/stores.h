@@ -1,4 +1,5 @@
-// What is watched: our objects by their cluster label, volumes and nodes whole. No Secrets.
+// What is watched: our objects by their cluster label, volumes and nodes whole. No Secrets, and no
+// records: those are read when they are needed.
 #pragma once
 
 #include <optional>
@@ -20,7 +21,6 @@ struct Stores {
   kube::Store claims{std::string(render::kClusterLabel)};
   kube::Store services{std::string(render::kClusterLabel)};
   kube::Store budgets{std::string(render::kClusterLabel)};
-  kube::Store records{std::string(render::kClusterLabel)};  // ConfigMaps
   kube::Store volumes{""};
   kube::Store nodes{""};
 
