@@ -151,7 +151,6 @@ std::uint64_t KubeServer::shown() const {
 }
 
 KubeServer::State KubeServer::state_at(std::uint64_t version) const {
-  if (version >= version_) return objects_;
   State state = old_;
   for (const auto& event : events_) {
     if (event.version > version) break;
@@ -180,8 +179,13 @@ kube::Response KubeServer::list(const kube::Request& request, const Target& targ
   const auto limit = base::parse_int(asked(request, "limit")).value_or(0);
   json::Array items;
   std::string next;
-  for (const auto& [key, object] : state_at(version)) {
-    if (key.collection != target.key.collection || key.name <= from) continue;
+  State then;
+  if (version < version_) then = state_at(version);
+  const State& state = version < version_ ? then : objects_;
+  for (auto it = state.lower_bound(Key{target.key.collection, from}); it != state.end(); ++it) {
+    const auto& [key, object] = *it;
+    if (key.collection != target.key.collection) break;
+    if (key.name <= from) continue;
     if (!target.key.name.ns.empty() && key.name.ns != target.key.name.ns) continue;
     const auto labels = matches_labels(object, asked(request, "labelSelector"));
     const auto fields = matches_fields(object, asked(request, "fieldSelector"));
@@ -220,9 +224,11 @@ kube::Reply KubeServer::stream(const kube::Request& request, const kube::Limits&
   std::string text;
   if (from < forgotten_)
     text = event_line("ERROR", status_object(410, "Expired", "too old resource version"));
-  for (const auto& event : from < forgotten_ ? std::vector<Event>() : events_) {
+  auto it = from < forgotten_ ? events_.end()
+                              : std::ranges::upper_bound(events_, from, {}, &Event::version);
+  for (; it != events_.end() && it->version <= shown(); ++it) {
+    const auto& event = *it;
     const auto& key = event.key;
-    if (event.version <= from || event.version > shown()) continue;
     if (key.collection != target->key.collection) continue;
     if (!target->key.name.ns.empty() && key.name.ns != target->key.name.ns) continue;
     const auto in = [&](const json::Value& object) {
