@@ -286,6 +286,10 @@ const Seat* choose_survivor(const View& view, const Record& record, const std::s
   return best;
 }
 
+bool ranks_before(const Seat& seat, const Seat& than) {
+  return rank_of(seat) > rank_of(than);
+}
+
 bool is_noted_longer(const Seat& seat, const Seat& than) {
   return rank_of(seat) == rank_of(than) && both_noted(seat, than) &&
          noted_end(seat) > noted_end(than);

@@ -44,6 +44,8 @@ inline constexpr int kTriesEach = 2;
 // by their logs. Null: there is none.
 const Seat* choose_survivor(const View& view, const Record& record, const std::string& incarnation,
                             const std::map<std::string, int>& failed);
+// By what they are (a voter's before a learner's, a removed one's last), whatever their logs.
+bool ranks_before(const Seat& seat, const Seat& than);
 // Both logs' ends were noted by their guards, both may be chosen alike, and this one's is longer.
 bool is_noted_longer(const Seat& seat, const Seat& than);
 

@@ -145,6 +145,10 @@ Answer add_again(Context& c, const Seat& seat) {
   if (std::ranges::any_of(c.view.seats, [](const Seat& s) { return s.voter && never_again(s); }))
     return Answer::wait(Reason::kAddRefused,
                         seat.record->name + " is added when the lost member is removed", kSoon);
+  // etcd takes one learner at a time.
+  if (std::ranges::any_of(c.view.seats, [](const Seat& s) { return s.etcd && s.etcd->learner; }))
+    return Answer::wait(Reason::kAddRefused,
+                        seat.record->name + " is added when no other is a learner", kSoon);
   if (too_soon(c, "AddLearner", kPause))
     return Answer::wait(
         Reason::kAddRefused,
@@ -188,7 +192,8 @@ Answer join_learner(Context& c, const Seat& seat) {
   if (our_voters(c.view) >= wanted(c)) return give_up_join(c, seat, "no more members are wanted");
   MemberRecord& member = c.record.members.at(seat.record->name);
   // The cluster version has moved past what it was to run: etcd refuses to start it.
-  if (member.version.minor < minor_reached(c)) member.version = version_for_new(c);
+  if (member.version.minor < minor_reached(c))
+    member.version = std::max(member.version, version_for_new(c));
   // It waits with a member list that a removal has made old.
   if (member.may_start && !seat.etcd->started && seat.process_is(Process::kBackoff) &&
       seat.ended_by(End::kRetry) && !too_soon(c, "WriteTicket") && !just_done(c, "WriteTicket") &&

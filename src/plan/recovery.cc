@@ -219,7 +219,11 @@ std::string why_outdated(const Context& c) {
   if (!recovery.failed.empty()) return {};  // everything had stopped when it was chosen
   const Seat* best = choose_survivor(c.view, c.record, recovery.old_incarnation, {});
   const Seat* chosen = c.view.by_name(recovery.survivor);
-  if (best != nullptr && chosen != nullptr && is_noted_longer(*best, *chosen))
+  if (best == nullptr || chosen == nullptr) return {};
+  if (ranks_before(*best, *chosen))
+    return fmt::format("the data of {} counts before that of {} now", best->record->name,
+                       recovery.survivor);
+  if (is_noted_longer(*best, *chosen))
     return fmt::format("{} stopped with a longer log than {}", best->record->name,
                        recovery.survivor);
   return {};
