@@ -21,12 +21,6 @@ constexpr base::Duration kStopDeadline = 5min;
 constexpr base::Duration kWakeDeadline = 10min;
 constexpr base::Duration kGateLook = 10s;
 
-bool is_protected(const Intent& intent) {
-  const auto& notes = intent.cluster.annotations;
-  const auto it = notes.find(std::string(kProtect));
-  return it != notes.end() && it->second != "false";
-}
-
 // What rests on purpose is neither lost nor late.
 void forget_outage(Record& record) {
   record.quorum_lost_since.reset();
@@ -128,6 +122,12 @@ Answer waking(Context& c) {
 }
 
 }  // namespace
+
+bool is_protected(const Intent& intent) {
+  const auto& notes = intent.cluster.annotations;
+  const auto it = notes.find(std::string(kProtect));
+  return it != notes.end() && it->second != "false";
+}
 
 Answer delete_cluster(Context& c) {
   const bool gone = c.intent.wish == Wish::kStale && mutant(base::Mutant::kUnreadableMeansDeleted);

@@ -394,7 +394,8 @@ Answer scale(Context& c) {
   if (!c.view.list_known || c.record.formation != Formation::kLatched || c.record.recovery)
     return Answer::nothing();
   const bool busy = change_in_flight(c.view) && !mutant(base::Mutant::kSecondChangeAtOnce);
-  if (c.intent.wish == Wish::kDeleted || busy) return Answer::nothing();
+  const bool ends = c.intent.wish == Wish::kDeleted && !is_protected(c.intent);
+  if (ends || busy) return Answer::nothing();
   const int target = wanted(c);
   const int voters = our_voters(c.view);
   if (voters < target) return grow(c, target);
