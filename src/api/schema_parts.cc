@@ -32,7 +32,10 @@ Value boolean() {
 }
 
 Value integer(Range range) {
-  json::Object out{{"type", "integer"}, {"minimum", range.min}};
+  json::Object out{{"type", "integer"}};
+  // A server keeps bounds as doubles: one that these cannot hold comes back as another number.
+  constexpr std::int64_t kExact = std::int64_t{1} << 53;
+  if (range.min >= -kExact) out["minimum"] = range.min;
   const bool wide = range.max > std::numeric_limits<std::int32_t>::max();
   out["format"] = wide ? "int64" : "int32";
   if (range.max < std::numeric_limits<std::int32_t>::max()) out["maximum"] = range.max;

@@ -52,8 +52,8 @@ Array backup_columns() {
 
 Array restore_columns(std::string_view cluster_path) {
   return {column("CLUSTER", "string", cluster_path, "that is made or brought back"),
-          column("SUCCEEDED", "boolean", ".status.succeeded", ""), age(),
-          column("REASON", "string", ".status.reason", "", 1)};
+          column("SUCCEEDED", "boolean", ".status.succeeded", "once it is done"), age(),
+          column("REASON", "string", ".status.reason", "why it is not done", 1)};
 }
 
 CrdFile crd(std::string_view group, std::string_view version, const Kind& kind, Value schema) {

@@ -2,6 +2,7 @@
 
 What the real image lacks these lack as well: etcd's has no shell and no libc.
 """
+import fcntl
 import hashlib
 import io
 import json
@@ -52,13 +53,15 @@ def archive(names: list[str], programs: dict, config: dict) -> str:
     short = names[0].rsplit("/", 1)[1].replace(":", "-")
     folder = os.path.join(build.cache_root(), "kubernetes", "images")
     path = f"{folder}/{short}-{digest}.tar"
-    if not os.path.exists(path):
-        os.makedirs(folder, exist_ok=True)
-        for old in os.listdir(folder):
-            if old.startswith(f"{short}-"):
-                os.remove(f"{folder}/{old}")
-        write_archive(f"{path}.{os.getpid()}", names, programs, config)
-        os.rename(f"{path}.{os.getpid()}", path)
+    os.makedirs(folder, exist_ok=True)
+    with open(f"{folder}/.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(path):
+            for old in os.listdir(folder):
+                if old.startswith(f"{short}-"):
+                    os.remove(f"{folder}/{old}")
+            write_archive(f"{path}.new", names, programs, config)
+            os.rename(f"{path}.new", path)
     return path
 
 

@@ -21,7 +21,7 @@ def stop(bed: Testbed, names: list[str]) -> None:
 def start(bed: Testbed, names: list[str]) -> None:
     """A node whose object was deleted makes itself a new one."""
     with bed.lock():
-        archives = bed.archives()
+        archives, before = bed.archives(), bed.node_heartbeats()
 
         def on(node):
             was_on = node.machine.pid() and is_registered(bed, node.name)
@@ -32,7 +32,7 @@ def start(bed: Testbed, names: list[str]) -> None:
             node.start_kubelet()
 
         _together(on, bed, names)
-        bed.wait_for_nodes([name for name in names if not is_cut(bed, name)])
+        bed.wait_for_nodes([name for name in names if not is_cut(bed, name)], older=before)
 
 
 def restart(bed: Testbed, names: list[str]) -> None:

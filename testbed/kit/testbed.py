@@ -133,7 +133,7 @@ class Testbed:
         with self.lock():
             self.config = self._read_config()  # another program may have changed it meanwhile
             asked = {key: wanted[key] for key in ("kubernetes", "nodes")}
-            if self.config and asked.items() - self.config.items():
+            if self.config and any(self.config[key] != asked[key] for key in asked):
                 raise RuntimeError(f"testbed '{self.name}' is another one: Kubernetes "
                                    f"{self.config['kubernetes']}, {self.config['nodes']} nodes; "
                                    f"testbed/down --name {self.name} first")
@@ -182,12 +182,19 @@ class Testbed:
     def load_images(self, name: str) -> None:
         self.node(name).load_missing(self.archives())
 
-    def wait_for_nodes(self, names: list[str], seconds: float = 90) -> None:
-        server = self.api("testbed")
+    def node_heartbeats(self) -> dict:
+        """name -> when it last said how it is."""
+        return {item["metadata"]["name"]: heartbeat(item)
+                for item in self.api("testbed").get("/api/v1/nodes")["items"]}
+
+    def wait_for_nodes(self, names: list[str], seconds: float = 90, older=None) -> None:
+        """Words of `older`, by node, do not count: a node that was off is believed for a while."""
+        server, older = self.api("testbed"), older or {}
 
         def ready():
             listed = server.get("/api/v1/nodes")["items"]
-            return set(names) <= {item["metadata"]["name"] for item in listed if is_ready(item)}
+            return set(names) <= {item["metadata"]["name"] for item in listed if is_ready(item)
+                                  and older.get(item["metadata"]["name"]) != heartbeat(item)}
 
         if names:
             processes.wait_for(ready, seconds, f"nodes to be Ready; logs are in {self.folder}/log",
@@ -248,6 +255,11 @@ def same_file(descriptor: int, path: str) -> bool:
 def is_ready(item: dict) -> bool:
     return any(condition["type"] == "Ready" and condition["status"] == "True"
                for condition in item.get("status", {}).get("conditions", []))
+
+
+def heartbeat(item: dict) -> str:
+    return max((condition.get("lastHeartbeatTime") or ""
+                for condition in item.get("status", {}).get("conditions", [])), default="")
 
 
 def check_machine(wanted: dict, folder: str) -> None:
