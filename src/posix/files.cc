@@ -78,14 +78,9 @@ base::Status write_atomic(const std::string& path, std::string_view bytes, unsig
 }
 
 base::Status write_new(const std::string& path, std::string_view bytes, unsigned mode) {
-  const auto temporary = temporary_for(path);
-  TRY_OK(write_atomic(temporary, bytes, mode));
-  // link() never replaces a name, so two writers cannot both succeed.
-  const int linked = ::link(temporary.c_str(), path.c_str());
-  const int number = errno;
-  ::unlink(temporary.c_str());
-  if (linked != 0) return fail_errno(number, "create " + path);
-  return sync_dir(parent_of(path));
+  TRY(auto file, OutputFile::create(path, mode));
+  TRY_OK(file.write(bytes));
+  return file.commit_new();
 }
 
 base::Status make_dirs(const std::string& path, unsigned mode) {
@@ -202,8 +197,22 @@ base::Status OutputFile::write(std::string_view bytes) {
   return write_fully(fd_.get(), bytes, "write " + temporary_);
 }
 
+base::Status OutputFile::sync() {
+  return sync_fd(fd_.get(), temporary_);
+}
+
+base::Status OutputFile::commit_new() {
+  TRY_OK(sync());
+  // link() never replaces a name, so two writers cannot both succeed.
+  const int linked = ::link(temporary_.c_str(), path_.c_str());
+  const int number = errno;
+  ::unlink(std::exchange(temporary_, std::string()).c_str());
+  if (linked != 0) return fail_errno(number, "create " + path_);
+  return sync_dir(parent_of(path_));
+}
+
 base::Status OutputFile::commit() {
-  TRY_OK(sync_fd(fd_.get(), temporary_));
+  TRY_OK(sync());
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
     return fail_errno(errno, "rename " + temporary_ + " to " + path_);
   temporary_.clear();

@@ -18,7 +18,10 @@ class OutputFile {
   ~OutputFile();
 
   base::Status write(std::string_view bytes);
+  base::Status sync();    // what was written is on the disk; commit() does it as well
   base::Status commit();  // fsync, rename, fsync of the directory; once
+  // The same if nothing has its name, which no two writers find; AlreadyExists otherwise.
+  base::Status commit_new();
 
  private:
   OutputFile(Fd fd, std::string path, std::string temporary);
