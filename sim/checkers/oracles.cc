@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace sim {
 namespace {
@@ -57,6 +58,24 @@ Strength Oracles::sound(const World& world) const {
     out.up += sound_data(world, m.id) ? 1 : 0;
   }
   return out;
+}
+
+// By what the disks tell, where a running process may have applied more than its own. What ended
+// by its removal, in etcd's own words, is never started again by its guard, nor by the operator.
+bool Oracles::may_elect(const World& world) const {
+  std::vector<Dir> dirs;
+  for (const auto& [name, place] : world.places) {
+    const Volume volume = world.volume_of(name);
+    Dir dir = volume.data;
+    if (dir.cluster != cluster_ || !sound_data(world, dir.member)) continue;
+    const Process* p = world.process_of(name);
+    const bool removed = place.verdict && place.verdict->klass == guard::Class::kRemoved;
+    if (p == nullptr && removed) continue;
+    if (volume.marker && volume.marker->condemned != guard::Class::kNone) continue;
+    if (p != nullptr && p->phase == Process::Phase::kRunning) dir.commit = p->applied;
+    dirs.push_back(std::move(dir));
+  }
+  return sim::may_elect(dirs);
 }
 
 // Neither may two clusters serve under one name, nor two halves of one.
@@ -207,7 +226,8 @@ std::string Oracles::truth(const World& world, const engine::Report& report) con
                      base::to_text(report.at - served_at_), available->message);
 }
 
-// A recovery without a person's word needs that no quorum of the last members has its data.
+// A recovery without a person's word needs that no quorum of the last members has its data, or
+// that what is left cannot come to know that it is one.
 std::string Oracles::recovery_begun(const World& world, const engine::Report& report,
                                     const Allowed& allowed) {
   const auto& recovery = report.plan.record.recovery;
@@ -222,7 +242,7 @@ std::string Oracles::recovery_begun(const World& world, const engine::Report& re
     if (!log) continue;
     if (!best || std::pair(log->term, log->index) > std::pair(best->term, best->index)) best = log;
   }
-  if (sound(world).quorum() && !allowed.approved)
+  if (sound(world).quorum() && may_elect(world) && !allowed.approved)
     return fmt::format("S5: a recovery was begun, and {} of {} voters have their data",
                        sound(world).up, members_->voters());
   if (!best) return {};

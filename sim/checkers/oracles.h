@@ -46,6 +46,7 @@ class Oracles {
     std::optional<Strength> strength;
     std::map<std::string, Whose> data;  // by place
   };
+  [[nodiscard]] bool may_elect(const World& world) const;
   [[nodiscard]] Log sound_data(const World& world, base::MemberId member) const;  // null: not sound
   std::string one_identity(const World& world) const;
   std::string one_process(const World& world) const;

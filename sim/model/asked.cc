@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sim/model/goals.h"
+#include "sim/world/etcd_offline.h"
 
 namespace sim::model {
 namespace {
@@ -157,6 +158,29 @@ bool has_all(const Cluster& state, const plan::MemberRecord& m, base::ClusterId 
   return state.world.places.contains(m.name) && whole(state.world.volume_of(m.name));
 }
 
+// By what the disks tell, or may tell when they are back; a running process may have applied more.
+// What ended by its removal, in etcd's own words, is never started again.
+bool may_elect(const Cluster& state, const plan::Record& record) {
+  std::vector<Dir> dirs;
+  for (const auto& [name, m] : record.members) {
+    if (!has_all(state, m, record.cluster_id)) continue;
+    const auto away = state.ghost.taken.find(name);
+    const bool back = away == state.ghost.taken.end() || away->second.data.member != m.id;
+    const Volume volume = back ? state.world.volume_of(name) : away->second;
+    const Process* p = state.world.process_of(name);
+    const auto place = state.world.places.find(name);
+    const bool removed = place != state.world.places.end() && place->second.verdict &&
+                         place->second.verdict->klass == guard::Class::kRemoved;
+    if (p == nullptr && removed) continue;
+    if (volume.marker && volume.marker->condemned != guard::Class::kNone) continue;
+    Dir dir = volume.data;
+    if (p != nullptr && p->id() == dir.member && p->phase == Process::Phase::kRunning)
+      dir.commit = p->applied;
+    dirs.push_back(std::move(dir));
+  }
+  return sim::may_elect(dirs);
+}
+
 Violation judge_decision(const Before& before, const plan::Recovery& decided, const Cluster& after,
                          Counts& counts) {
   count(counts, Rule::kS5);
@@ -172,7 +196,9 @@ Violation judge_decision(const Before& before, const plan::Recovery& decided, co
     voters += 1;
     whole += has_all(after, m, before.record.cluster_id) ? 1U : 0U;
   }
-  if (voters == 0 || whole < majority(voters)) return {};
+  // etcd elects by the membership that a disk tells: it may be one from before a removal, which has
+  // no quorum any more.
+  if (voters == 0 || whole < majority(voters) || !may_elect(after, before.record)) return {};
   return broken(Rule::kS5, fmt::format("a recovery begins, and {} of {} voters have their data",
                                        whole, voters));
 }

@@ -1,5 +1,7 @@
 #include "sim/world/etcd_offline.h"
 
+#include <algorithm>
+
 #include "etcd/identity.h"
 #include "sim/world/etcd_raft.h"
 
@@ -21,6 +23,23 @@ std::optional<Snapshot> export_of(const Dir& dir, bool whole_log) {
   const Log& end = whole_log ? dir.tip : dir.commit;
   if (!end) return std::nullopt;
   return Snapshot{end->state, end->term, end->index, 0, dir.wrong_bytes, true};
+}
+
+bool may_elect(const std::vector<Dir>& dirs) {
+  const auto knows = [](const Dir& dir) -> const Membership* {
+    const auto& known = state_of(dir.commit).membership;
+    return !known || known->was_removed(dir.member) ? nullptr : known.get();
+  };
+  return std::ranges::any_of(dirs, [&](const Dir& candidate) {
+    const Membership* known = knows(candidate);
+    if (known == nullptr) return false;
+    const auto votes = std::ranges::count_if(dirs, [&](const Dir& dir) {
+      const etcd::Member* m = known->find(dir.member);
+      const Membership* its = knows(dir);
+      return m != nullptr && !m->learner && its != nullptr && !its->was_removed(candidate.member);
+    });
+    return static_cast<std::size_t>(votes) >= known->voters() / 2 + 1;
+  });
 }
 
 Dir restore(const Snapshot& snapshot, const std::string& name,

@@ -18,6 +18,11 @@ Snapshot snapshot_of(const Process& process);
 // commit position was moved to the end of the log before. None: etcd would not start on it.
 std::optional<Snapshot> export_of(const Dir& dir, bool whole_log);
 
+// Whether one of these directories, started again, may find a quorum among them: etcd elects by the
+// membership of the log as far as the candidate's own disk tells it committed; who finds there that
+// it was removed ends at once, and nobody hears whom it knows to be removed.
+bool may_elect(const std::vector<Dir>& dirs);
+
 // etcdutl snapshot restore for the member `name` of `initial`; blank if the snapshot is not sound.
 // The revision is raised by `bump`, and everything up to there counts as compacted.
 Dir restore(const Snapshot& snapshot, const std::string& name,

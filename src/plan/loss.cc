@@ -49,6 +49,25 @@ bool is_removed(const Seat& seat) {
   return seat.status == nullptr && seat.ended_by(End::kRemoved);
 }
 
+// Out of the membership for good: etcd said so, or the list did, and what has stopped stays
+// stopped.
+bool is_out(const Record& record, const Seat& seat) {
+  if (seat.record->permit != Permit::kData || seat.record->incarnation != record.incarnation)
+    return false;
+  return is_removed(seat) ||
+         (seat.record->phase == Phase::kRetired && seat.process_is(Process::kStopped));
+}
+
+// It was restarted since a quorum served, had the time to find a leader, and found none. One that
+// was not knows of every removal that it ever applied.
+bool finds_nobody(const View& view, const Record& record, const Seat& seat) {
+  if (!seat.process_is(Process::kRunning)) return false;
+  if (seat.status != nullptr && seat.status->leader) return false;
+  base::Instant since = seat.record->started_at;
+  if (seat.facts->ended) since = std::max(since, seat.facts->ended->at);
+  return since > record.last_quorum_read && view.now - since >= kSettles;
+}
+
 // Whose data counts before whose: one that votes; one that voted, or was in sync and about to; a
 // learner, whose copy may be incomplete; one that was removed.
 int rank_of(const Seat& seat) {
@@ -126,11 +145,19 @@ struct Votes {
   std::size_t whole = 0;                    // of `certain`, with data
   std::size_t gone = 0;                     // of `maybe`, without data
   std::size_t settling = 0;                 // of `maybe`, with data, and about to tell
+  std::size_t out = 0;                      // removed; the disks of the others may not tell so
 
   // Whatever the membership is, a quorum of it has data.
   [[nodiscard]] bool may_return() const {
     const std::size_t least = certain.size() + gone + strangers;
     return whole >= quorum_of(least) || whole + settling >= quorum_of(least + settling);
+  }
+  // etcd writes lazily down how far its log is committed, and elects by what is written. If all
+  // that are left were killed before another entry followed a removal, they are too few for a
+  // quorum with those that are out. The longest of their logs still holds all that was
+  // acknowledged.
+  [[nodiscard]] bool may_be_unaware() const {
+    return out > 0 && maybe.empty() && strangers == 0 && whole < quorum_of(certain.size() + out);
   }
   // In the most favourable membership, with `a` of the maybe that live and none that is lost.
   [[nodiscard]] bool may_be_quorum() const {
@@ -149,7 +176,9 @@ Votes count_votes(const View& view, const Record& record) {
   Votes v;
   v.strangers = record.strangers.size();
   for (const Seat& seat : view.seats) {
-    if (seat.record == nullptr || !in_membership(seat) || is_removed(seat)) continue;
+    if (seat.record == nullptr) continue;
+    v.out += is_out(record, seat) ? 1U : 0U;
+    if (!in_membership(seat) || is_removed(seat)) continue;
     const bool data = has_data(record, seat);
     if (seat.record->phase == Phase::kVoter) {
       v.certain.push_back(&seat);
@@ -179,7 +208,7 @@ std::vector<std::string> doubts_of(const View& view, const Record& record, const
   std::vector<std::string> out;
   if (!loss.unknown.empty())
     out.push_back(fmt::format("that {} can never come back is not proven", names_of(loss.unknown)));
-  else if (votes.may_be_quorum() && votes.strangers == 0)
+  else if (votes.may_be_quorum() && votes.strangers == 0 && !loss.unaware)
     out.push_back(fmt::format("whether {} votes is not known, and so whether there is a quorum",
                               names_of(votes.maybe)));
   for (const std::string& stranger : record.strangers)
@@ -248,7 +277,12 @@ Loss assess_loss(const View& view, const Record& record) {
     }
   }
   const Votes votes = count_votes(view, record);
-  if (votes.may_return()) {
+  // Decided on, it stands although they were stopped for it.
+  loss.unaware = votes.may_return() && votes.may_be_unaware() &&
+                 (record.recovery || std::ranges::all_of(votes.certain, [&](const Seat* seat) {
+                    return !has_data(record, *seat) || finds_nobody(view, record, *seat);
+                  }));
+  if (votes.may_return() && !loss.unaware) {
     loss.kind = Loss::Kind::kMayReturn;
     return loss;
   }
@@ -270,6 +304,8 @@ std::string facts_in_words(const Record& record, const Loss& loss) {
     if (!out.empty()) out += "; ";
     out += fmt::format("{}: {}", seat->record->name, word_of(record, *seat));
   }
+  if (loss.unaware)
+    out += "; restarted, what is left finds no quorum: on its disks the removed may still vote";
   return out;
 }
 

@@ -29,6 +29,8 @@ struct Loss {
   };
   Kind kind = Kind::kUnproven;
   std::vector<const Seat*> with_data, lost, unknown;
+  // Enough have their data and run, but wait for the votes of members that were removed.
+  bool unaware = false;
   const Seat* best = nullptr;       // of with_data; a voter, if one has data
   std::vector<std::string> doubts;  // for people: what is not proven, and what to check
 };

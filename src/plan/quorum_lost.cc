@@ -43,10 +43,11 @@ Answer recover_from(Context& c, const Loss& loss) {
   if (policy == api::OnQuorumLoss::kNever) {
     take_back_question(c);
     return Answer::wait(Reason::kRecoveryForbidden,
-                        fmt::format("fewer than a quorum of voters still have data ({}), and "
-                                    "recovery.onQuorumLoss is Never. Bring their data back, or "
-                                    "change the policy",
-                                    facts),
+                        fmt::format("{} ({}), and recovery.onQuorumLoss is Never. {}hange the "
+                                    "policy",
+                                    loss.unaware ? "the voters that are left find no quorum"
+                                                 : "fewer than a quorum of voters still have data",
+                                    facts, loss.unaware ? "C" : "Bring their data back, or c"),
                         kQuestionLook);
   }
   const bool automatic = proven && policy == api::OnQuorumLoss::kAutomatic;
@@ -55,8 +56,9 @@ Answer recover_from(Context& c, const Loss& loss) {
     const std::string text = fmt::format(
         "{} ({}){}. Approval recovers the cluster from {} under a new incarnation; what only the "
         "others hold is given up",
-        proven ? "fewer than a quorum of voters still have data"
-               : "fewer than a quorum of voters are seen to have data",
+        loss.unaware ? "the voters that are left find no quorum"
+        : proven     ? "fewer than a quorum of voters still have data"
+                     : "fewer than a quorum of voters are seen to have data",
         facts, proven ? "" : "; " + base::join(loss.doubts, "; "), survivor);
     const std::string step =
         step_of(proven ? "approve survivor" : "approve survivor without proof", hidden);
