@@ -157,13 +157,37 @@ bool KubeControllers::budgets() {
   return any;
 }
 
+// Of the claims that a pod names, the first that is not there; empty: all are.
+std::string KubeControllers::missing_claim(const json::Value& pod) const {
+  const auto* volumes = pod.at("spec.volumes");
+  if (volumes == nullptr || !volumes->is_array()) return {};
+  for (const auto& volume : *volumes->if_array()) {
+    const auto claim = text_at(volume, "persistentVolumeClaim.claimName");
+    if (!claim.empty() && server_.find(kube::kClaims, {name_of(pod).ns, claim}) == nullptr)
+      return claim;
+  }
+  return {};
+}
+
 bool KubeControllers::schedule(const std::string& node) {
   bool any = false;
-  for (const auto& pod : all(kube::kPods, ""))
-    if (text_at(pod, "spec.nodeName").empty() && !is_going(pod))
-      any = done(merge_patch(kube::kPods, name_of(pod),
-                             json::Object{{"spec", json::Object{{"nodeName", node}}}})) ||
-            any;
+  for (const auto& pod : all(kube::kPods, "")) {
+    if (!text_at(pod, "spec.nodeName").empty() || is_going(pod)) continue;
+    if (const auto claim = missing_claim(pod); !claim.empty()) {
+      const json::Value condition =
+          json::Object{{"type", "PodScheduled"},
+                       {"status", "False"},
+                       {"reason", "Unschedulable"},
+                       {"message", fmt::format("persistentvolumeclaim \"{}\" not found", claim)}};
+      const json::Value status = json::Object{
+          {"status", json::Object{{"phase", "Pending"}, {"conditions", json::Array{condition}}}}};
+      any = done(of_part(merge_patch(kube::kPods, name_of(pod), status), "status")) || any;
+      continue;
+    }
+    any = done(merge_patch(kube::kPods, name_of(pod),
+                           json::Object{{"spec", json::Object{{"nodeName", node}}}})) ||
+          any;
+  }
   return any;
 }
 

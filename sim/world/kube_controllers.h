@@ -20,7 +20,7 @@ class KubeControllers {
   // from the highest down; makes failed ones anew; writes the status. False: nothing to do.
   bool stateful_sets();
   bool budgets();
-  // Pods without a node get this one.
+  // Pods without a node get this one, unless a claim that they name is not there.
   bool schedule(const std::string& node);
 
   // The node's words. `phase`: "Running", "Failed"…
@@ -32,6 +32,7 @@ class KubeControllers {
   [[nodiscard]] std::vector<json::Value> all(const kube::Resource& resource, const std::string& ns);
   bool done(const kube::Request& request);  // true: it was carried out
   bool one_set(const json::Value& set);
+  [[nodiscard]] std::string missing_claim(const json::Value& pod) const;
 
   KubeServer& server_;
 };

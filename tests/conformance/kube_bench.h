@@ -11,7 +11,53 @@
 
 namespace conformance {
 
-class KubeBench final : private k8s::Machine {
+// What the drivers ask of the machine, answered by the simulated world.
+class WorldMachine final : public k8s::Machine {
+ public:
+  explicit WorldMachine(KubeNode& of) : node(of) {}
+  void pause(base::Duration d, const std::stop_token& /*stop*/) override { node.let_pass(d); }
+  void together(std::span<const std::function<void()>> calls) override {
+    node.world.begin_parallel();
+    for (const auto& call : calls) {
+      call();
+      node.world.next_parallel();
+    }
+    node.world.end_parallel();
+  }
+  std::optional<api::Version> cluster_version(const std::string& metrics_url,
+                                              base::Duration /*deadline*/,
+                                              const std::stop_token& /*stop*/) override {
+    const auto place = live::host_port(metrics_url);
+    const auto member = node.member_at(place.substr(0, place.rfind(':')));
+    const auto* etcd = member.empty() ? nullptr : node.world.process_of(member);
+    if (etcd == nullptr || !etcd->is_up() || etcd->state().cluster_minor == 0) return std::nullopt;
+    return api::Version{3, etcd->state().cluster_minor, 0, ""};
+  }
+  // By address; the world knows members by the names that they advertise.
+  std::unique_ptr<etcd::EtcdApi> dial(const std::string& url, const etcd::Tls& tls) {
+    sim::Client client;
+    client.machine = 0;
+    client.tls.on = !tls.ca.empty();
+    client.tls.leaf = node.world.operator_leaf;
+    client.tls.trusted = {1};
+    const auto scheme = url.substr(0, url.find("://") + 3);
+    return sim::connect(node.world,
+                        tls.server_name.empty() ? url : scheme + tls.server_name + ":2379", client);
+  }
+
+  std::unique_ptr<k8s::Platform> platform(base::Random& random, base::Logger& log) {
+    k8s::PlatformOptions options;
+    options.objects.operator_image = "etcd-operator:1";
+    return k8s::Platform::make(
+        options, {node.client, node.clock, random, log, *this,
+                  [this](const std::string& url, const etcd::Tls& tls) { return dial(url, tls); }});
+  }
+
+ private:
+  KubeNode& node;
+};
+
+class KubeBench final {
  public:
   explicit KubeBench(int size = 1) {
     cluster_ = node.must(kube::create(
@@ -36,11 +82,7 @@ class KubeBench final : private k8s::Machine {
   plan::Intent& intent() { return intent_; }
   void reopen() {
     driver_.reset();
-    k8s::PlatformOptions options;
-    options.objects.operator_image = "etcd-operator:1";
-    platform_ = k8s::Platform::make(
-        options, {node.client, node.clock, random_, *log_, *this,
-                  [this](const std::string& url, const etcd::Tls& tls) { return dial(url, tls); }});
+    platform_ = machine_.platform(random_, *log_);
     driver_ = platform_->driver(intent_.cluster.key);
   }
   void tear_record() {
@@ -73,36 +115,7 @@ class KubeBench final : private k8s::Machine {
   KubeNode node;
 
  private:
-  void pause(base::Duration d, const std::stop_token& /*stop*/) override { node.let_pass(d); }
-  void together(std::span<const std::function<void()>> calls) override {
-    node.world.begin_parallel();
-    for (const auto& call : calls) {
-      call();
-      node.world.next_parallel();
-    }
-    node.world.end_parallel();
-  }
-  std::optional<api::Version> cluster_version(const std::string& metrics_url,
-                                              base::Duration /*deadline*/,
-                                              const std::stop_token& /*stop*/) override {
-    const auto place = live::host_port(metrics_url);
-    const auto member = node.member_at(place.substr(0, place.rfind(':')));
-    const auto* etcd = member.empty() ? nullptr : node.world.process_of(member);
-    if (etcd == nullptr || !etcd->is_up() || etcd->state().cluster_minor == 0) return std::nullopt;
-    return api::Version{3, etcd->state().cluster_minor, 0, ""};
-  }
-  // By address; the world knows members by the names that they advertise.
-  std::unique_ptr<etcd::EtcdApi> dial(const std::string& url, const etcd::Tls& tls) {
-    sim::Client client;
-    client.machine = 0;
-    client.tls.on = !tls.ca.empty();
-    client.tls.leaf = node.world.operator_leaf;
-    client.tls.trusted = {1};
-    const auto scheme = url.substr(0, url.find("://") + 3);
-    return sim::connect(node.world,
-                        tls.server_name.empty() ? url : scheme + tls.server_name + ":2379", client);
-  }
-
+  WorldMachine machine_{node};
   json::Value cluster_;
   plan::Intent intent_;
   sim::WorldRandom random_{node.world};

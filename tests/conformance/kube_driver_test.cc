@@ -42,6 +42,13 @@ class KubeDriverTest : public testing::Test {
     return bench.node.server.find(resource, {"default", name});
   }
 
+  // How many events give this reason.
+  size_t told(std::string_view reason) {
+    const auto events = bench.node.all(kube::kEvents);
+    return static_cast<size_t>(std::ranges::count_if(
+        events, [&](const auto& event) { return text_at(event, "reason") == reason; }));
+  }
+
   // Founding members as the planner records them.
   void found() {
     const auto seen = look();
@@ -359,6 +366,60 @@ TEST_F(ThreeMembersTest, DriftIsReverted) {
   bench.refresh();
   tend();
   EXPECT_EQ(json::get_int(*find(kube::kBudgets, "c"), "spec.minAvailable"), 2);
+}
+
+TEST_F(ThreeMembersTest, ASetThatSomebodyChangedIsMadeAgainAndToldOf) {
+  run();
+  tend();
+  const auto image = [&](const char* text) {
+    bench.node.must(kube::merge_patch(
+        kube::kStatefulSets, {"default", "c-1"},
+        json::Object{
+            {"spec",
+             json::Object{{"template",
+                           json::Object{{"spec", json::Object{{"priorityClassName", text}}}}}}}}));
+    bench.node.must(kube::merge_patch(kube::kStatefulSets, {"default", "c-1"},
+                                      json::Object{{"spec", json::Object{{"serviceName", text}}}}));
+    bench.refresh();
+  };
+  image("theirs");
+  tend();
+  const auto* set = find(kube::kStatefulSets, "c-1");
+  EXPECT_EQ(text_at(*set, "spec.serviceName"), "c");
+  EXPECT_EQ(text_at(*set, "spec.template.spec.priorityClassName"), "theirs")
+      << "fields that we do not set are left alone";
+  EXPECT_EQ(told("DriftReverted"), 1U);
+  tend();
+  EXPECT_EQ(told("DriftReverted"), 1U);
+  // A member that is stopped has not drifted.
+  ASSERT_EQ(apply(plan::StopMember{"c-2"}).text, "");
+  tend();
+  EXPECT_EQ(json::get_int(*find(kube::kStatefulSets, "c-2"), "spec.replicas"), 0);
+  EXPECT_EQ(told("DriftReverted"), 1U);
+}
+
+TEST_F(ThreeMembersTest, ATornRecordIsPutTogetherFromWhatAllMembersAgreeOn) {
+  run();
+  ASSERT_EQ(apply(plan::OpenToClients{}).text, "");
+  bench.tear_record();
+  bench.reopen();
+  const auto loaded = bench.driver().load_record();
+  ASSERT_TRUE(loaded);
+  ASSERT_EQ(loaded->state, plan::RecordState::kOk) << loaded->problem;
+  const auto& again = loaded->record;
+  EXPECT_EQ(again.incarnation, record.incarnation);
+  EXPECT_EQ(again.cluster_id, record.cluster_id);
+  EXPECT_TRUE(again.open_to_clients);
+  ASSERT_EQ(again.members.size(), 3U);
+  for (const auto& [name, m] : record.members) {
+    EXPECT_EQ(again.members.at(name).id, m.id);
+    EXPECT_EQ(again.members.at(name).volume, m.volume);
+    EXPECT_TRUE(again.members.at(name).addresses == m.addresses)
+        << again.members.at(name).addresses.metrics_url;
+  }
+  // A member whose set is gone may hold anything.
+  bench.node.must(kube::remove(kube::kStatefulSets, {"default", "c-1"}));
+  EXPECT_EQ(bench.driver().load_record()->state, plan::RecordState::kTorn);
 }
 
 TEST_F(ThreeMembersTest, AMemberThatIsRemovedSaysSoOnItsVolumeFirst) {

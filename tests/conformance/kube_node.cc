@@ -111,14 +111,6 @@ bool KubeNode::run_pod(const json::Value& pod) {
   if (!ticket) return false;
   auto& place = world.place(member);
   place.ticket = sim::file(*ticket);  // a file that follows the annotation
-  if (!mine && server.find(kube::kClaims, {name.ns, "data-" + member}) == nullptr)
-    return say(name, json::Object{{"phase", "Pending"},
-                                  {"conditions", json::Array{json::Object{
-                                                     {"type", "PodScheduled"},
-                                                     {"status", "False"},
-                                                     {"reason", "Unschedulable"},
-                                                     {"message", "persistentvolumeclaim \"data-" +
-                                                                     member + "\" not found"}}}}});
   if (!mine) {
     const auto from = world.now(), until = from + std::chrono::hours(24 * 365);
     world.set_leaves(member, {1, from, until, member},

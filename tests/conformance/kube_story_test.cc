@@ -60,6 +60,13 @@ class KubeStory : public testing::Test {
     bench.intent().cluster.spec.size = size;
     return run_until([&] { return healthy(size); }, limit);
   }
+  // Nothing is left to do, for this reason.
+  bool said(std::string_view reason) {
+    const auto last = reconciler->last();
+    const auto* progress =
+        last ? api::find_condition(last->plan.status, api::ConditionType::kProgressing) : nullptr;
+    return progress != nullptr && last->plan.steps.empty() && progress->reason == reason;
+  }
   std::string words() {
     const auto last = reconciler->last();
     if (!last) return "no pass";
@@ -147,6 +154,17 @@ TEST_F(KubeStory, APodThatIsDeletedComesBack) {
   expect_everywhere("a");
 }
 
+TEST_F(KubeStory, AVolumeThatIsLostIsReplacedUnderANewNumber) {
+  ASSERT_TRUE(converge(3));
+  ASSERT_TRUE(put("a"));
+  bench.node.must(kube::remove(kube::kClaims, {"default", "data-c-1"}));
+  bench.node.must(kube::remove(kube::kPods, {"default", "c-1-0"}));
+  ASSERT_TRUE(run_until([&] { return healthy(3) && !record().members.contains("c-1"); }, 600s));
+  EXPECT_TRUE(record().members.contains("c-3"));
+  EXPECT_EQ(bench.node.server.find(kube::kStatefulSets, {"default", "c-1"}), nullptr);
+  expect_everywhere("a");
+}
+
 TEST_F(KubeStory, AnOtherVersionGoesOneMemberAtATime) {
   ASSERT_TRUE(converge(3));
   ASSERT_TRUE(put("a"));
@@ -186,6 +204,23 @@ TEST_F(KubeStory, ItSleepsAndWakes) {
   bench.intent().cluster.spec.hibernate = false;
   ASSERT_TRUE(run_until([&] { return healthy(3); }));
   expect_everywhere("a");
+}
+
+TEST_F(KubeStory, DeletedWithoutItsData) {
+  ASSERT_TRUE(converge(3));
+  bench.intent().wish = plan::Wish::kDeleted;
+  ASSERT_TRUE(run_until([&] { return said("DeleteDone"); }));
+  EXPECT_TRUE(bench.node.all(kube::kPods).empty());
+  EXPECT_EQ(bench.node.all(kube::kClaims).size(), 3U) << "the policy keeps them";
+}
+
+TEST_F(KubeStory, DeletedWithItsDataWhenThePolicySaysSo) {
+  ASSERT_TRUE(converge(3));
+  bench.intent().wish = plan::Wish::kDeleted;
+  bench.intent().cluster.spec.when_deleted = api::ClaimPolicy::kDelete;
+  ASSERT_TRUE(run_until([&] { return said("DeleteDone"); }));
+  EXPECT_TRUE(bench.node.all(kube::kPods).empty());
+  EXPECT_TRUE(bench.node.all(kube::kClaims).empty());
 }
 
 }  // namespace

@@ -97,7 +97,9 @@ KubeDriver::Done KubeDriver::act(const plan::ExportSurvivor& /*a*/, const Call& 
 
 base::Status KubeDriver::put_away(const std::string& member, bool delete_data, const Call& call) {
   TRY(const auto pod, objects_.read(kube::kPods, api::pod_of_member(member), call.stop));
-  if (pod) return base::fail(base::Code::kFailedPrecondition, member + " still runs");
+  // One that has no node has never begun, and goes with its set.
+  if (pod && !text_at(*pod, "spec.nodeName").empty())
+    return base::fail(base::Code::kFailedPrecondition, member + " still runs");
   // The claim first: a set that is gone says that all is done.
   const auto claim = api::claim_of_member(member);
   TRY_OK(mark_claim(member, render::VolumeState::kRemoved, call.stop));

@@ -37,11 +37,26 @@ kube::EventWriter::Options event_options(const PlatformOptions& options) {
   return out;
 }
 
+}  // namespace
+
 const kube::Resource& resource_of(api::Group group) {
   return group == api::Group::kCoreOs ? kube::kCoreosClusters : kube::kEtcdClusters;
 }
 
-}  // namespace
+json::Value status_json(const api::ClusterStatus& status, const api::Cluster& cluster) {
+  return cluster.group == api::Group::kCoreOs ? api::to_coreos_json(status, cluster)
+                                              : api::to_json(status);
+}
+
+// Whole: a merge would keep what is no longer said.
+kube::Request status_request(const api::Cluster& cluster, json::Value status) {
+  json::Object replace{{"op", "add"}, {"path", "/status"}};
+  replace["value"] = std::move(status);
+  return kube::of_part(
+      kube::json_patch(resource_of(cluster.group), {cluster.key.ns, cluster.key.name},
+                       {std::move(replace)}, {.uid = cluster.uid}),
+      "status");
+}
 
 engine::ApplyResult result_of(const base::Status& status) {
   if (status) return done();
@@ -108,10 +123,18 @@ base::Result<engine::Loaded> KubeDriver::load_record() {
   if (record && record->key != key_)
     record = base::fail(base::Code::kDataLoss, "the record is of cluster " + record->key.text());
   if (!record) {
-    loaded.state = plan::RecordState::kTorn;
-    loaded.problem =
-        fmt::format("ConfigMap {}/{}: {}", key_.ns, names_.record(), record.error().message);
-    return loaded;
+    // Only what the objects of every member agree on is put together again; nothing is guessed.
+    auto rebuilt = rebuild_record();
+    if (!rebuilt) {
+      loaded.state = plan::RecordState::kTorn;
+      loaded.problem =
+          fmt::format("ConfigMap {}/{}: {}; it was not rebuilt: {}", key_.ns, names_.record(),
+                      record.error().message, rebuilt.error().message);
+      return loaded;
+    }
+    shared_.parts.log.warning("record_rebuilt",
+                              {{"cluster", key_.text()}, {"why", record.error().message}});
+    record = std::move(rebuilt);
   }
   loaded.state = plan::RecordState::kOk;
   loaded.record = *std::move(record);
@@ -183,43 +206,33 @@ engine::ApplyResult KubeDriver::apply(const plan::Step& step, const engine::Job&
 
 base::Status KubeDriver::publish(const api::ClusterStatus& status,
                                  std::span<const plan::Event> events) {
-  for (const auto& event : events) tell(event);
+  for (const auto& event : events) tell(event.warning, plan::name_of(event.reason), event.message);
   for (const auto& request : events_.flush(shared_.parts.clock.now()))
     if (const auto sent = shared_.parts.client.call(request, shared_.options.call, stop_); !sent)
       events_.failed(request, sent.error());
   if (!cluster_ || cluster_->uid.empty()) return {};
   api::ClusterStatus full = status;
   full.selector = render::pod_selector(*cluster_);
-  const auto print = [&](const api::ClusterStatus& of) {
-    return cluster_->group == api::Group::kCoreOs ? api::to_coreos_json(of, *cluster_)
-                                                  : api::to_json(of);
-  };
   auto timeless = full;
   timeless.observed_at.reset();
-  auto text = json::print(print(timeless));
+  auto text = json::print(status_json(timeless, *cluster_));
   const auto now = shared_.parts.clock.tick();
   if (text == told_ && now - told_at_ < kTellAgain) return {};
-  // Whole: a merge would keep what is no longer said.
-  const auto request = kube::of_part(
-      kube::json_patch(resource_of(cluster_->group), name(key_.name),
-                       {json::Object{{"op", "add"}, {"path", "/status"}, {"value", print(full)}}},
-                       {.uid = cluster_->uid}),
-      "status");
-  TRY_OK(objects_.send(request, stop_));
+  TRY_OK(objects_.send(status_request(*cluster_, status_json(full, *cluster_)), stop_));
   told_ = std::move(text);
   told_at_ = now;
   return {};
 }
 
-void KubeDriver::tell(const plan::Event& event) {
+void KubeDriver::tell(bool warning, std::string_view reason, const std::string& message) {
   if (!cluster_ || cluster_->uid.empty()) return;
   const auto& resource = resource_of(cluster_->group);
   const kube::Happening happening{
       {resource.api_version(), std::string(resource.kind), name(key_.name), cluster_->uid},
-      event.warning,
-      std::string(plan::name_of(event.reason)),
+      warning,
+      std::string(reason),
       "",
-      event.message};
+      message};
   for (const auto& request : events_.add(happening, shared_.parts.clock.now()))
     if (const auto sent = shared_.parts.client.call(request, shared_.options.call, stop_); !sent)
       events_.failed(request, sent.error());

@@ -50,6 +50,9 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
                                               const std::stop_token& stop) override;
   void together(std::span<const std::function<void()>> calls) override;
 
+  // rebuild.cc
+  base::Result<plan::Record> rebuild_record();
+
   // observe.cc
   [[nodiscard]] Sight look_at(const plan::MemberRecord& member, const api::Cluster& cluster) const;
   // Why its set cannot make its pod, in the server's words; empty: it can, or nobody says.
@@ -100,7 +103,9 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   base::Status keep_labels(const plan::MemberRecord& member, bool open, const Call& call);
   base::Status keep_claim(const plan::MemberRecord& member, const Call& call);
   base::Status keep_service(const Value& wanted, const Call& call);
-  void tell(const plan::Event& event);
+  base::Status keep_set(const plan::MemberRecord& member, const Call& call);
+  void tell(bool warning, std::string_view reason, const std::string& message);
+  void tell_drift(const Value& wanted);
 
   [[nodiscard]] Certificates::Scope scope(const Call& call) const {
     return {call.job.intent.cluster, call.job.record, call.stop};
@@ -137,6 +142,11 @@ inline engine::ApplyResult refused(std::string text) {
   return {plan::Outcome::kRefused, std::move(text)};
 }
 engine::ApplyResult result_of(const base::Status& status);
+const kube::Resource& resource_of(api::Group group);
+// In the shape of the object's group.
+json::Value status_json(const api::ClusterStatus& status, const api::Cluster& cluster);
+// Puts it in the place of the whole status.
+kube::Request status_request(const api::Cluster& cluster, json::Value status);
 const plan::MemberRecord* find(const plan::Record& record, const std::string& name);
 // Those that count for the disruption budget.
 bool is_voter(const plan::MemberRecord& member);

@@ -1,5 +1,6 @@
 #include "drivers/kube/platform.h"
 
+#include <algorithm>
 #include <deque>
 #include <thread>
 #include <vector>
@@ -15,11 +16,34 @@ class KubePlatform final : public Platform {
   KubePlatform(PlatformOptions options, const Parts& parts) : shared_{std::move(options), parts} {
     shared_.stores.sees_volumes = shared_.options.sees_volumes;
     for (auto& watched : shared_.stores.watched(shared_.options.one_namespace))
-      watchers_.emplace_back(watched.target, *watched.store, parts.random);
+      watched_.push_back(
+          {kube::Watcher(watched.target, *watched.store, parts.random), watched.declares});
   }
 
   std::unique_ptr<ClusterDriver> driver(const base::ClusterKey& key) override {
     return std::make_unique<KubeDriver>(shared_, key);
+  }
+
+  [[nodiscard]] std::vector<Declared> declared() const override {
+    std::vector<Declared> out;
+    for (auto& object : shared_.stores.own.all())
+      out.push_back({api::Group::kOperatorEtcdIo, std::move(object)});
+    for (auto& object : shared_.stores.coreos.all())
+      out.push_back({api::Group::kCoreOs, std::move(object)});
+    return out;
+  }
+
+  [[nodiscard]] bool is_held_by(const base::ClusterKey& key,
+                                const std::string& uid) const override {
+    const auto sets = shared_.stores.sets.group(key.ns, key.name);
+    return std::ranges::any_of(sets, [&](const auto& set) { return owner_uid(*set) == uid; });
+  }
+
+  base::Status tell(const api::Cluster& about, const api::ClusterStatus& status,
+                    const std::stop_token& stop) override {
+    Objects objects(shared_.parts.client, about.key, shared_.options.call);
+    TRY_OK(objects.send(status_request(about, status_json(status, about)), stop));
+    return {};
   }
 
   [[nodiscard]] bool ready() const override { return shared_.stores.complete(); }
@@ -32,16 +56,24 @@ class KubePlatform final : public Platform {
           if (object != nullptr)
             if (const auto key = cluster_of(change.name, *object)) changed(*key);
     };
+    const auto tell_declared = [&](std::span<const kube::Change> changes) {
+      for (const auto& change : changes)
+        changed(base::ClusterKey{change.name.ns, change.name.name});
+    };
     const kube::Surroundings around{shared_.parts.client, shared_.parts.clock, shared_.parts.log};
     std::vector<std::jthread> threads;
-    for (auto& watcher : watchers_)
-      threads.emplace_back(
-          [&watcher, &around, &tell, &stop] { kube::run_watch(watcher, around, tell, stop); });
+    for (auto& watched : watched_)
+      threads.emplace_back([&] {
+        if (watched.declares)
+          kube::run_watch(watched.watcher, around, tell_declared, stop);
+        else
+          kube::run_watch(watched.watcher, around, tell, stop);
+      });
   }
 
   void look(const std::stop_token& stop) override {
     const auto now = [&] { return shared_.parts.clock.tick(); };
-    for (auto& watcher : watchers_) {
+    for (auto& [watcher, declares] : watched_) {
       const auto next = watcher.next();
       if (next.doing == kube::Watcher::Doing::kList) {
         watcher.listed(shared_.parts.client.call(next.request, shared_.options.call, stop), now());
@@ -57,7 +89,11 @@ class KubePlatform final : public Platform {
 
  private:
   Shared shared_;
-  std::deque<kube::Watcher> watchers_;
+  struct Watched {
+    kube::Watcher watcher;
+    bool declares = false;
+  };
+  std::deque<Watched> watched_;
 };
 
 }  // namespace

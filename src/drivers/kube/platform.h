@@ -16,12 +16,14 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "drivers/live/endpoints.h"
 #include "engine/driver.h"
+#include "json/value.h"
 #include "kube/client.h"
 #include "render/kubernetes.h"
 
@@ -70,6 +72,12 @@ class ClusterDriver : public engine::Driver {
   virtual base::Status tend(const engine::Job& job, const std::stop_token& stop) = 0;
 };
 
+// A cluster as its object declares it.
+struct Declared {
+  api::Group group = api::Group::kOperatorEtcdIo;
+  std::shared_ptr<const json::Value> object;
+};
+
 // Thread-safe.
 class Platform {
  public:
@@ -78,6 +86,14 @@ class Platform {
 
   // One at a time for a cluster; the platform must outlive it.
   [[nodiscard]] virtual std::unique_ptr<ClusterDriver> driver(const base::ClusterKey& key) = 0;
+  // All that are there, of both groups.
+  [[nodiscard]] virtual std::vector<Declared> declared() const = 0;
+  // Members of this name belong to the object of that uid.
+  [[nodiscard]] virtual bool is_held_by(const base::ClusterKey& key,
+                                        const std::string& uid) const = 0;
+  // Writes the status of an object that no driver looks after: by its group, key and uid.
+  virtual base::Status tell(const api::Cluster& about, const api::ClusterStatus& status,
+                            const std::stop_token& stop) = 0;
   // Every store has seen a whole list: before, nothing is known to be absent.
   [[nodiscard]] virtual bool ready() const = 0;
   // Until asked to stop: keeps the stores like the server's objects, a thread for each kind, and

@@ -183,6 +183,13 @@ std::optional<Data> data_by_verdict(const std::optional<plan::Ending>& ended) {
   return std::nullopt;
 }
 
+// No pod of it has ever been with a node.
+bool is_nowhere(const Sight& sight) {
+  if (sight.pod.is_absent()) return true;
+  return sight.pod.known() && text_at(**sight.pod, "status.phase") == "Pending" &&
+         text_at(**sight.pod, "spec.nodeName").empty();
+}
+
 bool is_put_away(const Sight& sight, const plan::MemberRecord& member) {
   return (member.phase == plan::Phase::kRetired || member.phase == plan::Phase::kSurvivor) &&
          sight.set.is_absent() && sight.pod.is_absent();
@@ -250,6 +257,12 @@ plan::MemberFacts judge(const Sight& sight, const plan::MemberRecord& member) {
   facts.process = judged.process;
   facts.ended = judged.ended;
   facts.data = data_of(sight, member, judged);
+  // Its claim is gone, so a pod without a node will not get one: what the scheduler says of it
+  // would hide the loss.
+  if (member.ran && sight.has_claims && sight.claim.is_absent() && is_nowhere(sight)) {
+    facts.process = Process::kStopped;
+    facts.ended = plan::Ending{plan::End::kNoVolume, "its claim is gone", {}, 1};
+  }
   facts.ticket = ticket_of(sight);
   if (judged.process == Process::kRunning) {
     const auto& pod = **sight.pod;

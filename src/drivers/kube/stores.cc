@@ -17,6 +17,9 @@ std::vector<Stores::Watched> Stores::watched(const std::string& ns) {
     }
     out.push_back({std::move(target), &store});
   };
+  for (const auto& [resource, store] :
+       {std::pair(&kube::kEtcdClusters, &own), std::pair(&kube::kCoreosClusters, &coreos)})
+    out.push_back({kube::WatchTarget{.resource = *resource, .ns = ns}, store, true});
   add(kube::kStatefulSets, sets);
   add(kube::kPods, pods);
   add(kube::kClaims, claims);
@@ -30,7 +33,7 @@ std::vector<Stores::Watched> Stores::watched(const std::string& ns) {
 }
 
 bool Stores::complete() const {
-  const std::array all{&sets, &pods, &claims, &services, &budgets};
+  const std::array all{&own, &coreos, &sets, &pods, &claims, &services, &budgets};
   return std::ranges::all_of(all, [](const auto* store) { return store->complete(); }) &&
          (!sees_volumes || (volumes.complete() && nodes.complete()));
 }

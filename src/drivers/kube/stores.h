@@ -16,6 +16,7 @@ namespace k8s {
 
 // Thread-safe, as its parts are.
 struct Stores {
+  kube::Store own{""}, coreos{""};  // the cluster objects of both groups
   kube::Store sets{std::string(render::kClusterLabel)};
   kube::Store pods{std::string(render::kClusterLabel)};
   kube::Store claims{std::string(render::kClusterLabel)};
@@ -30,6 +31,7 @@ struct Stores {
   struct Watched {
     kube::WatchTarget target;
     kube::Store* store = nullptr;
+    bool declares = false;  // its objects are clusters
   };
   // An empty namespace: all.
   std::vector<Watched> watched(const std::string& ns);

@@ -73,6 +73,37 @@ base::Status KubeDriver::keep_claim(const plan::MemberRecord& member, const Call
   return {};
 }
 
+void KubeDriver::tell_drift(const Value& wanted) {
+  const auto kind = text_at(wanted, "kind"), object = text_at(wanted, "metadata.name");
+  shared_.parts.log.info("drift_reverted",
+                         {{"cluster", key_.text()}, {"object", kind}, {"name", object}});
+  tell(true, "DriftReverted",
+       fmt::format("{} {} was changed by somebody else and is as it was again", kind, object));
+}
+
+// What somebody changed in a set is taken back; what the record changes is done by steps. How many
+// pods there shall be is the planner's.
+base::Status KubeDriver::keep_set(const plan::MemberRecord& member, const Call& call) {
+  const auto present = shared_.stores.sets.find(name(member.name));
+  if (!present || is_going(*present)) return {};
+  auto of = rendered(member, call.job.record);
+  of.ticket = template_annotation(*present, render::kTicketAnnotation);
+  for (const bool running : {true, false}) {
+    of.running = running;
+    const auto wanted =
+        render::member_workload(call.job.intent.cluster, of, shared_.options.objects);
+    if (!is_drifted(*present, stamped(wanted))) continue;
+    of.running = json::get_int(*present, "spec.replicas").value_or(1) > 0;
+    const auto again =
+        render::member_workload(call.job.intent.cluster, of, shared_.options.objects);
+    if (is_as(*present, again)) return {};
+    TRY_OK(objects_.ensure(kube::kStatefulSets, again, call.stop));
+    tell_drift(again);
+    return {};
+  }
+  return {};
+}
+
 base::Status KubeDriver::tend(const engine::Job& job, const std::stop_token& stop) {
   stop_ = stop;
   remember(job);
@@ -89,10 +120,7 @@ base::Status KubeDriver::tend(const engine::Job& job, const std::stop_token& sto
     if (present && is_as(*present, as)) return {};
     const bool drifted = present && is_drifted(*present, as);
     TRY_OK(objects_.ensure(resource, wanted, stop));
-    if (drifted)
-      shared_.parts.log.info("drift_reverted", {{"cluster", key_.text()},
-                                                {"object", text_at(wanted, "kind")},
-                                                {"name", text_at(wanted, "metadata.name")}});
+    if (drifted) tell_drift(wanted);
     return {};
   };
   TRY_OK(keep(stores.services, kube::kServices, render::headless_service(cluster)));
@@ -105,6 +133,7 @@ base::Status KubeDriver::tend(const engine::Job& job, const std::stop_token& sto
     TRY_OK(keep_budget(call, count_voters(job.record)));
   for (const auto& [member_name, member] : job.record.members) {
     if (member.phase == plan::Phase::kRetired || member.phase == plan::Phase::kSurvivor) continue;
+    TRY_OK(keep_set(member, call));
     TRY_OK(keep_labels(member, job.record.open_to_clients, call));
     TRY_OK(keep_claim(member, call));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "drivers/live/endpoints.h"
 #include "plan/template.h"
 
 namespace live {
@@ -17,6 +18,24 @@ std::string flag(const guard::Ticket& ticket, const std::string& name) {
   for (const auto& arg : ticket.args)
     if (arg.starts_with(head)) return arg.substr(head.size());
   return "";
+}
+
+// Where others reach what listens: of two addresses of one place either.
+std::string reached_at(const guard::Ticket& ticket, const std::string& advertised,
+                       const std::string& listens) {
+  const std::string out = flag(ticket, advertised);
+  const std::string urls = out.empty() ? flag(ticket, listens) : out;
+  return urls.substr(0, urls.find(','));
+}
+
+// Its page has no address of its own to tell where it listens on all of them.
+std::string metrics_at(const guard::Ticket& ticket, const std::string& peer_url) {
+  constexpr std::string_view kAll = "://0.0.0.0:";
+  std::string out = flag(ticket, "listen-metrics-urls");
+  const auto at = out.find(kAll);
+  if (at == std::string::npos) return out;
+  const std::string place = host_port(peer_url);
+  return out.replace(at + 3, kAll.size() - 4, place.substr(0, place.rfind(':')));
 }
 
 base::Result<plan::MemberRecord> rebuild_member(const base::Result<Kept>& kept,
@@ -43,9 +62,9 @@ base::Result<plan::MemberRecord> rebuild_member(const base::Result<Kept>& kept,
   plan::MemberRecord m;
   m.name = name;
   m.ordinal = static_cast<int>(*ordinal);
-  const std::string clients = flag(ticket, "listen-client-urls");  // two of one address: either
-  m.addresses = {flag(ticket, "listen-peer-urls"), clients.substr(0, clients.find(',')),
-                 flag(ticket, "listen-metrics-urls")};
+  m.addresses.peer_url = reached_at(ticket, "initial-advertise-peer-urls", "listen-peer-urls");
+  m.addresses.client_url = reached_at(ticket, "advertise-client-urls", "listen-client-urls");
+  m.addresses.metrics_url = metrics_at(ticket, m.addresses.peer_url);
   if (m.addresses.peer_url.empty() || m.addresses.client_url.empty() ||
       m.addresses.metrics_url.empty())
     return cannot("its ticket lacks its addresses");
