@@ -32,18 +32,36 @@ void add_output(CLI::App& app, Output& output) {
       ->type_name("FORMAT");
 }
 
+void add_kubernetes(CLI::App& app, RunFlags& f) {
+  app.add_option(
+         "--operator-image", f.operator_image,
+         "kubernetes: image of this operator, which brings etcd-guard to members (required)")
+      ->type_name("IMAGE");
+  app.add_option("--kubeconfig", f.kubeconfig,
+                 "kubernetes: file that says where the API server is (default: $KUBECONFIG, then "
+                 "the pod's own account, then ~/.kube/config)")
+      ->type_name("FILE");
+  app.add_option("--context", f.context, "kubernetes: context of the kubeconfig")
+      ->type_name("NAME");
+  app.add_option("--watch-namespace", f.watch_namespace,
+                 "kubernetes: look after clusters of this namespace only (default: all)")
+      ->type_name("NAME");
+  app.add_option("--cluster-domain", f.cluster_domain, "kubernetes: domain of its DNS")
+      ->capture_default_str()
+      ->type_name("DOMAIN");
+}
+
 void add_run(CLI::App& root, RunFlags& f) {
   auto& app = *root.add_subcommand("run", "run the operator in the foreground");
-  app.add_option("--platform", f.platform, "where the clusters live: host")
+  app.add_option("--platform", f.platform, "where the clusters live: host or kubernetes")
       ->required()
       ->check(CLI::IsMember({"host", "kubernetes"}))
       ->type_name("NAME");
-  app.add_option("--manifests", f.manifests, "folder of *.yaml, *.yml and *.json manifests")
-      ->required()
+  app.add_option("--manifests", f.manifests,
+                 "host: folder of *.yaml, *.yml and *.json manifests (required)")
       ->type_name("DIR");
   app.add_option("--state", f.state,
-                 "folder of records, data, certificates and logs; made if absent")
-      ->required()
+                 "host: folder of records, data, certificates and logs; made if absent (required)")
       ->type_name("DIR");
   app.add_option("--http-addr", f.http_addr,
                  "where /healthz, /readyz, /metrics and /debug are served; port 0 takes a free one")
@@ -78,6 +96,7 @@ void add_run(CLI::App& root, RunFlags& f) {
       "--live,!--no-live", [&f](std::int64_t times) { f.live = times > 0; },
       "show a live table and write the log to STATE/operator.log (default: on a terminal)");
   app.add_option("--fault-point", f.fault_points, "")->group("");
+  add_kubernetes(app, f);
 }
 
 ClusterFlags& add_verb(CLI::App& root, Flags& flags, const std::string& verb,

@@ -31,6 +31,11 @@ struct RunFlags {
   std::string log_format = "text";
   std::string log_level = "info";
   std::optional<bool> live;               // no value: live on a terminal
+  // Kubernetes only.
+  std::string kubeconfig, context;
+  std::string operator_image;
+  std::string watch_namespace;  // empty: all
+  std::string cluster_domain = "cluster.local";
   std::vector<std::string> fault_points;  // each "NAME" or "NAME:COUNT"; for tests
 };
 

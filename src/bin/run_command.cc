@@ -2,15 +2,13 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "base/text.h"
 #include "bin/commands.h"
+#include "bin/run_parts.h"
 #include "manager/manager.h"
 #include "manager/table.h"
 #include "posix/clock.h"
@@ -25,32 +23,6 @@ namespace bin {
 namespace {
 
 constexpr base::Duration kEndLimit{1'700};  // members go on whatever we do: SIGTERM ends us in 2 s
-constexpr int kFaultExit = 85;              // so that a test knows that the death was injected
-
-// Each point "NAME" or "NAME:COUNT": the process dies at the COUNT-th time that it reaches one.
-class DieAtPoints final : public engine::FaultInjector {
- public:
-  explicit DieAtPoints(const std::vector<std::string>& texts) {
-    for (const auto& text : texts) {
-      const auto colon = text.rfind(':');
-      const auto count =
-          colon == std::string::npos ? std::nullopt : base::parse_int(text.substr(colon + 1));
-      left_[text.substr(0, colon)] = count.value_or(1);
-    }
-  }
-  void at(std::string_view point) override {
-    const std::lock_guard lock(mutex_);
-    const auto found = left_.find(std::string(point));
-    if (found == left_.end() || --found->second != 0) return;
-    fmt::print(stderr, "fault-point-hit {}\n", point);
-    std::fflush(stderr);
-    std::_Exit(kFaultExit);
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<std::string, std::int64_t> left_;
-};
 
 base::Result<posix::PortRange> parse_ports(const std::string& text) {
   const auto parts = base::split(text, '-');
@@ -74,9 +46,9 @@ base::Result<std::string> guard_program() {
 }
 
 base::Result<manager::ManagerOptions> options_of(const RunFlags& flags) {
-  if (flags.platform != "host")
-    return base::fail(base::Code::kUnimplemented,
-                      "--platform kubernetes is not in this version yet; host is");
+  if (flags.manifests.empty() || flags.state.empty())
+    return base::fail(base::Code::kInvalidArgument,
+                      "--platform host needs --manifests DIR and --state DIR");
   manager::ManagerOptions out;
   TRY(out.manifests, posix::absolute_path(flags.manifests));
   out.http_addr = flags.http_addr;
@@ -98,18 +70,6 @@ base::Result<manager::ManagerOptions> options_of(const RunFlags& flags) {
   if (flags.supervisor == "systemd") out.platform.supervisor = host::Supervisor::kSystemd;
   out.platform.release_url = flags.release_url;
   TRY(out.platform.ports, parse_ports(flags.port_range));
-  return out;
-}
-
-posix::LogOptions log_options(const RunFlags& flags) {
-  posix::LogOptions out;
-  out.format = flags.log_format == "json" ? posix::LogFormat::kJson : posix::LogFormat::kText;
-  for (const auto level :
-       {base::Level::kDebug, base::Level::kInfo, base::Level::kWarning, base::Level::kError})
-    if (std::string lower(base::name_of(level)); !lower.empty()) {
-      for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-      if (lower == flags.log_level) out.level = level;
-    }
   return out;
 }
 
@@ -137,6 +97,7 @@ void show_live(const manager::Manager& manager, const base::Clock& clock,
 }  // namespace
 
 int run_operator(const RunFlags& flags) {
+  if (flags.platform == "kubernetes") return run_on_kubernetes(flags);
   const auto signals = posix::StopOnSignal::install();
   if (!signals) return report(signals.error());
   const auto options = options_of(flags);

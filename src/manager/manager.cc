@@ -19,6 +19,7 @@
 #include "manager/fleet.h"
 #include "manager/intents.h"
 #include "manager/manifest_folder.h"
+#include "manager/pages.h"
 #include "manager/requests.h"
 #include "manager/views.h"
 #include "posix/files.h"
@@ -227,29 +228,12 @@ http::Response HostManager::debug(const std::string& path) {
 }
 
 base::Status HostManager::listen() {
-  const auto& address = options_.http_addr;
-  const auto colon = address.rfind(':');
-  const auto port = base::parse_int(colon == std::string::npos ? "" : address.substr(colon + 1));
-  auto host = address.substr(0, colon);
-  if (!port || *port < 0 || *port > 65535 || host.empty())
-    return base::fail(base::Code::kInvalidArgument,
-                      fmt::format("--http-addr {} is not allowed: IP:PORT, such as 127.0.0.1:8080 "
-                                  "or [::1]:0",
-                                  address));
-  if (host == "localhost") host = "127.0.0.1";
-  if (host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
-  http::ServerOptions options;
-  options.host = host;
-  options.port = static_cast<unsigned>(*port);
-  options.threads = 1;
   std::map<std::string, http::Handler> routes{
       {"/healthz", [this](const http::Request&) { return healthz(); }},
       {"/readyz", [this](const http::Request&) { return readyz(); }},
       {"/metrics", [this](const http::Request&) { return metrics(); }},
       {std::string(kDebug), [this](const http::Request& r) { return debug(r.path); }}};
-  auto server = http::Server::start(options, std::move(routes));
-  if (!server) return std::unexpected(server.error().in("--http-addr " + address));
-  server_ = std::move(*server);
+  TRY(server_, serve_pages(options_.http_addr, std::move(routes)));
   return {};
 }
 

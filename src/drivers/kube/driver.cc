@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "api/status_json.h"
 #include "base/text.h"
 #include "drivers/live/endpoints.h"
 #include "engine/record_codec.h"
@@ -38,25 +37,6 @@ kube::EventWriter::Options event_options(const PlatformOptions& options) {
 }
 
 }  // namespace
-
-const kube::Resource& resource_of(api::Group group) {
-  return group == api::Group::kCoreOs ? kube::kCoreosClusters : kube::kEtcdClusters;
-}
-
-json::Value status_json(const api::ClusterStatus& status, const api::Cluster& cluster) {
-  return cluster.group == api::Group::kCoreOs ? api::to_coreos_json(status, cluster)
-                                              : api::to_json(status);
-}
-
-// Whole: a merge would keep what is no longer said.
-kube::Request status_request(const api::Cluster& cluster, json::Value status) {
-  json::Object replace{{"op", "add"}, {"path", "/status"}};
-  replace["value"] = std::move(status);
-  return kube::of_part(
-      kube::json_patch(resource_of(cluster.group), {cluster.key.ns, cluster.key.name},
-                       {std::move(replace)}, {.uid = cluster.uid}),
-      "status");
-}
 
 engine::ApplyResult result_of(const base::Status& status) {
   if (status) return done();

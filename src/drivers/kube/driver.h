@@ -11,6 +11,7 @@
 #include "drivers/kube/objects.h"
 #include "drivers/kube/platform.h"
 #include "drivers/kube/sight.h"
+#include "drivers/kube/status.h"
 #include "drivers/kube/stores.h"
 #include "drivers/live/cluster.h"
 #include "kube/events.h"
@@ -50,9 +51,7 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
                                               const std::stop_token& stop) override;
   void together(std::span<const std::function<void()>> calls) override;
 
-  // rebuild.cc
   base::Result<plan::Record> rebuild_record();
-
   // observe.cc
   [[nodiscard]] Sight look_at(const plan::MemberRecord& member, const api::Cluster& cluster) const;
   // Why its set cannot make its pod, in the server's words; empty: it can, or nobody says.
@@ -60,11 +59,10 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   void see_members(const Call& call, plan::Observation& seen);
   void see_certificates(const Call& call, plan::Observation& seen);
   void see_offers(const engine::Job& job, plan::Observation& seen);
-  // Members that run, or may, and of which the record knows nothing.
-  [[nodiscard]] base::Fact<std::vector<std::string>> stray_processes(const engine::Job& job) const;
-  [[nodiscard]] base::Fact<std::vector<std::string>> stray_data(const engine::Job& job) const;
-  // The record with members' client addresses as they are dialled: by pod IP, with their name
-  // behind it.
+  using Names = base::Fact<std::vector<std::string>>;
+  [[nodiscard]] Names stray_processes(const engine::Job& job) const;
+  [[nodiscard]] Names stray_data(const engine::Job& job) const;
+  // With client addresses as they are dialled: by pod IP, the member's name behind it.
   [[nodiscard]] plan::Record dialled(const plan::Record& record) const;
 
   // apply_members.cc
@@ -142,11 +140,6 @@ inline engine::ApplyResult refused(std::string text) {
   return {plan::Outcome::kRefused, std::move(text)};
 }
 engine::ApplyResult result_of(const base::Status& status);
-const kube::Resource& resource_of(api::Group group);
-// In the shape of the object's group.
-json::Value status_json(const api::ClusterStatus& status, const api::Cluster& cluster);
-// Puts it in the place of the whole status.
-kube::Request status_request(const api::Cluster& cluster, json::Value status);
 const plan::MemberRecord* find(const plan::Record& record, const std::string& name);
 // Those that count for the disruption budget.
 bool is_voter(const plan::MemberRecord& member);

@@ -191,11 +191,9 @@ void KubeDriver::see_offers(const engine::Job& job, plan::Observation& seen) {
     if (auto fresh = pki::random_hex(kVolumeName)) seen.fresh_volumes.push_back(*std::move(fresh));
 }
 
-base::Fact<std::vector<std::string>> KubeDriver::stray_data(const engine::Job& job) const {
-  using Names = std::vector<std::string>;
-  if (!shared_.stores.claims.complete())
-    return base::Fact<Names>::unknown("volume claims were not listed yet");
-  Names stray;
+KubeDriver::Names KubeDriver::stray_data(const engine::Job& job) const {
+  if (!shared_.stores.claims.complete()) return Names::unknown("volume claims were not listed yet");
+  std::vector<std::string> stray;
   for (const auto& claim : shared_.stores.claims.group(key_.ns, key_.name)) {
     const auto member = label(*claim, render::kMemberLabel);
     if (job.record.members.contains(member)) continue;
@@ -207,11 +205,9 @@ base::Fact<std::vector<std::string>> KubeDriver::stray_data(const engine::Job& j
   return stray;
 }
 
-base::Fact<std::vector<std::string>> KubeDriver::stray_processes(const engine::Job& job) const {
-  using Names = std::vector<std::string>;
-  if (!shared_.stores.pods.complete())
-    return base::Fact<Names>::unknown("pods were not listed yet");
-  Names running;
+KubeDriver::Names KubeDriver::stray_processes(const engine::Job& job) const {
+  if (!shared_.stores.pods.complete()) return Names::unknown("pods were not listed yet");
+  std::vector<std::string> running;
   for (const auto& pod : shared_.stores.pods.group(key_.ns, key_.name))
     if (const auto member = label(*pod, render::kMemberLabel);
         !member.empty() && !job.record.members.contains(member))

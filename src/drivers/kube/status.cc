@@ -1,0 +1,28 @@
+#include "drivers/kube/status.h"
+
+#include <utility>
+
+#include "api/status_json.h"
+
+namespace k8s {
+
+const kube::Resource& resource_of(api::Group group) {
+  return group == api::Group::kCoreOs ? kube::kCoreosClusters : kube::kEtcdClusters;
+}
+
+json::Value status_json(const api::ClusterStatus& status, const api::Cluster& cluster) {
+  return cluster.group == api::Group::kCoreOs ? api::to_coreos_json(status, cluster)
+                                              : api::to_json(status);
+}
+
+// Whole: a merge would keep what is no longer said.
+kube::Request status_request(const api::Cluster& cluster, json::Value status) {
+  json::Object replace{{"op", "add"}, {"path", "/status"}};
+  replace["value"] = std::move(status);
+  return kube::of_part(
+      kube::json_patch(resource_of(cluster.group), {cluster.key.ns, cluster.key.name},
+                       {std::move(replace)}, {.uid = cluster.uid}),
+      "status");
+}
+
+}  // namespace k8s

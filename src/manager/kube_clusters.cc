@@ -1,0 +1,220 @@
+#include "manager/kube_clusters.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "api/status_json.h"
+#include "drivers/kube/status.h"
+#include "json/json.h"
+#include "manager/views.h"
+#include "metrics/catalog.h"
+
+namespace manager {
+namespace {
+
+// A deletion that cannot be finished in this time lets the object go; volumes stay then.
+constexpr base::Duration kFinalizerLimit{std::chrono::minutes(15)};
+constexpr base::Duration kCall{8'000};
+
+std::string_view name_of(plan::Outcome outcome) {
+  switch (outcome) {
+    case plan::Outcome::kDone:
+      return "done";
+    case plan::Outcome::kRefused:
+      return "refused";
+    case plan::Outcome::kMayHaveHappened:
+      return "may-have-happened";
+  }
+  std::unreachable();
+}
+
+// Everything is stopped and, where the policy says so, removed.
+bool is_deleted(const engine::Report& report) {
+  if (report.intent.wish != plan::Wish::kDeleted || !report.problem.empty()) return false;
+  return report.act && report.act->action == "DeleteCluster" &&
+         report.act->outcome == plan::Outcome::kDone;
+}
+
+std::unexpected<base::Error> error_of(const kube::Failure& failure) {
+  return std::unexpected(static_cast<const base::Error&>(failure));
+}
+
+}  // namespace
+
+std::set<base::ClusterKey> KubeClusters::take() {
+  const auto declared = parts_.platform.declared();
+  const std::lock_guard lock(mutex_);
+  const auto changed =
+      intents_.take(declared, [this](const base::ClusterKey& key, const std::string& uid) {
+        return parts_.platform.is_held_by(key, uid);
+      });
+  std::set<std::string> uids;
+  for (const auto& one : declared)
+    uids.insert(json::get_string(*one.object, "metadata.uid").value_or(""));
+  std::erase_if(told_, [&](const auto& entry) { return !uids.contains(entry.first); });
+  std::erase_if(cells_, [&](const auto& entry) { return !uids.contains(entry.second->uid); });
+  for (const auto& key : changed) {
+    const auto* holder = intents_.holder(key);
+    const std::string problem = holder == nullptr ? "" : holder->problem;
+    parts_.log.write(problem.empty() ? base::Level::kInfo : base::Level::kWarning, "IntentChanged",
+                     {{"cluster", key.text()},
+                      {"generation", std::to_string(holder == nullptr ? 0 : holder->generation)},
+                      {"problem", problem}});
+  }
+  return changed;
+}
+
+KubeClusters::Found KubeClusters::find(const base::ClusterKey& key) const {
+  const std::lock_guard lock(mutex_);
+  Found out;
+  if (const auto* holder = intents_.holder(key)) out.first = *holder;
+  for (const auto* loser : intents_.losers(key)) out.second.push_back(*loser);
+  return out;
+}
+
+std::shared_ptr<KubeClusters::Cell> KubeClusters::cell(const Declaration& of, std::int64_t term) {
+  const std::lock_guard lock(mutex_);
+  auto& place = cells_[of.key];
+  if (place == nullptr || place->uid != of.uid || place->term != term) {
+    auto made = std::make_shared<Cell>();
+    made->uid = of.uid;
+    made->term = term;
+    made->driver = parts_.platform.driver(of.key);
+    engine::ReconcilerOptions options;
+    options.store_marks_every = std::chrono::minutes(5);  // each is a write to the API server
+    made->reconciler = std::make_unique<engine::Reconciler>(
+        engine::Reconciler::Parts{of.key, *made->driver, parts_.clock, parts_.random, parts_.log,
+                                  parts_.planner, parts_.faults},
+        options);
+    place = std::move(made);
+  }
+  return place;
+}
+
+// What is said of an object that is not acted on: another has its name, or it was never valid.
+base::Status KubeClusters::tell(const Declaration& about, const std::stop_token& stop) {
+  const auto now = parts_.clock.now();
+  auto status = current_status(about.view(now), nullptr, now);
+  status.phase = api::Phase::kFailed;
+  status.observed_generation = about.generation;
+  const auto text = json::print(api::to_json(status));
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto told = told_.find(about.uid); told != told_.end() && told->second == text)
+      return {};
+  }
+  for (auto& condition : status.conditions) condition.last_transition = now;
+  TRY_OK(parts_.platform.tell(about.about(), status, stop));
+  const std::lock_guard lock(mutex_);
+  told_[about.uid] = text;
+  return {};
+}
+
+base::Status KubeClusters::keep_finalizer(const Declaration& of, bool wanted,
+                                          const std::stop_token& stop) {
+  if (of.has_finalizer() == wanted) return {};
+  const auto& resource = k8s::resource_of(of.group);
+  const kube::Name name{of.key.ns, of.key.name};
+  const auto object = parts_.client.call(kube::get(resource, name), kCall, stop);
+  if (!object && object.error().code == base::Code::kNotFound) return {};
+  if (!object) return error_of(object.error());
+  if (json::get_string(*object, "metadata.uid").value_or("") != of.uid) return {};
+  json::Array left;
+  if (const auto* names = object->at("metadata.finalizers"); names != nullptr && names->is_array())
+    for (const auto& one : *names->if_array())
+      if (one != json::Value(kFinalizer)) left.push_back(one);
+  if (wanted) left.emplace_back(kFinalizer);
+  const json::Value patch =
+      json::Object{{"metadata", json::Object{{"finalizers", std::move(left)}}}};
+  const kube::Expected same{
+      .uid = of.uid,
+      .resource_version = json::get_string(*object, "metadata.resourceVersion").value_or("")};
+  const auto sent = parts_.client.call(kube::merge_patch(resource, name, patch, same), kCall, stop);
+  if (!sent && sent.error().code != base::Code::kNotFound) return error_of(sent.error());
+  return {};
+}
+
+base::Status KubeClusters::finish(const Declaration& of, Cell& cell, const std::stop_token& stop) {
+  TRY_OK(keep_finalizer(of, false, stop));
+  cell.finished = true;
+  parts_.log.info("ClusterDeleted", {{"cluster", of.key.text()}});
+  return {};
+}
+
+base::Result<std::optional<base::Duration>> KubeClusters::pass(const Declaration& of, Cell& cell,
+                                                               const std::stop_token& stop) {
+  const auto intent = of.view(parts_.clock.now()).intent;
+  const auto begin = parts_.clock.tick();
+  const auto again = cell.reconciler->pass(intent, stop);
+  const auto report = cell.reconciler->last();
+  parts_.metrics.observe(metrics::kPassSeconds, {},
+                         std::chrono::duration<double>(parts_.clock.tick() - begin).count());
+  if (!again) {
+    parts_.metrics.add(metrics::kPassErrors, {base::name_of(again.error().code)});
+    return std::unexpected(again.error());
+  }
+  if (report == nullptr) return std::optional(*again);
+  if (report->act)
+    for (const auto& step : report->plan.steps)
+      parts_.metrics.add(metrics::kActions,
+                         {plan::name_of(step.reason), name_of(report->act->outcome)});
+  if (is_deleted(*report)) {
+    TRY_OK(finish(of, cell, stop));
+    return std::optional<base::Duration>();
+  }
+  if (!report->plan.record.incarnation.empty())
+    TRY_OK(cell.driver->tend({intent, report->plan.record}, stop));
+  return std::optional(*again);
+}
+
+base::Result<std::optional<base::Duration>> KubeClusters::work(const base::ClusterKey& key,
+                                                               const std::stop_token& stop) {
+  const auto term = parts_.term();
+  if (!term || !parts_.platform.ready()) return std::optional<base::Duration>();
+  const auto [holder, losers] = find(key);
+  for (const auto& loser : losers) TRY_OK(tell(loser, stop));
+  if (!holder) return std::optional<base::Duration>();
+  if (!holder->good) {
+    TRY_OK(tell(*holder, stop));
+    // Nothing is known of it that could be finished.
+    if (holder->deleted_at) TRY_OK(keep_finalizer(*holder, false, stop));
+    return std::optional<base::Duration>();
+  }
+  const auto at = cell(*holder, *term);
+  if (at->finished) return std::optional<base::Duration>();
+  if (!holder->deleted_at) {
+    TRY_OK(keep_finalizer(*holder, holder->needs_finalizer(), stop));
+  } else if (holder->has_finalizer()) {
+    const bool is_late = parts_.clock.now() - *holder->deleted_at > kFinalizerLimit &&
+                         holder->good->spec.when_deleted == api::ClaimPolicy::kDelete &&
+                         !holder->good->annotations.contains("operator.etcd.io/protect");
+    if (is_late) {
+      parts_.log.warning("DeletionGivenUp", {{"cluster", key.text()},
+                                             {"why", "it took too long; its volumes are kept"}});
+      TRY_OK(keep_finalizer(*holder, false, stop));
+      return std::optional<base::Duration>();
+    }
+  }
+  return pass(*holder, *at, stop);
+}
+
+std::set<base::ClusterKey> KubeClusters::keys() const {
+  const std::lock_guard lock(mutex_);
+  return intents_.keys();
+}
+
+base::Result<IntentView> KubeClusters::view(const base::ClusterKey& key) const {
+  const auto [holder, losers] = find(key);
+  if (holder) return holder->view(parts_.clock.now());
+  if (!losers.empty()) return losers.front().view(parts_.clock.now());
+  return base::fail(base::Code::kNotFound, "there is no cluster " + key.text());
+}
+
+std::shared_ptr<const engine::Report> KubeClusters::last(const base::ClusterKey& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = cells_.find(key);
+  return at == cells_.end() ? nullptr : at->second->reconciler->last();
+}
+
+}  // namespace manager

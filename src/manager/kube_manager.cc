@@ -1,0 +1,256 @@
+#include "manager/kube_manager.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "base/text.h"
+#include "engine/queue.h"
+#include "engine/workers.h"
+#include "http/server.h"
+#include "json/json.h"
+#include "kube/runner.h"
+#include "manager/cluster_metrics.h"
+#include "manager/control.h"
+#include "manager/kube_clusters.h"
+#include "manager/pages.h"
+#include "manager/views.h"
+#include "posix/process.h"
+#include "posix/wakeup.h"
+#include "render/crds.h"
+
+namespace manager {
+namespace {
+
+constexpr base::Duration kTurn{1'000}, kCheckAgain{10'000}, kCall{8'000};
+constexpr base::Duration kStuckAfter{180'000};
+constexpr std::string_view kDebug = "/debug/clusters/";
+constexpr std::string_view kSchemaAnnotation = "operator.etcd.io/schema";
+const std::string kPlain = "text/plain; charset=utf-8";
+
+class Operator final : public KubeManager {
+ public:
+  Operator(const KubeManagerOptions& options, const KubeParts& parts, posix::Wakeup changed)
+      : options_(options),
+        parts_(parts),
+        changed_(std::move(changed)),
+        limiter_(parts.clock, {}),
+        elector_(options.lease, parts.clock),
+        client_({.transport = parts.transport,
+                 .limiter = limiter_,
+                 .clock = parts.clock,
+                 .fence = &elector_,
+                 .registry = &registry_}),
+        platform_(k8s::Platform::make(options.platform, {client_, parts.clock, parts.random,
+                                                         parts.log, parts.machine, parts.connect})),
+        clusters_({*platform_, client_, parts.clock, parts.random, parts.log, registry_,
+                   &plan::plan, [this] { return term(); }, options.faults}),
+        queue_(parts.clock, parts.random, {}) {}
+
+  base::Status listen() {
+    std::map<std::string, http::Handler> routes{
+        {"/healthz", [this](const http::Request&) { return healthz(); }},
+        {"/readyz", [this](const http::Request&) { return readyz(); }},
+        {"/metrics", [this](const http::Request&) { return metrics(); }},
+        {std::string(kDebug), [this](const http::Request& r) { return debug(r.path); }}};
+    TRY(server_, serve_pages(options_.http_addr, std::move(routes)));
+    return {};
+  }
+
+  void run(const std::stop_token& stop) override;
+  [[nodiscard]] std::string http_address() const override {
+    return server_ ? server_->address() : "";
+  }
+
+ private:
+  // Of the lease, while the schemas are good.
+  [[nodiscard]] std::optional<std::int64_t> term() const {
+    const auto led = elector_.term();
+    if (!led || schemas_checked_ != led->number) return std::nullopt;
+    return led->number;
+  }
+  void wake(const base::ClusterKey& key);
+  void turn(const std::stop_token& stop);
+  void check(const std::stop_token& stop);
+  [[nodiscard]] http::Response healthz() const;
+  [[nodiscard]] http::Response readyz() const;
+  [[nodiscard]] http::Response metrics();
+  http::Response debug(const std::string& path);
+
+  const KubeManagerOptions options_;
+  const KubeParts parts_;
+  const posix::Wakeup changed_;  // something that is declared may have changed
+  metrics::Registry registry_;
+  kube::Limiter limiter_;
+  kube::Elector elector_;
+  kube::Client client_;
+  const std::unique_ptr<k8s::Platform> platform_;
+  KubeClusters clusters_;
+  engine::Queue queue_;
+  std::atomic<std::int64_t> schemas_checked_ = -1;  // in this term
+  std::atomic<bool> listed_ = false;
+  base::Tick check_at_{};
+  std::string schema_problem_;  // guarded by mutex_
+  mutable std::mutex mutex_;
+  std::mutex metrics_mutex_;              // one page at a time
+  std::set<base::ClusterKey> measured_;   // guarded by metrics_mutex_
+  std::unique_ptr<http::Server> server_;  // last: its handlers use the rest
+};
+
+void Operator::wake(const base::ClusterKey& key) {
+  if (const auto woken = queue_.wake(key); !woken)
+    parts_.log.error("QueueFull", {{"cluster", key.text()}, {"why", woken.error().text()}});
+}
+
+// In each term once, until it is good: a person may mend it while we wait.
+void Operator::check(const std::stop_token& stop) {
+  const auto led = elector_.term();
+  const auto now = parts_.clock.tick();
+  if (!led || schemas_checked_ == led->number || now < check_at_) return;
+  check_at_ = now + kCheckAgain;
+  auto good = check_schemas(client_, stop);
+  if (!good && good.error().code == base::Code::kPermissionDenied) {
+    parts_.log.warning("SchemasNotChecked", {{"why", good.error().message}});
+    good = {};
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    schema_problem_ = good ? "" : good.error().message;
+  }
+  if (!good) {
+    parts_.log.error("SchemasTooOld", {{"why", good.error().message}});
+    return;
+  }
+  schemas_checked_ = led->number;
+  for (const auto& key : clusters_.keys()) wake(key);
+}
+
+void Operator::turn(const std::stop_token& stop) {
+  if (!platform_->ready()) return;
+  const auto changed = clusters_.take();
+  for (const auto& key : changed) wake(key);
+  if (!listed_.exchange(true))
+    for (const auto& key : clusters_.keys()) wake(key);
+  check(stop);
+}
+
+void Operator::run(const std::stop_token& stop) {
+  parts_.log.info("Started", {{"version", EO_VERSION},
+                              {"http", http_address()},
+                              {"namespace", options_.platform.one_namespace},
+                              {"identity", options_.lease.identity}});
+  {
+    engine::Workers workers(
+        queue_, options_.workers,
+        [this](const base::ClusterKey& key, const std::stop_token& t) {
+          return clusters_.work(key, t);
+        },
+        parts_.log);
+    const std::jthread watcher([&] {
+      platform_->watch(
+          [this](const base::ClusterKey& key) {
+            wake(key);
+            changed_.notify();
+          },
+          stop);
+    });
+    const kube::Surroundings around{client_, parts_.clock, parts_.log};
+    const std::jthread elector(
+        [&] { kube::run_elector(elector_, around, [this](bool) { changed_.notify(); }, stop); });
+    while (!stop.stop_requested()) {
+      turn(stop);
+      posix::PollItem item{.fd = changed_.fd(), .events = POLLIN};
+      if (posix::poll_until({&item}, posix::deadline_in(kTurn), stop)) changed_.clear();
+    }
+    parts_.log.info("Stopping", {{"members", "go on running"}});
+    workers.stop();
+  }
+  parts_.log.info("Stopped");
+}
+
+http::Response Operator::healthz() const {
+  for (const auto& work : queue_.in_work())
+    if (work.since > kStuckAfter)
+      return {503, kPlain,
+              fmt::format("a worker is with {} since {}\n", work.key.text(),
+                          base::to_text(work.since))};
+  return {200, kPlain, "ok\n"};
+}
+
+// One that stands by is ready too: it takes over at once.
+http::Response Operator::readyz() const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!schema_problem_.empty()) return {503, kPlain, schema_problem_ + "\n"};
+  }
+  if (!listed_) return {503, kPlain, "the objects were not all listed yet\n"};
+  return {200, kPlain, elector_.term() ? "ok, leads\n" : "ok, stands by\n"};
+}
+
+http::Response Operator::metrics() {
+  const auto now = parts_.clock.now();
+  const std::lock_guard lock(metrics_mutex_);
+  // Who stands by knows nothing of them.
+  const auto keys = term() ? clusters_.keys() : std::set<base::ClusterKey>();
+  for (const auto& key : keys) {
+    const auto view = clusters_.view(key);
+    const auto report = clusters_.last(key);
+    if (view) fill(registry_, key, current_status(*view, report.get(), now), report.get());
+  }
+  for (const auto& key : measured_)
+    if (!keys.contains(key)) registry_.forget_cluster(key.ns, key.name);
+  measured_ = keys;
+  fill(registry_, {EO_VERSION, static_cast<double>(posix::rss_bytes().value_or(0)),
+                   posix::cpu_seconds().value_or(0), keys.size(), queue_.size()});
+  return {200, "text/plain; version=0.0.4; charset=utf-8", registry_.text()};
+}
+
+http::Response Operator::debug(const std::string& path) {
+  const auto key = parse_cluster(std::string_view(path).substr(kDebug.size()));
+  if (!key) return {404, kPlain, key.error().message + "\n"};
+  const auto view = clusters_.view(*key);
+  if (!view) return {404, kPlain, view.error().message + "\n"};
+  const auto report = clusters_.last(*key);
+  return {200, "application/json",
+          json::print(debug_view(*view, report.get()), json::Style::kPretty) + "\n"};
+}
+
+}  // namespace
+
+base::Status check_schemas(kube::Client& client, const std::stop_token& stop) {
+  for (const auto& file : render::crds()) {
+    const auto name = json::get_string(file.crd, "metadata.name").value_or("");
+    const auto found = client.call(kube::get(kube::kDefinitions, {"", name}), kCall, stop);
+    if (!found && found.error().code == base::Code::kNotFound)
+      return base::fail(base::Code::kFailedPrecondition,
+                        name + " is not installed: apply deploy/crds");
+    if (!found) return std::unexpected(static_cast<const base::Error&>(found.error()));
+    const auto* notes = found->at("metadata.annotations");
+    const auto* note = notes == nullptr ? nullptr : notes->find(kSchemaAnnotation);
+    const auto* text = note == nullptr ? nullptr : note->if_string();
+    const auto schema = text == nullptr ? std::nullopt : base::parse_int(*text);
+    if (!schema || *schema < render::kSchema)
+      return base::fail(
+          base::Code::kFailedPrecondition,
+          fmt::format("{} is of an older schema ({}, {} is needed), which would drop "
+                      "fields: apply deploy/crds",
+                      name, text == nullptr ? "another operator's" : *text, render::kSchema));
+  }
+  return {};
+}
+
+base::Result<std::unique_ptr<KubeManager>> KubeManager::open(const KubeManagerOptions& options,
+                                                             const KubeParts& parts) {
+  TRY(auto changed, posix::Wakeup::create());
+  auto out = std::make_unique<Operator>(options, parts, std::move(changed));
+  TRY_OK(out->listen());
+  return std::unique_ptr<KubeManager>(std::move(out));
+}
+
+}  // namespace manager
