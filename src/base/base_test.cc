@@ -4,6 +4,7 @@
 
 #include "base/backoff.h"
 #include "base/base64.h"
+#include "base/crc32c.h"
 #include "base/fact.h"
 #include "base/ids.h"
 #include "base/log.h"
@@ -57,6 +58,8 @@ TEST(Text, Crc32cIsTheSameInWhateverPieces) {
   for (int i = 0; i < 100; ++i) bytes += static_cast<char>(i * 37);
   for (std::size_t at = 0; at <= bytes.size(); ++at)
     EXPECT_EQ(crc32c(bytes.substr(at), crc32c(bytes.substr(0, at))), crc32c(bytes)) << at;
+  for (std::size_t at = 0; at <= bytes.size(); ++at)
+    EXPECT_EQ(crc32c_by_table(bytes.substr(at), 7), crc32c(bytes.substr(at), 7)) << at;
   EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62A8AB43U);  // RFC 3720 B.4
   EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAU);
 }

@@ -23,20 +23,6 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// Eight tables, so that eight bytes are taken at a time: logs of hundreds of MB are checked.
-using CrcTables = std::array<std::array<std::uint32_t, 256>, 8>;
-constexpr CrcTables make_crc_tables() {
-  CrcTables t{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    std::uint32_t c = i;
-    for (int k = 0; k < 8; ++k) c = (c & 1) != 0 ? 0x82F63B78U ^ (c >> 1) : c >> 1;
-    t[0][i] = c;
-  }
-  for (std::size_t k = 1; k < t.size(); ++k)
-    for (std::size_t i = 0; i < 256; ++i) t[k][i] = t[0][t[k - 1][i] & 0xFFU] ^ (t[k - 1][i] >> 8);
-  return t;
-}
-
 }  // namespace
 
 std::string to_hex(std::uint64_t value) {
@@ -117,24 +103,6 @@ size_t utf8_length(std::string_view text) {
   if (first == 0xF0 && byte(1) < 0x90) return 0;  // overlong
   if (first == 0xF4 && byte(1) > 0x8F) return 0;  // above U+10FFFF
   return length;
-}
-
-std::uint32_t crc32c(std::string_view bytes, std::uint32_t crc) {
-  static constexpr auto kTables = make_crc_tables();
-  crc = ~crc;
-  const auto byte = [&](std::size_t i) {
-    return static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i]));
-  };
-  while (bytes.size() >= 8) {
-    const std::uint32_t low = crc ^ (byte(0) | byte(1) << 8U | byte(2) << 16U | byte(3) << 24U);
-    crc = kTables[7][low & 0xFFU] ^ kTables[6][low >> 8 & 0xFFU] ^ kTables[5][low >> 16 & 0xFFU] ^
-          kTables[4][low >> 24] ^ kTables[3][byte(4)] ^ kTables[2][byte(5)] ^ kTables[1][byte(6)] ^
-          kTables[0][byte(7)];
-    bytes.remove_prefix(8);
-  }
-  for (const char c : bytes)
-    crc = kTables[0][(crc ^ static_cast<unsigned char>(c)) & 0xFFU] ^ (crc >> 8);
-  return ~crc;
 }
 
 }  // namespace base

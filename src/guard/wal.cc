@@ -7,7 +7,7 @@
 #include <charconv>
 
 #include "base/text.h"
-#include "guard/wire.h"
+#include "base/wire.h"
 
 namespace guard {
 namespace {
@@ -134,7 +134,7 @@ WalDecoder::Step WalDecoder::record(std::string_view frame, std::size_t record_b
   std::uint64_t type = 0;
   std::uint64_t crc = 0;
   std::string_view data;
-  WireReader wire(frame.substr(0, record_bytes));
+  base::WireReader wire(frame.substr(0, record_bytes));
   while (const auto field = wire.next()) {
     if (field->number == 1) type = field->value;
     if (field->number == 2) crc = field->value;
@@ -160,7 +160,7 @@ WalDecoder::Step WalDecoder::record(std::string_view frame, std::size_t record_b
 WalDecoder::Step WalDecoder::apply(std::int64_t type, std::uint32_t /*crc*/, std::string_view data,
                                    WalSeen& seen) {
   std::array<std::uint64_t, 4> field{};
-  WireReader wire(data);
+  base::WireReader wire(data);
   while (const auto f = wire.next())
     if (f->number < field.size() && f->bytes.empty()) field[f->number] = f->value;
   const auto corrupt = [&](std::string_view what) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -11,6 +12,7 @@
 
 namespace posix {
 
+// Thread-safe after open().
 class InputFile {
  public:
   // NotFound: nothing has that name. FailedPrecondition: it is no regular file.
@@ -19,8 +21,12 @@ class InputFile {
   [[nodiscard]] const FileInfo& info() const { return info_; }  // of when it was opened
   // Fewer bytes than `size` only at the end of the file.
   [[nodiscard]] base::Result<std::string> read_at(std::uint64_t offset, size_t size) const;
+  // All of `out`. Unavailable if the file ends before that.
+  [[nodiscard]] base::Status fill(std::uint64_t offset, std::span<char> out) const;
 
  private:
+  // How much there was of it.
+  [[nodiscard]] base::Result<size_t> read_some(std::uint64_t offset, std::span<char> out) const;
   InputFile(Fd fd, std::string path, FileInfo info)
       : fd_(std::move(fd)), path_(std::move(path)), info_(info) {}
   Fd fd_;

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-namespace guard {
+namespace base {
 
 class WireReader {
  public:
@@ -73,4 +73,4 @@ class WireReader {
   bool bad_ = false;
 };
 
-}  // namespace guard
+}  // namespace base
