@@ -25,8 +25,20 @@ inline kube::Response refusal(int code, std::string_view reason, std::string_vie
           .body = json::print(status_object(code, reason, message, std::move(causes)))};
 }
 
+// A value that the real one's validation names.
+inline kube::Response invalid(std::string_view field, std::string_view message) {
+  return refusal(
+      422, "Invalid", std::string(field) + ": " + std::string(message),
+      {json::Object{{"reason", "FieldValueInvalid"}, {"message", message}, {"field", field}}});
+}
+
 inline kube::Response good(int code, const json::Value& object) {
   return {.status = code, .body = json::print(object)};
+}
+
+// Of a definition of ours.
+inline bool is_custom(const kube::Resource& resource) {
+  return resource.group.ends_with("etcd.io") || resource.group.ends_with("coreos.com");
 }
 
 inline std::string text_at(const json::Value& object, std::string_view path) {

@@ -40,6 +40,30 @@ std::string revision_of(const json::Value& set) {
                      base::crc32c(json::print(pods == nullptr ? json::Value() : *pods)));
 }
 
+// A pod of its labels and names that nobody has.
+bool is_free(const json::Value& pod, const json::Value& set) {
+  const auto* wanted = set.at("spec.selector.matchLabels");
+  const auto* labels = pod.at("metadata.labels");
+  const auto* owners = pod.at("metadata.ownerReferences");
+  const auto prefix = text_at(set, "metadata.name") + "-";
+  const auto name = text_at(pod, "metadata.name");
+  return (owners == nullptr || owners->if_array()->empty()) && !is_going(pod) &&
+         name.starts_with(prefix) && base::parse_int(name.substr(prefix.size())) &&
+         wanted != nullptr && labels != nullptr &&
+         std::ranges::all_of(*wanted->if_object(), [&](const auto& member) {
+           return labels->find(member.key) != nullptr && *labels->find(member.key) == member.value;
+         });
+}
+
+json::Array owned_by(const json::Value& set) {
+  return json::Array{json::Object{{"apiVersion", "apps/v1"},
+                                  {"kind", "StatefulSet"},
+                                  {"name", text_at(set, "metadata.name")},
+                                  {"uid", text_at(set, "metadata.uid")},
+                                  {"controller", true},
+                                  {"blockOwnerDeletion", true}}};
+}
+
 json::Value pod_for(const json::Value& set, std::int64_t number) {
   const auto set_name = text_at(set, "metadata.name");
   const auto name = fmt::format("{}-{}", set_name, number);
@@ -50,12 +74,7 @@ json::Value pod_for(const json::Value& set, std::int64_t number) {
   metadata["labels"]["statefulset.kubernetes.io/pod-name"] = name;
   metadata["labels"]["apps.kubernetes.io/pod-index"] = std::to_string(number);
   metadata["labels"]["controller-revision-hash"] = revision_of(set);
-  metadata["ownerReferences"] = json::Array{json::Object{{"apiVersion", "apps/v1"},
-                                                         {"kind", "StatefulSet"},
-                                                         {"name", set_name},
-                                                         {"uid", text_at(set, "metadata.uid")},
-                                                         {"controller", true},
-                                                         {"blockOwnerDeletion", true}}};
+  metadata["ownerReferences"] = owned_by(set);
   pod["spec"]["hostname"] = name;
   if (const auto service = text_at(set, "spec.serviceName"); !service.empty())
     pod["spec"]["subdomain"] = service;
@@ -95,7 +114,13 @@ bool KubeControllers::one_set(const json::Value& set) {
   std::int64_t count = 0, ready = 0, updated = 0;
   bool any = false;
   for (const auto& pod : all(kube::kPods, name.ns)) {
-    if (!is_of(pod, uid)) continue;
+    if (is_free(pod, set))
+      any = done(merge_patch(
+                kube::kPods, name_of(pod),
+                json::Object{{"metadata", json::Object{{"ownerReferences", owned_by(set)}}}})) ||
+            any;
+    else if (!is_of(pod, uid))
+      continue;
     const auto number = base::parse_int(name_of(pod).name.substr(name.name.size() + 1));
     const bool wanted = number && *number >= 0 && *number < replicas;
     // A pod that is going keeps its name until it is gone.

@@ -95,6 +95,8 @@ TEST_F(ControllersTest, ABudgetCountsReadyPods) {
   for (const auto* name : {"c-0", "c-1", "c-2"}) make_set(name);
   controllers.stateful_sets();
   controllers.schedule("n1");
+  for (const auto* name : {"c-0-0", "c-1-0", "c-2-0"})
+    controllers.pod_status({"default", name}, "Running", false);
   controllers.budgets();
   EXPECT_EQ(status(kube::evict(pod)), 429);
   for (const auto* name : {"c-0-0", "c-1-0", "c-2-0"})

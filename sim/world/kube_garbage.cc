@@ -77,6 +77,7 @@ bool KubeServer::collect_one() {
           auto freed = dependent;
           std::erase_if(*freed["metadata"]["ownerReferences"].if_array(),
                         [&](const json::Value& owner) { return text_at(owner, "uid") == uid; });
+          if (owners(freed).empty()) freed["metadata"].if_object()->erase("ownerReferences");
           commit(inner, std::move(freed));
           return true;
         }

@@ -124,6 +124,8 @@ base::Result<bool> holds(const json::Value* labels, std::string_view term) {
   const auto equals = term.find('=');
   if (equals == std::string_view::npos) {
     const bool no = term.starts_with('!');
+    if (base::trim(term.substr(no ? 1 : 0)).find(' ') != std::string_view::npos)
+      return base::fail(Code::kInvalidArgument, "unable to parse the selector");
     return (of(term.substr(no ? 1 : 0)) != nullptr) != no;
   }
   const bool no = equals > 0 && term[equals - 1] == '!';

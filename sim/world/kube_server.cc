@@ -119,7 +119,7 @@ kube::Reply KubeServer::send(const kube::Request& request, const kube::Limits& /
 
 kube::Response KubeServer::answer(const kube::Request& request) {
   const auto target = parse(request);
-  if (!target) return refusal(404, "NotFound", target.error().message);
+  if (!target) return {.status = 404, .body = "404 page not found\n"};
   const auto& key = target->key;
   switch (request.method) {
     case kube::Method::kGet: {
@@ -177,6 +177,10 @@ kube::Response KubeServer::list(const kube::Request& request, const Target& targ
     from = {std::string(parts[1]), std::string(parts[2])};
   }
   const auto limit = base::parse_int(asked(request, "limit")).value_or(0);
+  const json::Value nothing = json::Object();
+  for (const auto& understood : {matches_labels(nothing, asked(request, "labelSelector")),
+                                 matches_fields(nothing, asked(request, "fieldSelector"))})
+    if (!understood) return refusal(400, "BadRequest", understood.error().message);
   json::Array items;
   std::string next;
   State then;
@@ -187,11 +191,9 @@ kube::Response KubeServer::list(const kube::Request& request, const Target& targ
     if (key.collection != target.key.collection) break;
     if (key.name <= from) continue;
     if (!target.key.name.ns.empty() && key.name.ns != target.key.name.ns) continue;
-    const auto labels = matches_labels(object, asked(request, "labelSelector"));
-    const auto fields = matches_fields(object, asked(request, "fieldSelector"));
-    if (!labels || !fields)
-      return refusal(400, "BadRequest", (labels ? fields : labels).error().message);
-    if (!*labels || !*fields) continue;
+    if (!matches_labels(object, asked(request, "labelSelector")).value_or(false) ||
+        !matches_fields(object, asked(request, "fieldSelector")).value_or(false))
+      continue;
     if (limit > 0 && static_cast<std::int64_t>(items.size()) == limit) {
       const auto& last = items.back();
       next = fmt::format("{}:{}:{}", version, text_at(last, "metadata.namespace"),
@@ -199,6 +201,9 @@ kube::Response KubeServer::list(const kube::Request& request, const Target& targ
       break;
     }
     items.push_back(object);
+    // Of its own kinds a server does not say in lists what they are.
+    if (!is_custom(*target.resource))
+      for (const auto* field : {"kind", "apiVersion"}) items.back().if_object()->erase(field);
   }
   json::Value metadata = json::Object{{"resourceVersion", std::to_string(version)}};
   if (!next.empty()) metadata["continue"] = next;
@@ -213,14 +218,13 @@ kube::Reply KubeServer::stream(const kube::Request& request, const kube::Limits&
   if (stop.stop_requested())
     return std::unexpected(kube::Lost{{Code::kCancelled, "stopped"}, false});
   const auto target = parse(request);
-  if (!target) return refusal(404, "NotFound", target.error().message);
+  if (!target) return kube::Response{.status = 404, .body = "404 page not found\n"};
   const auto asked_version = base::parse_int(asked(request, "resourceVersion"));
   if (asked(request, "watch").empty() || !asked_version || *asked_version <= 0)
-    return refusal(400, "BadRequest", "a watch from a version, and nothing else");
+    return refusal(500, "", "a watch from a version, and nothing else");
   const auto from = static_cast<std::uint64_t>(*asked_version);
-  if (from > version_)
-    return refusal(504, "Timeout", "Too large resource version",
-                   {json::Object{{"reason", "ResourceVersionTooLarge"}}});
+  // The real one waits, without a word, until there is such a version.
+  if (from > version_) return kube::Response{.status = 200};
   std::string text;
   if (from < forgotten_)
     text = event_line("ERROR", status_object(410, "Expired", "too old resource version"));

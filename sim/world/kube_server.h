@@ -72,6 +72,7 @@ class KubeServer final : public kube::Transport {
   kube::Response answer(const kube::Request& request);
   kube::Response create(const kube::Request& request, const Target& target);
   kube::Response change(const kube::Request& request, const Target& target);
+  kube::Response scale(const kube::Request& request, const Target& target);
   kube::Response apply(const kube::Request& request, const Target& target);
   kube::Response remove(const kube::Request& request, const Target& target);
   kube::Response evict(const kube::Request& request, const Target& target);

@@ -219,6 +219,9 @@ TEST_F(KubeServerTest, NamespacesEndWhenTheyAreEmpty) {
 
 TEST_F(KubeServerTest, ABudgetRefusesEviction) {
   must(create(kube::kPods, "default", thing("p", {{"nodeName", "n"}}, {{"a", "b"}})));
+  must(of_part(merge_patch(kube::kPods, {"default", "p"},
+                           json::Object{{"status", json::Object{{"phase", "Running"}}}}),
+               "status"));
   const json::Object selector{{"matchLabels", json::Object{{"a", "b"}}}};
   must(create(kube::kBudgets, "default", thing("pdb", {{"selector", selector}})));
   EXPECT_EQ(code(kube::evict({"default", "p"})), Code::kFailedPrecondition);
@@ -227,6 +230,9 @@ TEST_F(KubeServerTest, ABudgetRefusesEviction) {
   must(kube::evict({"default", "p"}));
   EXPECT_NE(server.find(kube::kPods, {"default", "p"})->at("metadata.deletionTimestamp"), nullptr);
   EXPECT_EQ(code(kube::evict({"default", "gone"})), Code::kNotFound);
+  // One that never began is nobody's loss.
+  must(create(kube::kPods, "default", thing("q", {{"nodeName", "n"}}, {{"a", "b"}})));
+  must(kube::evict({"default", "q"}));
 }
 
 TEST_F(KubeServerTest, AnswersGetLost) {

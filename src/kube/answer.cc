@@ -26,10 +26,16 @@ bool has_cause(const json::Value& status, std::string_view reason) {
   });
 }
 
-// A JSON patch whose test fails comes as 422 without a reason of its own.
-bool is_failed_test(const Request& request, const std::string& words) {
-  return request.content_type == "application/json-patch+json" &&
-         words.find("test failed") != std::string::npos;
+// What we expected of the object and is not so. A JSON patch whose test fails comes as 422 without
+// any cause, as one that cannot be carried out does; another uid as a field that cannot be changed.
+bool is_failed_test(const Request& request, const json::Value& object) {
+  const auto* causes = object.at("details.causes");
+  const bool none = causes == nullptr || !causes->is_array() || causes->if_array()->empty();
+  if (request.content_type == "application/json-patch+json") return none;
+  return !none && request.method == Method::kPatch &&
+         std::ranges::any_of(*causes->if_array(), [](const json::Value& cause) {
+           return text_at(cause, "field") == "metadata.uid";
+         });
 }
 
 Code code_of(const Request& request, int status, const std::string& reason,
@@ -49,7 +55,7 @@ Code code_of(const Request& request, int status, const std::string& reason,
     case 401:
       return Code::kPermissionDenied;
     case 422:
-      return is_failed_test(request, words) ? Code::kAborted : Code::kInvalidArgument;
+      return is_failed_test(request, object) ? Code::kAborted : Code::kInvalidArgument;
     case 429:
       return has_cause(object, "DisruptionBudget") ? Code::kFailedPrecondition : Code::kUnavailable;
     case 405:
@@ -148,6 +154,14 @@ Failure lost(const Request& request, const base::Error& error, bool sent) {
   failure.message =
       fmt::format("{}: {}{}", request.what, error.message, maybe ? " (it may have happened)" : "");
   return failure;
+}
+
+json::Value item_of(const Resource& resource, json::Value item) {
+  auto* fields = item.if_object();
+  if (fields == nullptr || fields->contains("kind")) return item;
+  json::Object whole{{"kind", resource.kind}, {"apiVersion", resource.api_version()}};
+  for (auto& [key, value] : *fields) whole[key] = std::move(value);
+  return whole;
 }
 
 }  // namespace kube

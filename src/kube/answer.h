@@ -52,4 +52,8 @@ Failure failure_of(const Request& request, const json::Value& status_object);
 // There was no answer. `sent`: at least a part of the request may have reached the server.
 Failure lost(const Request& request, const base::Error& error, bool sent);
 
+// An item of a list as a get or a watch gives it, in the order of its keys too: servers leave kind
+// and apiVersion out of the items of their own kinds.
+json::Value item_of(const Resource& resource, json::Value item);
+
 }  // namespace kube

@@ -64,12 +64,16 @@ TEST(Answer, CausesThatCallForSomethingElse) {
                 .code,
             Code::kResourceExhausted);
   const auto patch = json_patch(kPods, {"a", "b"}, {});
-  const auto details = cause("UnexpectedServerResponse",
-                             "testing value /metadata/resourceVersion failed: test failed");
-  EXPECT_EQ(failed(patch, 422, "Invalid", "the server rejected our request", details).code,
-            Code::kAborted);
-  EXPECT_EQ(failed(kWrite, 422, "Invalid", "the server rejected our request", details).code,
+  EXPECT_EQ(failed(patch, 422, "Invalid", "the server rejected our request").code, Code::kAborted);
+  EXPECT_EQ(failed(kWrite, 422, "Invalid", "the server rejected our request").code,
             Code::kInvalidArgument);
+  const auto wrong = cause("FieldValueInvalid", "must be positive");
+  EXPECT_EQ(failed(patch, 422, "Invalid", "x", wrong).code, Code::kInvalidArgument);
+  const std::string uid =
+      R"({"causes":[{"reason":"FieldValueInvalid","message":"m","field":"metadata.uid"}]})";
+  const auto merge = merge_patch(kPods, {"a", "b"}, json::Object());
+  EXPECT_EQ(failed(merge, 422, "Invalid", "x", uid).code, Code::kAborted);
+  EXPECT_EQ(failed(kWrite, 422, "Invalid", "x", uid).code, Code::kInvalidArgument);
 }
 
 TEST(Answer, KeepsTheServersWords) {
@@ -139,6 +143,14 @@ TEST(Answer, ServesAsAPlainError) {
     return value.is_null() ? 1 : 2;
   };
   EXPECT_EQ(f().error().code, Code::kNotFound);
+}
+
+TEST(Answer, AnItemSaysWhatItIs) {
+  const auto whole = item_of(kPods, json::Object{{"metadata", json::Object{{"name", "a"}}}});
+  EXPECT_EQ(json::print(whole), R"({"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"}})");
+  const json::Value custom = json::Object{{"apiVersion", "x/v1"}, {"kind", "X"}};
+  EXPECT_EQ(item_of(kPods, custom), custom);
+  EXPECT_EQ(item_of(kPods, json::Value("odd")), json::Value("odd"));
 }
 
 }  // namespace

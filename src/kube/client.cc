@@ -82,6 +82,8 @@ Answer<json::Value> Client::list_all(const Resource& resource, std::string_view 
     auto answer = call(request, until - parts_.clock.tick(), stop);
     if (!answer) return std::unexpected(answer.error());
     auto* items = answer->find("items") == nullptr ? nullptr : (*answer)["items"].if_array();
+    if (items != nullptr)
+      for (auto& item : *items) item = item_of(resource, std::move(item));
     options.page = json::get_string(*answer, "metadata.continue").value_or("");
     if (page == 0) {
       all = *std::move(answer);

@@ -261,6 +261,12 @@ Request of_part(Request request, std::string_view part) {
 
 Request dry_run(Request request) {
   ask(request, "dryRun", "All");
+  // A server that is given options in the body of a delete looks at no others: it would delete.
+  if (request.method == Method::kDelete) {
+    auto options = json::parse(request.body).value_or(json::Object());
+    options["dryRun"] = json::Array{"All"};
+    request.body = json::print(options);
+  }
   request.what += " (dry run)";
   return request;
 }

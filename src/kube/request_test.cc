@@ -119,6 +119,10 @@ TEST(Request, OtherForms) {
             "&limitBytes=65536");
   EXPECT_EQ(said(dry_run(create(kPods, "a", object()))),
             "POST /api/v1/namespaces/a/pods?fieldManager=etcd-operator&dryRun=All");
+  const auto tried = dry_run(remove(kPods, {"a", "b"}));
+  EXPECT_EQ(said(tried), "DELETE /api/v1/namespaces/a/pods/b?dryRun=All");
+  EXPECT_EQ(tried.body, R"({"apiVersion":"v1","kind":"DeleteOptions",)"
+                        R"("propagationPolicy":"Background","dryRun":["All"]})");
 }
 
 // A delete whose name is empty would be a delete of the whole collection.

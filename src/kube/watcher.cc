@@ -95,7 +95,8 @@ std::vector<Change> Watcher::listed(const Answer<json::Value>& answer, base::Tic
   if (items != nullptr && items->is_array())
     for (const auto& item : *items->if_array()) {
       if (auto name = name_in(item))
-        staged_[*std::move(name)] = std::make_shared<const json::Value>(item);
+        staged_[*std::move(name)] =
+            std::make_shared<const json::Value>(item_of(target_.resource, item));
       else
         ++bad_;
     }
