@@ -24,12 +24,30 @@ bool is_going_down(const engine::Job& job) {
          kind == plan::OperationKind::kRecovery || kind == plan::OperationKind::kBootstrap;
 }
 
-bool is_up(const json::Value& pod) {
+const json::Value* etcd_of(const json::Value& pod) {
   const auto* list = pod.at("status.containerStatuses");
   const auto* items = list == nullptr ? nullptr : list->if_array();
-  return items != nullptr && std::ranges::any_of(*items, [](const auto& container) {
-           return text_at(container, "name") == "etcd" && container.at("state.running") != nullptr;
-         });
+  if (items == nullptr) return nullptr;
+  const auto found = std::ranges::find_if(
+      *items, [](const auto& container) { return text_at(container, "name") == "etcd"; });
+  return found == items->end() ? nullptr : &*found;
+}
+
+bool is_up(const json::Value& pod) {
+  const auto* etcd = etcd_of(pod);
+  return etcd != nullptr && etcd->at("state.running") != nullptr;
+}
+
+// It may come up by itself: nothing of it has ended, and nothing keeps it from starting.
+bool is_coming_up(const json::Value& pod) {
+  const auto phase = text_at(pod, "status.phase");
+  if (text_at(pod, "spec.nodeName").empty() || (phase != "Pending" && phase != "Running"))
+    return false;
+  const auto* etcd = etcd_of(pod);
+  if (etcd == nullptr) return true;  // its node has not said anything yet
+  const auto reason = text_at(*etcd, "state.waiting.reason");
+  return etcd->at("lastState.terminated") == nullptr && etcd->at("state.terminated") == nullptr &&
+         (reason.empty() || reason == "PodInitializing" || reason == "ContainerCreating");
 }
 
 std::int64_t replicas_of(const json::Value& set) {
@@ -158,16 +176,18 @@ base::Status KubeDriver::hand_over(const plan::MemberRecord& member, const Value
   const auto text = template_annotation(set, render::kTicketAnnotation);
   if (annotation(*pod, render::kTicketAnnotation) == text) return {};
   const kube::Expected same{.uid = text_at(*pod, "metadata.uid")};
-  if (!is_up(*pod)) {
+  const auto old = guard::decode_ticket(annotation(*pod, render::kTicketAnnotation));
+  const bool same_template =
+      old && old->version == member.version.text() && old->template_hash == member.template_hash;
+  // Its node tells late that it runs: a pod that only begins is not made anew for its ticket.
+  if (!is_up(*pod) && !(same_template && is_coming_up(*pod))) {
     const auto removed =
         objects_.send(kube::remove(kube::kPods, name(pod_name), {.expected = same}), call.stop);
     if (!removed && removed.error().code != base::Code::kNotFound)
       return std::unexpected(removed.error());
     return {};
   }
-  const auto old = guard::decode_ticket(annotation(*pod, render::kTicketAnnotation));
-  if (!old || old->version != member.version.text() || old->template_hash != member.template_hash)
-    return {};
+  if (!same_template) return {};
   json::Object annotations;
   annotations[render::kTicketAnnotation] = text;
   const Value patch =
