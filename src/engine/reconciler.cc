@@ -105,6 +105,9 @@ base::Status Reconciler::store(const plan::Plan& plan, base::Instant now) {
                      without_marks(*stored) != without_marks(plan.record);
     if (due) {
       const FaultScope scope(parts_.faults, "save_record");
+      // If the answer gets lost the store may hold either of the two: no later plan is taken for
+      // the stored one before a write has succeeded.
+      memory_.stored = nullptr;
       TRY_OK(parts_.driver.save_record(plan.record));
       memory_.stored = std::make_shared<const plan::Record>(plan.record);
       memory_.stored_at = now;

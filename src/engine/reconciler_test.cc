@@ -99,6 +99,24 @@ TEST_F(ReconcilerTest, AFailedSaveAllowsNoStepAndIsSaid) {
   EXPECT_EQ(driver_.calls.back(), "StartMember c-0");
 }
 
+TEST_F(ReconcilerTest, AfterALostAnswerNoRecordIsTakenForTheStoredOne) {
+  auto r = make();
+  ASSERT_TRUE(r.pass(intent_, {}));
+  // It may have been stored, and the next plan is the one before it again.
+  next_.record.epoch = 1;
+  driver_.save_answer = base::fail(base::Code::kUnavailable, "no answer");
+  EXPECT_FALSE(r.pass(intent_, {}));
+  driver_.save_answer = {};
+  next_.record.epoch = 0;
+  next_.steps = {start("c-0")};
+  driver_.calls.clear();
+  ASSERT_TRUE(r.pass(intent_, {}));
+  EXPECT_EQ(records_.back().epoch, 0);
+  const auto save = std::ranges::find(driver_.calls, "save");
+  ASSERT_NE(save, driver_.calls.end()) << "a step was begun that the store may not name";
+  EXPECT_NE(std::find(save, driver_.calls.end(), "StartMember c-0"), driver_.calls.end());
+}
+
 TEST_F(ReconcilerTest, ARecordThatCannotBeReadIsNeitherAbsentNorTorn) {
   driver_.load_answer = base::fail(base::Code::kUnavailable, "input/output error");
   auto r = make();
