@@ -69,6 +69,10 @@ Pid Etcd::start(Args args, Dir dir, base::Instant now) {
 void Etcd::stop(Pid pid, Stop how, base::Instant now) {
   Process* p = mine(pid);
   if (p == nullptr || p->phase == Process::Phase::kEnded) return;
+  if (how == Stop::kTerm && p->paused) {
+    p->asked = true;
+    return;
+  }
   Raft raft(*this, now);
   const bool hands_over = how == Stop::kTerm && p->leads && p->is_up();
   const auto followers = [&] {
@@ -95,7 +99,10 @@ void Etcd::pause(Pid pid, base::Instant now) {
 }
 
 void Etcd::resume(Pid pid, base::Instant now) {
-  if (Process* p = mine(pid)) p->paused = false;
+  Process* p = mine(pid);
+  if (p == nullptr) return;
+  p->paused = false;
+  if (std::exchange(p->asked, false)) return stop(pid, Stop::kTerm, now);
   Raft(*this, now).changed();
 }
 

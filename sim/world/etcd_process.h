@@ -103,6 +103,7 @@ struct Process {
   Dir dir;
   Phase phase = Phase::kStarting;
   bool paused = false;  // SIGSTOP
+  bool asked = false;   // SIGTERM came while it was paused: it is heard when it goes on
   bool ready = false;   // its client port is open: it has seen a quorum
   bool leads = false;
   bool leaving = false;   // it was removed, and ends soon

@@ -244,8 +244,6 @@ void GuardLife::ask_to_stop() {
     return conclude(verdict_of(guard::Class::kStopped, "asked to stop"));
   if (guard_.phase != Guard::Phase::kWatching || guard_.kill_at) return;
   guard_.kill_at = world_.now_ + kGrace;
-  const Process* etcd = world_.etcd_.find(guard_.etcd);
-  if (etcd != nullptr && etcd->paused) return;  // it does not hear it
   world_.etcd_.stop(guard_.etcd, Etcd::Stop::kTerm, world_.now_);
 }
 

@@ -48,7 +48,8 @@ class Bench {
   virtual ~Bench() = default;
 
   virtual void launch(int n, const Launch& how) = 0;
-  virtual void kill(int n) = 0;  // SIGKILL; its data stays
+  virtual void kill(int n) = 0;       // SIGKILL; its data stays
+  virtual void terminate(int n) = 0;  // SIGTERM
   virtual void pause(int n) = 0;
   virtual void resume(int n) = 0;
   // Data of a stopped member.

@@ -30,6 +30,7 @@ class FakeBench final : public Bench, public sim::Wire {
     etcd_.stop(pids_[n], sim::Etcd::Stop::kKill, now_);
     if (etcd_.find(pids_[n]) != nullptr) dirs_[n] = etcd_.reap(pids_[n]);
   }
+  void terminate(int n) override { etcd_.stop(pids_[n], sim::Etcd::Stop::kTerm, now_); }
   void pause(int n) override { etcd_.pause(pids_[n], now_); }
   void resume(int n) override { etcd_.resume(pids_[n], now_); }
   void wipe(int n) override { dirs_[n] = {}; }

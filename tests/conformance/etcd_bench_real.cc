@@ -47,6 +47,7 @@ class RealBench final : public Bench {
     static_cast<void>(processes_[n]->start());
   }
   void kill(int n) override { processes_[n]->kill(); }
+  void terminate(int n) override { processes_[n]->signal(SIGTERM); }
   void pause(int n) override { processes_[n]->signal(SIGSTOP); }
   void resume(int n) override { processes_[n]->signal(SIGCONT); }
   void wipe(int n) override { static_cast<void>(posix::remove_tree(dir_of(n) + "/data")); }

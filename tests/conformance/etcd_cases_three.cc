@@ -82,6 +82,17 @@ void a_paused_follower_is_not_missed(Bench& b, Script& s) {
   }));
 }
 
+void a_paused_one_ends_when_it_goes_on(Bench& b, Script& s) {
+  const auto [leader, follower, third] = places(b);
+  b.pause(follower);
+  b.terminate(follower);
+  s.call("put", b.api(leader).put("a", "1", kCall));
+  s.call("the paused one", b.api(follower).status(base::Duration(300)));
+  b.resume(follower);
+  s.note("it ended", b.ended(follower));
+  s.call("read", b.api(third).quorum_read(kCall));
+}
+
 void the_life_of_a_learner(Bench& b, Script& s) {
   const auto [leader, follower, third] = places(b);
   const auto added = b.add(leader, b.peer_url(3), true);
@@ -146,7 +157,8 @@ Group leaders() {
            {"AUrlThatIsThereOnceTheGuardAllows", a_url_that_is_there_once_the_guard_allows},
            {"APausedFollowerIsNotMissed", a_paused_follower_is_not_missed},
            {"TheLifeOfALearner", the_life_of_a_learner},
-           {"ARemovedMemberEnds", a_removed_member_ends}}};
+           {"ARemovedMemberEnds", a_removed_member_ends},
+           {"APausedOneEndsWhenItGoesOn", a_paused_one_ends_when_it_goes_on}}};
 }
 
 void no_add_while_a_voter_is_down(Bench& b, Script& s) {
