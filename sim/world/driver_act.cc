@@ -153,19 +153,25 @@ SimDriver::Done SimDriver::act(const plan::StopMember& a, const Call& call) {
 
 SimDriver::Done SimDriver::act(const plan::IssueCertificates& a, const Call& call) {
   const auto& tls = call.job.intent.cluster.spec.tls;
+  Done all = done();  // one whose place cannot be written holds up nobody else
   for (const auto& name : a.members) {
     const auto* member = find(call.job.record, name);
     if (member == nullptr) return refused("the record does not know " + name);
-    if (const auto there = reach(name); !there) return result_of(there);
-    if (world_.place(name).volume.disk != Disk::kFine) return refused("no space left on device");
+    auto there = result_of(reach(name));
+    if (there.outcome == plan::Outcome::kDone && world_.place(name).volume.disk != Disk::kFine)
+      there = refused("no space left on device");
+    if (there.outcome != plan::Outcome::kDone) {
+      if (all.outcome == plan::Outcome::kDone) all = std::move(there);
+      continue;
+    }
     issue(name, member->incarnation, tls);
     between("IssueCertificates.member");
   }
-  if (!a.client) return done();
+  if (!a.client) return all;
   issue_operator(tls);
   between("IssueCertificates.operator");
   if (world_.published) world_.user_leaf = {1, world_.now(), world_.now() + tls.validity, "client"};
-  return done();
+  return all;
 }
 
 SimDriver::Done SimDriver::act(const plan::OpenToClients& /*a*/, const Call& call) {

@@ -212,6 +212,16 @@ Answer change(Context& c, const Seat& seat, std::string note) {
   return Answer::act(why, StopMember{member.name}, std::move(text));
 }
 
+// Peers show certificates only when they connect: until it was renewed, nobody finds back to a
+// member whose own has expired, nor that member to anybody, once their connection is broken.
+const Seat* expired_voter(const View& view) {
+  const auto found = std::ranges::find_if(view.seats, [&](const Seat& s) {
+    return s.voter && s.facts != nullptr && s.facts->certificate_expires.known() &&
+           *s.facts->certificate_expires <= view.now;
+  });
+  return found == view.seats.end() || view.voters == 1 ? nullptr : &*found;
+}
+
 // Why no healthy member may be restarted now; empty: one may.
 std::string preflight(const Context& c, const Seat& next, bool version_changes) {
   if (mutant(base::Mutant::kAllAtOnce)) return {};
@@ -219,6 +229,10 @@ std::string preflight(const Context& c, const Seat& next, bool version_changes) 
   if (!c.seen.alarms.known()) return "the alarms are not known";
   const bool may_cure = !version_changes || raises_quota(c.intent.cluster.spec, next);
   if (!c.seen.alarms->empty() && !(may_cure && only_no_space(c))) return "an alarm is set";
+  if (const Seat* expired = expired_voter(c.view))
+    return fmt::format(
+        "the certificate of {} has expired, and no new connection to it would come up",
+        expired->name());
   return {};
 }
 

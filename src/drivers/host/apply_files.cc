@@ -116,14 +116,18 @@ HostDriver::Done HostDriver::act(const plan::StopMember& a, const Call& call) {
 
 HostDriver::Done HostDriver::act(const plan::IssueCertificates& a, const Call& call) {
   const auto& tls = call.job.intent.cluster.spec.tls;
+  base::Status first;  // one whose place cannot be written holds up nobody else
   for (const auto& name : a.members) {
     const auto* member = find(call.job.record, name);
     if (member == nullptr) return refused("the record does not know " + name);
     const auto made = certificates_.renew_member(tls, name, files_of(name), member->incarnation);
-    if (!made) return result_of(made);
+    if (!made && first) first = made;
   }
-  return a.client ? result_of(certificates_.renew_clients(tls, call.job.record.incarnation))
-                  : done();
+  if (a.client) {
+    const auto made = certificates_.renew_clients(tls, call.job.record.incarnation);
+    if (!made && first) first = made;
+  }
+  return result_of(first);
 }
 
 HostDriver::Done HostDriver::act(const plan::OpenToClients& /*a*/, const Call& call) {
