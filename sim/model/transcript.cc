@@ -153,11 +153,12 @@ class Writer {
 
   void platform(const std::string& name, const plan::MemberFacts& f) {
     line(fmt::format(
-        "member {} process={} data={} ticket={} version={} template={} logTerm={} logIndex={}",
+        "member {} process={} data={} ticket={} version={} template={} logTerm={} logIndex={} "
+        "logCommit={}",
         name, fact(f.process, [](plan::Process p) { return one_of(p, kProcesses); }),
         fact(f.data, [](plan::Data d) { return one_of(d, kData); }),
         fact(f.ticket, [](plan::Permit p) { return std::string(plan::name_of(p)); }),
-        quoted(f.version), quoted(f.template_hash), f.log_term, f.log_index));
+        quoted(f.version), quoted(f.template_hash), f.log_term, f.log_index, f.log_commit));
     if (!f.origin.empty()) line(fmt::format("member {} origin={}", name, quoted(f.origin)));
     if (f.ended)
       line(fmt::format("member {} ended={} text={} failures={} ago={}", name,

@@ -143,6 +143,7 @@ void Simulation::hear(const engine::Report& report) {
 void Simulation::operate(unsigned crash_after) {
   if (std::exchange(edited_, false)) intent_ = intent_of(wanted_);
   oracles_.before_pass(world_);
+  watched_.before_pass(world_);
   const auto passed = lives_.pass(intent_, crash_after);
   ++result_.passes;
   last_ = passed.report;
@@ -154,6 +155,7 @@ void Simulation::operate(unsigned crash_after) {
     tell(*passed.report);
   }
   if (passed.report) hear(*passed.report);
+  if (passed.report) watched_.after_pass(world_, *passed.report);
   fail(oracles_.after_pass(world_, passed.report.get(), allowed()));
   if (passed.acted_on && passed.report) fail(not_recorded(*passed.acted_on, *passed.report));
   if (lives_.log().went_on) fail("R: a step was begun although the last was refused");

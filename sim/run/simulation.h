@@ -13,6 +13,7 @@
 #include "sim/model/hash.h"
 #include "sim/run/lives.h"
 #include "sim/run/schedule.h"
+#include "sim/run/watched.h"
 
 namespace sim {
 
@@ -59,6 +60,7 @@ class Simulation {
   World world_;
   Lives lives_;
   Oracles oracles_;
+  Watched watched_;
   Wanted wanted_;
   plan::Intent intent_;
   bool edited_ = true;  // intent_ is older than wanted_

@@ -10,7 +10,6 @@ namespace sim {
 namespace {
 
 using base::Duration;
-// A volume that is put back is older than what was ever audited of it.
 constexpr Duration kOldCopy{180'000};
 const std::string kBig = "big";
 
@@ -133,7 +132,9 @@ bool Worker::kill() {
 void Worker::hurt(const std::string& member) {
   const auto how = dice_.below(5);
   auto& copies = s_.copies_[member];
-  const bool old = !copies.empty() && world_.now() - copies.front().first > kOldCopy;
+  // A younger one than what was ever audited of its volume is taken for the volume (docs/proof.md).
+  const bool old = !copies.empty() && world_.now() - copies.front().first > kOldCopy &&
+                   s_.watched_.knows_more(member, copies.front().second);
   if (how == 0) {
     s_.note("the whole directory of " + member + " is deleted");
     world_.destroy(member);

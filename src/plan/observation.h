@@ -52,7 +52,8 @@ struct MemberFacts {
   std::string version, template_hash;  // of the running process; empty: none
   // The last entry of its own log, as its guard noted it; 0: not known.
   std::uint64_t log_term = 0, log_index = 0;
-  std::string origin;  // its guard's name for this very volume; empty: not known
+  std::uint64_t log_commit = 0;  // what its log knows to be committed, noted likewise
+  std::string origin;            // its guard's name for this very volume; empty: not known
   base::Fact<base::Instant> certificate_renew_at, certificate_expires;
   // The user's Secrets hold another leaf, or another list of whom to trust, that may take the place
   // of its own; the latter by a restart.

@@ -252,6 +252,7 @@ MemberFacts draw_remains(const Record& record) {
   if (chance(70)) {
     f.log_term = 4U + static_cast<unsigned>(below(2));
     f.log_index = 9'000U + static_cast<unsigned>(below(4));
+    f.log_commit = f.log_index - 1;
   }
   return f;
 }

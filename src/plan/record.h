@@ -50,8 +50,8 @@ struct MemberRecord {
   bool ran = false;        // its process was seen: from then on blank data is a loss
   api::Version version;    // what it shall run
   std::string template_hash;
-  // Its log held at least the audited pair; the seen pair is audited one look later, when it is
-  // surely on disk.
+  // Its log held at least the audited index, and the pair when it has a term: what its guard noted
+  // as committed, and the seen pair one look later, when it is surely on disk.
   std::uint64_t audited_term = 0, audited_index = 0, seen_term = 0, seen_index = 0;
   std::optional<base::Instant> unreachable_since;
   base::Instant started_at{};  // last (re)start by our hand

@@ -95,9 +95,19 @@ void remember_log(MemberRecord& member, const EtcdStatus& status, const MemberRe
   const auto pair = std::pair(status.raft_term, status.raft_applied);
   const auto before = std::pair(member.seen_term, member.seen_index);
   if ((!leads && !follows) || pair <= before) return;
-  if (before > std::pair(member.audited_term, member.audited_index))
-    std::tie(member.audited_term, member.audited_index) = before;
+  if (before > std::pair(member.audited_term, member.audited_index)) {
+    member.audited_term = before.first;
+    member.audited_index = std::max(member.audited_index, before.second);
+  }
   std::tie(member.seen_term, member.seen_index) = pair;
+}
+
+// What is committed is never taken back, and what a guard noted is on the disk: it counts at once,
+// whether or not etcd answers, and it is all there is when a member was stopped right after the
+// first look in a long time.
+void remember_commit(MemberRecord& member, const MemberFacts& facts) {
+  if (member.permit != Permit::kData || !facts.data.known() || *facts.data != Data::kOwn) return;
+  member.audited_index = std::max(member.audited_index, facts.log_commit);
 }
 
 void remember_process(MemberRecord& member, const MemberFacts& facts) {
@@ -280,8 +290,10 @@ Record remember(const Record& record, const Intent& intent, const Observation& s
     const EtcdStatus* status = status_of(seen, member.id);
     if (list != nullptr && status != nullptr && status->cluster_id == record.cluster_id)
       remember_log(member, *status, leader == record.members.end() ? nullptr : &leader->second);
-    if (const auto at = seen.members.find(name); at != seen.members.end())
+    if (const auto at = seen.members.find(name); at != seen.members.end()) {
       remember_process(member, at->second);
+      remember_commit(member, at->second);
+    }
   }
   const View view = look(intent, out, seen, now);
   remember_reach(view, seen, out);

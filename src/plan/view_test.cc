@@ -89,6 +89,31 @@ TEST(Remember, AuditsNeverFall) {
   }
 }
 
+// What is committed stays, and what a guard noted is on the disk: one look is enough.
+TEST(Remember, AuditsWhatAGuardNotedAsCommittedAtOnce) {
+  One one;
+  const auto note = [&](Data data, std::uint64_t commit) {
+    MemberFacts facts;
+    facts.process = Process::kStopped;
+    facts.data = data;
+    facts.log_commit = commit;
+    one.seen.members["c-0"] = facts;
+    one.record = remember(one.record, one.intent, one.seen, one.now);
+    return one.record.members.at("c-0").audited_index;
+  };
+  MemberRecord& member = one.record.members.at("c-0");
+  member.permit = Permit::kBootstrap;
+  EXPECT_EQ(note(Data::kOwn, 70), 0U) << "its data does not count yet";
+  one.record.members.at("c-0").permit = Permit::kData;
+  EXPECT_EQ(note(Data::kOwn, 80), 80U);
+  EXPECT_EQ(note(Data::kOwn, 60), 80U) << "it never falls";
+  EXPECT_EQ(note(Data::kForeign, 90), 80U) << "nor does another volume count";
+  one.seen.members.clear();
+  one.look(9, 50, 50);
+  one.look(9, 60, 60);
+  EXPECT_EQ(one.audited("c-0"), Pair(9, 80)) << "nor by a status of a later term";
+}
+
 // S3: two volumes that began under one ticket have the same ids; only one is the cluster's.
 TEST(Remember, TheVolumeIsFixedWhenItsDataCounts) {
   One one;

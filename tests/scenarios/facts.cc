@@ -65,6 +65,7 @@ void member(Situation& s, Words& w) {
   w.set("newTrust", f.trust_replaced);
   w.set("logTerm", f.log_term);
   w.set("logIndex", f.log_index);
+  w.set("logCommit", f.log_commit);
   w.set("origin", f.origin);
   fact_of_time(w, "renew", f.certificate_renew_at, s.now);
   fact_of_time(w, "expires", f.certificate_expires, s.now);

@@ -130,6 +130,17 @@ std::string conditions(const Situation& s, const api::ClusterStatus& status) {
   return out;
 }
 
+// How far each log was audited, when "show audited" asks for it: it moves in most passes.
+std::string audited(const Situation& s, const Record& now) {
+  std::string out;
+  Differences d(out);
+  for (const auto& [name, m] : now.members)
+    if (const auto at = s.record.members.find(name); at != s.record.members.end())
+      d.field(name + " audited", std::to_string(at->second.audited_index),
+              std::to_string(m.audited_index));
+  return s.shown.contains("audited") ? out : std::string();
+}
+
 // The rest of the status, when "show status" asks for it.
 std::string words(const Situation& s, const api::ClusterStatus& status) {
   if (!s.shown.contains("status")) return {};
@@ -162,6 +173,7 @@ std::string print(const Situation& before, const plan::Plan& plan) {
     out += fmt::format("{} {}: {}\n", event.warning ? "warning" : "event",
                        plan::name_of(event.reason), event.message);
   record(out, before.record, plan.record);
+  out += audited(before, plan.record);
   return out + conditions(before, plan.status) + words(before, plan.status);
 }
 

@@ -67,6 +67,7 @@ plan::MemberFacts judge(const Found& found, const plan::MemberRecord& member,
   if (found.marker.known() && found.marker->volume_id == member.volume) {
     facts.log_term = found.marker->last_term;
     facts.log_index = found.marker->last_index;
+    facts.log_commit = found.marker->commit;
     facts.origin = found.marker->origin;
   }
   if (found.ticket.known())

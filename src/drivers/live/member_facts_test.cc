@@ -28,6 +28,7 @@ Found stopped() {
   marker.started = true;
   marker.last_term = 2;
   marker.last_index = 9;
+  marker.commit = 8;
   f.marker = marker;
   f.ticket = base::Fact<guard::Permit>::absent();
   return f;
@@ -50,6 +51,7 @@ TEST(MemberFacts, AStoppedMemberHasItsOwnDataAndItsLogsEnd) {
   EXPECT_TRUE(f.data == Data::kOwn);
   EXPECT_EQ(f.log_term, 2U);
   EXPECT_EQ(f.log_index, 9U);
+  EXPECT_EQ(f.log_commit, 8U);
   EXPECT_TRUE(f.ticket.is_absent());
   EXPECT_FALSE(f.ended);
 }
@@ -111,6 +113,7 @@ TEST(MemberFacts, TheGuardsVerdictTellsWhatIsWrongWithData) {
   found.marker = marker;
   EXPECT_TRUE(facts(found).data == Data::kForeign);
   EXPECT_EQ(facts(found).log_index, 0U) << "another volume's notes";
+  EXPECT_EQ(facts(found).log_commit, 0U);
 }
 
 TEST(MemberFacts, AStateOfAnEarlierBootSaysNothing) {
