@@ -151,6 +151,7 @@ std::string Oracles::after_step(const World& world, const Allowed& allowed) {
     acknowledged_.clear();
     acked_.reset();
     cluster_ = {};
+    must_keep_.clear();  // of a recovery that the deletion ended
   }
   if (auto wrong = one_identity(world); !wrong.empty()) return wrong;
   if (auto wrong = one_process(world); !wrong.empty()) return wrong;

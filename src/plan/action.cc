@@ -56,7 +56,9 @@ struct Arguments {
   }
   std::string operator()(const Compact& a) const { return " " + std::to_string(a.revision); }
   std::string operator()(const Defragment& a) const { return member_and_id(a.member, a.id); }
-  std::string operator()(const AdvanceLog& a) const { return " to " + std::to_string(a.index); }
+  std::string operator()(const AdvanceLog& a) const {
+    return a.index == 0 ? " by one" : " to " + std::to_string(a.index);
+  }
   std::string operator()(const DisarmAlarm& a) const {
     return std::string(a.kind == AlarmKind::kNoSpace ? " NOSPACE " : " CORRUPT ") +
            base::to_text(a.id);

@@ -31,7 +31,8 @@ struct OpenToClients {};  // publish the users' client certificate
 struct FetchBinary {
   std::string version;
 };
-// Entries that change nothing, until the log reaches this index: etcd then writes a raft snapshot.
+// Entries that change nothing: until the log reaches this index, so that etcd writes a raft
+// snapshot; one for 0, so that a quorum of disks tells all that was committed before it.
 struct AdvanceLog {
   std::uint64_t index = 0;
 };

@@ -23,11 +23,19 @@ bool may_delete(const Context& c, const Seat& seat) {
          (*data == Data::kOwn || *data == Data::kBlank);
 }
 
+// It voted in the living membership. A disk tells of a removal when another entry follows it; those
+// that are left and are killed before, all of them, are back in the larger membership. As long as
+// that may be, the record has to know who is out.
+bool voted(const Context& c, const Seat& seat) {
+  return c.record.formation == Formation::kLatched && c.view.list_known &&
+         seat.record->incarnation == c.record.incarnation && seat.record->permit == Permit::kData;
+}
+
 // Retired members: forgotten when gone, else stopped, else put away.
 std::optional<Answer> put_away(Context& c) {
   Answer answer;
   std::string names;
-  bool forgot = false;
+  bool forgot = false, advance = false;
   for (const Seat& seat : c.view.seats) {
     if (seat.record == nullptr || seat.record->phase != Phase::kRetired) continue;
     const std::string name = seat.record->name;
@@ -35,21 +43,26 @@ std::optional<Answer> put_away(Context& c) {
     const bool ours = seat.record->incarnation == c.record.incarnation;
     if (seat.facts == nullptr || seat.etcd != nullptr || (ours && !c.view.list_known)) continue;
     if (is_gone(seat)) {
+      advance |= voted(c, seat) && !just_done(c, "PutAside");
       c.record.members.erase(name);
       c.record.last_defragmented.erase(name);
       forgot = true;
     } else if (is_stopped(seat)) {
       answer.steps.push_back({PutAside{name, may_delete(c, seat)}, Reason::kPutAside});
       names += (names.empty() ? "" : ", ") + name;
+      advance |= voted(c, seat);
     } else if (seat.facts->process.known()) {
       return Answer::act(Reason::kPutAside, StopMember{name},
                          fmt::format("{} is out of the cluster: its process is stopped", name));
     }
   }
+  if (advance && too_soon(c, "AdvanceLog")) return std::nullopt;
+  if (advance) answer.steps.insert(answer.steps.begin(), {AdvanceLog{}, Reason::kPutAside});
   if (!answer.steps.empty()) {
     answer.kind = Answer::Kind::kAct;
     answer.reason = Reason::kPutAside;
-    answer.message = fmt::format("the volume of {} is put away", names);
+    answer.message = names.empty() ? "a retired member is put away"
+                                   : fmt::format("the volume of {} is put away", names);
     return answer;
   }
   if (forgot) return Answer::note(Reason::kPutAside, "a retired member is put away");

@@ -142,6 +142,8 @@ engine::ApplyResult Cluster::act(const plan::AdvanceLog& a, const Call& call) {
   constexpr int kAtMost = 2'000, kLook = 100;  // the planner asks again for what is left
   const auto now = live(call);
   if (!now) return refused(now.error().message);
+  if (a.index == 0)
+    return result_of(now->api->disarm(base::MemberId{}, etcd::AlarmKind::kNoSpace, kChange));
   const auto until = clock_.tick() + call.job.deadline / 2;
   for (int i = 0; i < kAtMost && !call.stop.stop_requested(); ++i) {
     if (i % kLook == 0) {
