@@ -1,7 +1,10 @@
 // What a database file may look like, and the reason given for each that may not.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
 #include <functional>
+#include <sstream>
 
 #include "etcd/bolt/testing/sample.h"
 #include "etcd/bolt/verify.h"
@@ -322,6 +325,28 @@ TEST(Bolt, ADiskThatFailsSaysNothingAboutTheSnapshot) {
     const auto facts = verify(BrokenDisk(whole, good));
     ASSERT_FALSE(facts);
     EXPECT_EQ(facts.error().code, Code::kUnavailable) << good;
+  }
+}
+
+// The fuzzer begins with them; the first byte is its own. EO_WRITE_SEEDS writes them.
+TEST(Bolt, TheFuzzersSeedsAreTheseFiles) {
+  Sample compacted;
+  for (int i = 0; i < 24; ++i) compacted.put(fmt::format("k{}", i % 5), std::string(70, 'v'));
+  compacted.remove("k2");
+  compacted.mark_compacted(20);
+  compacted.grant(7, 60);
+  const std::map<std::string, std::string> seeds = {
+      {"whole", '\0' + sample().file({.page_size = kSmall})},
+      {"branches", '\1' + sample().file(kPlain)},
+      {"compacted", '\1' + compacted.file(kPlain)},
+      {"empty", '\1' + Sample().file(kPlain)}};
+  for (const auto& [name, seed] : seeds) {
+    const std::string path = "fuzz/bolt_corpus/" + name;
+    if (std::getenv("EO_WRITE_SEEDS") != nullptr) std::ofstream(path, std::ios::binary) << seed;
+    std::ostringstream text;
+    text << std::ifstream(path, std::ios::binary).rdbuf();
+    EXPECT_TRUE(text.str() == seed) << path;
+    EXPECT_TRUE(look(seed.substr(1), kNoTrailer)) << path;
   }
 }
 

@@ -14,8 +14,8 @@ namespace bolt {
 
 struct StoredMember {
   base::MemberId id;
-  std::string name;  // empty: it had never started
-  std::vector<std::string> peer_urls, client_urls;
+  std::string name;                                 // empty: it had never started
+  std::vector<std::string> peer_urls, client_urls;  // 3.5.12 stores no client URLs
   bool learner = false;
 };
 

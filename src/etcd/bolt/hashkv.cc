@@ -83,8 +83,8 @@ base::Result<HashKv> hash_kv(const Database& database, const HashQuestion& quest
     if (revision.main <= asked.revision) hasher.add(revision, tombstone, key, value);
     return {};
   }));
-  newest = std::max(newest, own);
-  if (question.revision && *question.revision > std::max<std::int64_t>(newest, 1))
+  newest = std::max({newest, own, std::int64_t{1}});
+  if (question.revision && *question.revision > newest)
     return base::fail(
         Code::kFailedPrecondition,
         fmt::format("revision {} is not there: the newest is {}", *question.revision, newest));

@@ -120,6 +120,12 @@ TEST(HashKv, AskedForWhatTheFileDoesNotHave) {
   EXPECT_EQ(why(10, 3), "the file is compacted at 5, and the question is of 3");
 }
 
+TEST(HashKv, AnEmptyEtcdIsAtRevisionOne) {
+  const std::string file = Sample().file();
+  EXPECT_EQ(hash_of(file, {})->revision, 1);
+  EXPECT_EQ(hash_of(file, {})->hash, base::crc32c("key"));
+}
+
 TEST(LiveRecords, ManyKeys) {
   LiveRecords live({1, 2});
   for (int round = 0; round < 3; ++round)
