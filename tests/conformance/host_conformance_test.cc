@@ -63,6 +63,12 @@ class HostBench {
     }
   }
   static void let_pass(base::Duration d) { (void)posix::poll_until({}, posix::deadline_in(d), {}); }
+  // Its certificates are gone, and with `for_good` no others can be written.
+  void lose_leaves(const std::string& member, bool for_good) {
+    const auto tls = host::Layout(state()).member(intent_.cluster.key, member).tls;
+    ASSERT_TRUE(posix::remove_tree(tls));
+    if (for_good) ASSERT_TRUE(posix::write_atomic(tls, ""));
+  }
   std::vector<std::string> left() {
     return posix::list_dir(files_.retained).value_or(std::vector<std::string>{});
   }
@@ -93,6 +99,25 @@ class HostBench {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Host, DriverConformance, HostBench);
+
+class HostLeaves : public DriverConformance<HostBench> {};
+
+TEST_F(HostLeaves, APlaceThatCannotBeWrittenHoldsUpNoOthersRenewal) {
+  plan::Record record = one_member(look({}));
+  plan::MemberRecord other = record.members.at(first());
+  other.name = "c-1";
+  other.ordinal = 1;
+  record.members["c-1"] = other;
+  for (const std::string name : {"c-0", "c-1"})
+    ASSERT_EQ(outcome(plan::PrepareMember{name}, record), Outcome::kDone);
+  bench_.lose_leaves("c-0", true);
+  bench_.lose_leaves("c-1", false);
+  ASSERT_FALSE(look(record).members.at("c-1").certificate_expires.known());
+  EXPECT_NE(outcome(plan::IssueCertificates{{"c-0", "c-1"}, true}, record), Outcome::kDone);
+  const auto seen = look(record);
+  EXPECT_TRUE(seen.members.at("c-1").certificate_expires.known());
+  EXPECT_FALSE(seen.members.at("c-0").certificate_expires.known());
+}
 
 }  // namespace
 }  // namespace conformance
