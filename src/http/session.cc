@@ -48,6 +48,7 @@ struct State {
   Reply reply = {};
   size_t header_bytes = 0, received = 0, taken = 0;  // bytes
   base::Tick last_byte = posix::deadline_in(base::Duration(0));
+  bool begun = false;        // the sink got something
   base::Status failed = {};  // why we ended it ourselves
   std::array<char, CURL_ERROR_SIZE> text = {};
 };
@@ -77,7 +78,10 @@ size_t on_body(const char* data, size_t, size_t size, void* user) {
   long status = 0;
   state.curl.getinfo(state.easy, CURLINFO_RESPONSE_CODE, &status);
   if (state.exchange.sink && status >= 200 && status <= 299) {
-    state.failed = state.exchange.sink({data, size});
+    state.reply.status = static_cast<int>(status);
+    if (!std::exchange(state.begun, true) && state.exchange.before_sink)
+      state.failed = state.exchange.before_sink(state.reply);
+    if (state.failed) state.failed = state.exchange.sink({data, size});
   } else if ((state.received += size) > state.exchange.max_bytes) {
     state.failed =
         base::fail(Code::kResourceExhausted,
@@ -257,6 +261,8 @@ class CurlSession final : public Session {
       curl_.setopt(easy, CURLOPT_READFUNCTION, on_read);
       curl_.setopt(easy, CURLOPT_READDATA, &state);
     }
+    // Whatever length it names, nothing comes.
+    if (exchange.method == "HEAD") curl_.setopt(easy, CURLOPT_NOBODY, 1L);
     curl_.setopt(easy, CURLOPT_CUSTOMREQUEST, exchange.method.c_str());
     curl_.setopt(easy, CURLOPT_HTTPHEADER, headers.head);
     curl_.setopt(easy, CURLOPT_TIMEOUT_MS,

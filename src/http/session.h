@@ -30,6 +30,12 @@ struct SessionOptions {
   base::Duration connect_deadline{5'000};
 };
 
+struct Reply {
+  int status = 0;
+  std::map<std::string, std::string, std::less<>> headers = {};  // names in small letters
+  std::string body = {};
+};
+
 struct Exchange {
   std::string method = "GET";
   std::string target = "/";               // after the base URL, escaped
@@ -42,12 +48,8 @@ struct Exchange {
   // Gets the body of a 2xx answer bit by bit, which then stays out of Reply. Its error ends the
   // exchange.
   std::function<base::Status(std::string_view)> sink = {};
-};
-
-struct Reply {
-  int status = 0;
-  std::map<std::string, std::string, std::less<>> headers = {};  // names in small letters
-  std::string body = {};
+  // Asked before the sink's first bytes, with status and headers. Its error ends the exchange.
+  std::function<base::Status(const Reply&)> before_sink = {};
 };
 
 struct Broken {

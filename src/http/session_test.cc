@@ -73,12 +73,43 @@ TEST(Session, StreamsGoodAnswersAndKeepsBadOnes) {
   EXPECT_EQ(seen, "abc");
 }
 
+TEST(Session, AnAnswerToHeadHasNoBody) {
+  Toy toy([](const Got&) { return std::string("HTTP/1.1 200 X\r\nContent-Length: 7\r\n\r\n"); });
+  const auto s = session(toy.url());
+  for (int i = 0; i < 2; ++i) {
+    const auto head = s->perform({.method = "HEAD"}, {});
+    ASSERT_TRUE(head);
+    EXPECT_EQ(head->headers.at("content-length"), "7");
+  }
+  EXPECT_EQ(toy.got().at(1).line, "HEAD / HTTP/1.1");
+}
+
 TEST(Session, ASinkMayEndIt) {
   Toy toy([](const Got&) { return whole(200, "abc"); });
   const auto ended = session(toy.url())->perform(
       {.sink = [](std::string_view) { return base::fail(Code::kAborted, "enough"); }}, {});
   ASSERT_FALSE(ended);
   EXPECT_EQ(ended.error().error, (base::Error{Code::kAborted, "enough"}));
+}
+
+TEST(Session, AStreamThatBeginsWrongGivesNothing) {
+  Toy toy([](const Got&) { return whole(206, "abc", "Content-Range: bytes 3-5/6\r\n"); });
+  bool given = false;
+  const auto ended = session(toy.url())->perform(
+      {.sink =
+           [&](std::string_view) {
+             given = true;
+             return base::Status();
+           },
+       .before_sink =
+           [](const Reply& reply) {
+             return base::fail(Code::kDataLoss,
+                               std::to_string(reply.status) + reply.headers.at("content-range"));
+           }},
+      {});
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().error, (base::Error{Code::kDataLoss, "206bytes 3-5/6"}));
+  EXPECT_FALSE(given);
 }
 
 // The server goes on for ever; only the stop ends it.

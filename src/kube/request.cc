@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "http/escape.h"
 #include "json/json.h"
 
 namespace kube {
@@ -9,19 +10,7 @@ namespace {
 
 constexpr std::string_view kJson = "application/json";
 
-// RFC 3986: everything but the unreserved characters.
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain)
-      out += c;
-    else
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
+using http::escape;
 
 // A segment that would name something else than one object.
 bool is_bad(std::string_view segment) {

@@ -11,6 +11,9 @@
 
 namespace objstore {
 
+// How an error ends that needs no other advice.
+inline constexpr std::string_view kSetItRight = ": set it right";
+
 // "put a/b in s3://bucket: <why>; check …"
 struct Context {
   std::string_view operation;
@@ -19,7 +22,8 @@ struct Context {
   std::string (*hint)(base::Code) = nullptr;  // empty: nothing to check
 
   [[nodiscard]] base::Error of(const base::Error& error) const {
-    const auto check = hint == nullptr ? std::string() : hint(error.code);
+    const bool says_itself = error.message.ends_with(kSetItRight);
+    const auto check = hint == nullptr || says_itself ? std::string() : hint(error.code);
     return {error.code, fmt::format("{}{}{} in {}: {}{}{}", operation, key.empty() ? "" : " ", key,
                                     store, error.message, check.empty() ? "" : "; ", check)};
   }

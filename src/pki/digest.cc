@@ -1,6 +1,7 @@
 #include "pki/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <array>
 #include <cstdlib>
@@ -27,6 +28,20 @@ std::string sha1(std::string_view bytes) {
 }
 std::string sha256(std::string_view bytes) {
   return digest(bytes, EVP_sha256());
+}
+
+std::string md5(std::string_view bytes) {
+  return digest(bytes, EVP_md5());
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> out{};
+  unsigned size = 0;
+  const auto* done =
+      HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+           reinterpret_cast<const unsigned char*>(text.data()), text.size(), out.data(), &size);
+  must(done == nullptr ? 0 : 1);
+  return {reinterpret_cast<const char*>(out.data()), size};
 }
 
 std::string to_hex(std::string_view bytes) {

@@ -11,6 +11,8 @@ namespace pki {
 
 std::string sha1(std::string_view bytes);    // 20 bytes; only where a format demands it
 std::string sha256(std::string_view bytes);  // 32 bytes
+std::string md5(std::string_view bytes);     // 16 bytes; only where a protocol demands it
+std::string hmac_sha256(std::string_view key, std::string_view text);  // 32 bytes
 std::string to_hex(std::string_view bytes);  // lower case, two digits a byte
 
 // For data that comes in parts.

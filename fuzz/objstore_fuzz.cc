@@ -1,0 +1,47 @@
+// Any bytes as the answer of a server of objects: no crash, limits hold, a list that was read names
+// its objects, and a region that is learnt can be a part of a host's name.
+#include <cstdint>
+
+#include "fuzz/check.h"
+#include "http/date.h"
+#include "objstore/s3_words.h"
+#include "objstore/xml.h"
+
+namespace {
+
+using fuzz::require;
+
+void xml(std::string_view text) {
+  const auto root = objstore::parse_xml(text, {.bytes = 65536, .depth = 8, .elements = 1000});
+  if (!root) return;
+  // What was read can be written into a document and comes back.
+  const auto again = objstore::parse_xml("<a>" + objstore::escape_xml(root->text) + "</a>");
+  require(again && again->text == root->text, "text comes back");
+}
+
+void s3(std::string_view text) {
+  if (const auto page = objstore::s3::parse_page(text))
+    for (const auto& object : page->objects) require(!object.key.empty(), "objects have keys");
+  if (const auto page = objstore::s3::parse_uploads(text))
+    for (const auto& upload : page->uploads)
+      require(!upload.key.empty() && !upload.id.empty(), "uploads have keys and ids");
+  if (const auto id = objstore::s3::parse_upload_id(text)) require(!id->empty(), "an id is one");
+  const http::Reply reply{.status = 400, .body = std::string(text)};
+  const auto region = objstore::s3::region_of(reply);
+  require(region.empty() || objstore::s3::is_region(region), "a region is one");
+  const auto failure = objstore::s3::judge({.method = "POST"}, reply, {});
+  require(failure.has_value() && failure->message.size() < 2000, "a refusal stays one");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto text = fuzz::text_of(data, size);
+  xml(text);
+  s3(text);
+  if (const auto at = http::parse_http_date(text))
+    require(http::parse_http_date(http::to_http_date(*at)) == at, "a date comes back");
+  static_cast<void>(http::parse_retry_after(text, {}));
+  require(objstore::quoted(text).find('\n') == std::string::npos, "words are one line");
+  return 0;
+}
