@@ -32,11 +32,11 @@ MODEL ?= 5/2/1
 HOURS ?= 8
 configure = cmake --preset $(1) >build/$(1).configure.log || { cat build/$(1).configure.log; exit 1; }
 
-.PHONY: help build programs programs-sim model-deep sim-swarm run stop image etcd test test-full mutants check lint format bench coverage clean
+.PHONY: help build programs programs-sim model-deep sim-swarm run stop image install-testbed etcd test test-full mutants check lint format bench coverage clean
 
 help: ## this list
 	@echo "usage: make TARGET"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
 
 build: programs ## every program, release, stripped into build/bin/ with its debug info beside it
 	@ls -l build/bin | awk 'NR > 1 {printf "  %-24s %6.1f MB\n", $$9, $$5 / 1e6}'
@@ -73,6 +73,11 @@ stop: ## stop the members that `make run` started; their data stays in .run/
 
 image: programs ## the operator's image as an OCI archive in build/image/, without Docker; prints its size
 	@tools/image
+
+install-testbed: image ## the operator onto the testbed that is up (testbed/up --nodes 3)
+	@testbed/load-image build/image/etcd-operator-*.oci.tar
+	@testbed/kubectl apply -f deploy/install.yaml
+	@testbed/kubectl -n etcd-operator-system rollout status deployment/etcd-operator --timeout=120s
 
 etcd: programs ## fetch the etcd versions that the tests use into the local cache
 	@for version in $$(tools/etcd-versions $(EO_DEPTH)); do \

@@ -1,5 +1,6 @@
 """The authority and the certificates of a testbed, by the openssl program. P-256, ten years."""
 import os
+import secrets
 import subprocess
 
 DAYS = "3650"
@@ -47,7 +48,7 @@ class Authority:
                        "extendedKeyUsage=serverAuth,clientAuth\n"
                        + (f"subjectAltName={sans}\n" if sans else ""))
         _openssl("x509", "-req", "-in", request, "-CA", self.path("ca.crt"), "-CAkey",
-                 self.path("ca.key"), "-CAcreateserial", "-days", DAYS, "-extfile", extensions,
-                 "-out", self.path(f"{name}.crt"))
+                 self.path("ca.key"), "-set_serial", f"0x{secrets.token_hex(16)}", "-days", DAYS,
+                 "-extfile", extensions, "-out", self.path(f"{name}.crt"))
         os.remove(request)
         os.remove(extensions)

@@ -7,7 +7,6 @@ dropping a field, and it refuses the broken ones that a schema can know, with a 
 import glob
 import json
 import os
-import subprocess
 import sys
 import time
 import unittest
@@ -15,11 +14,10 @@ import urllib.parse
 
 import yaml
 
-ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../.."))
-sys.path.insert(0, os.path.join(ROOT, "testbed"))
-from kit import api, processes, testbed  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from bed import NAME, ROOT, get, kubectl, processes, testbed  # noqa: E402
+from kit import api  # noqa: E402
 
-NAME = os.environ.get("TESTBED", "default")
 GROUPS = {"operator.etcd.io", "etcd.database.coreos.com"}
 MISSPELT = "did-you-mean.yaml"  # its fields are, on purpose
 NULLS = "cluster.json"          # good for the program, not for an API server: a null in a value's place
@@ -49,18 +47,6 @@ def documents(path: str) -> list:
 def is_ours(document) -> bool:
     return isinstance(document, dict) and \
         str(document.get("apiVersion", "")).split("/")[0] in GROUPS
-
-
-def kubectl(*arguments: str, text: str = "", check: bool = True) -> subprocess.CompletedProcess:
-    done = subprocess.run([f"{ROOT}/testbed/kubectl", *arguments], input=text, text=True,
-                          capture_output=True, check=False, cwd=ROOT)
-    if check and done.returncode != 0:
-        raise AssertionError(f"kubectl {' '.join(arguments)}: {done.returncode}\n{done.stderr}")
-    return done
-
-
-def get(*arguments: str) -> dict:
-    return json.loads(kubectl("get", "-o", "json", *arguments).stdout)
 
 
 class ManifestsTest(unittest.TestCase):

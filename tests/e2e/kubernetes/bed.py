@@ -1,0 +1,113 @@
+"""What the end-to-end tests on a testbed have in common: kubectl, etcdctl, a writer."""
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../.."))
+sys.path.insert(0, os.path.join(ROOT, "testbed"))
+from kit import images, processes, testbed  # noqa: E402
+
+NAME = os.environ.get("TESTBED", "default")
+PORT = 2379
+
+
+def command(*arguments: str, text: str = "", check: bool = True) -> subprocess.CompletedProcess:
+    done = subprocess.run(arguments, input=text, text=True, capture_output=True, check=False,
+                          cwd=ROOT)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(arguments)}: {done.returncode}\n{done.stderr}")
+    return done
+
+
+def tool(name: str, *arguments: str, **options) -> subprocess.CompletedProcess:
+    """A command of testbed/."""
+    return command(f"{ROOT}/testbed/{name}", *arguments, **options)
+
+
+def kubectl(*arguments: str, **options) -> subprocess.CompletedProcess:
+    return tool("kubectl", *arguments, **options)
+
+
+def get(*arguments: str) -> dict:
+    return json.loads(kubectl("get", "-o", "json", *arguments).stdout)
+
+
+def eventually(condition, what: str, seconds: float = 90):
+    return processes.wait_for(condition, seconds, what, step=0.3)
+
+
+class Client:
+    """etcd as a user reaches it: by the cluster's own client certificate and Service."""
+
+    def __init__(self, cluster: str, folder: str, namespace: str = "default",
+                 version: str = "3.5.12"):
+        self.cluster, self.namespace, self.folder = cluster, namespace, folder
+        self.program = f"{images.etcd_folder(version)}/etcdctl"
+        secret = get("-n", namespace, "secret", f"{cluster}-client-tls")["data"]
+        for name in ("ca.crt", "tls.crt", "tls.key"):
+            with open(f"{folder}/{name}", "wb") as file:
+                file.write(base64.b64decode(secret[name]))
+
+    def flags(self, host: str = "") -> list[str]:
+        host = host or f"{self.cluster}-client.{self.namespace}"
+        return [f"--endpoints=https://{host}:{PORT}", "--command-timeout=5s",
+                f"--cacert={self.folder}/ca.crt", f"--cert={self.folder}/tls.crt",
+                f"--key={self.folder}/tls.key"]
+
+    def run(self, *arguments: str, host: str = "", check: bool = True):
+        # As testbed/run does it, without another interpreter for every call.
+        bed = testbed.standing(NAME)
+        return command(*bed.inside(), "unshare", "--mount", "--propagation", "private", "sh", "-c",
+                       'mount --bind "$0" /etc/resolv.conf && exec "$@"', bed.resolv_conf,
+                       self.program, *self.flags(host), *arguments, check=check)
+
+    def members(self) -> list[dict]:
+        return json.loads(self.run("member", "list", "-w", "json").stdout)["members"]
+
+    def voters(self) -> list[str]:
+        return sorted(member.get("name", "") for member in self.members()
+                      if not member.get("isLearner"))
+
+
+class Writer:
+    """Writes one key after the other, retrying for a while, and remembers what was acknowledged.
+    At the end each of them has to be there."""
+
+    PATIENCE = 30
+
+    def __init__(self, client: Client):
+        self.client, self.acknowledged, self.failed, self.longest = client, 0, [], 0.0
+        self.prefix = f"writer-{time.monotonic_ns()}/"
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._write, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+
+    def _write(self) -> None:
+        while not self.stopping.is_set():
+            began = time.monotonic()
+            key = f"{self.prefix}{self.acknowledged:06}"
+            while self.client.run("put", key, "x", check=False).returncode != 0:
+                if time.monotonic() - began > self.PATIENCE:
+                    self.failed.append(key)
+                    return
+            self.acknowledged += 1
+            self.longest = max(self.longest, time.monotonic() - began)
+
+    def check(self, test) -> None:
+        test.assertEqual(self.failed, [], "a write failed for a client that retries")
+        found = self.client.run("get", self.prefix, "--prefix", "--keys-only").stdout.split()
+        lost = {f"{self.prefix}{n:06}" for n in range(self.acknowledged)} - set(found)
+        test.assertEqual(lost, set(), "acknowledged, and not there")
+        test.assertGreater(self.acknowledged, 3)
+        print(f"  {self.acknowledged} writes, the longest {self.longest:.1f} s", flush=True)
