@@ -30,7 +30,7 @@ struct RunFlags {
   std::string supervisor = "process";
   std::string log_format = "text";
   std::string log_level = "info";
-  std::optional<bool> live;               // no value: live on a terminal
+  std::optional<bool> live;  // no value: live on a terminal
   // Kubernetes only.
   std::string kubeconfig, context;
   std::string operator_image;
@@ -77,12 +77,19 @@ struct InstallFlags {
   bool one_namespace = false;
 };
 
+// snapshot status.
+struct SnapshotFlags {
+  std::string file;
+  bool member_file = false;  // no check sum at its end
+  Output output = Output::kText;
+};
+
 struct ReferenceFlags {
   std::string folder;
 };
 
 using Command = std::variant<RunFlags, ClusterFlags, ValidateFlags, FetchFlags, VersionFlags,
-                             InstallFlags, ReferenceFlags>;
+                             InstallFlags, SnapshotFlags, ReferenceFlags>;
 
 struct CommandLine {
   std::optional<Command> command;  // none: help was printed, or an error; `exit` says which

@@ -59,6 +59,14 @@ TEST(CommandLine, PlanOfAFileNeedsNoState) {
   EXPECT_EQ(flags_of<ClusterFlags>({"plan", "-f", "x.yaml"}).file, "x.yaml");
 }
 
+TEST(CommandLine, SnapshotStatusTakesAFile) {
+  const auto f =
+      flags_of<SnapshotFlags>({"snapshot", "status", "x.db", "--member-file", "-o", "yaml"});
+  EXPECT_EQ(f.file, "x.db");
+  EXPECT_TRUE(f.member_file);
+  EXPECT_EQ(f.output, Output::kYaml);
+}
+
 TEST(CommandLine, WrongUsageHasItsOwnExitCode) {
   for (const auto& args : std::vector<std::vector<const char*>>{
            {},
@@ -67,7 +75,9 @@ TEST(CommandLine, WrongUsageHasItsOwnExitCode) {
            {"run", "--platform", "moon", "--manifests", "m", "--state", "s"},
            {"approve", "--state", "s"},
            {"status", "--state", "s", "-o", "xml"},
-           {"validate"}}) {
+           {"validate"},
+           {"snapshot"},
+           {"snapshot", "status"}}) {
     const auto line = parse(args);
     EXPECT_FALSE(line.command.has_value());
     EXPECT_EQ(line.exit, kBadInput);
@@ -76,8 +86,9 @@ TEST(CommandLine, WrongUsageHasItsOwnExitCode) {
 
 TEST(CommandLine, TheReferenceNamesEveryCommandAndNoHiddenOne) {
   const auto text = command_reference();
-  for (const auto* word : {"## run", "## status", "## connect", "## fetch-etcd", "`--port-range`",
-                           "`--supervisor`", "`--release-url`"})
+  for (const auto* word :
+       {"## run", "## status", "## connect", "## fetch-etcd", "## snapshot status",
+        "`--port-range`", "`--supervisor`", "`--release-url`"})
     EXPECT_NE(text.find(word), std::string::npos) << word;
   EXPECT_EQ(text.find("fault-point"), std::string::npos);
 }

@@ -106,8 +106,8 @@ class SnapshotFiles : public testing::TestWithParam<std::string> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Versions, SnapshotFiles, testing::ValuesIn(versions()),
-                         [](const auto& info) {
-                           std::string name = "v" + info.param;
+                         [](const auto& param) {
+                           std::string name = "v" + param.param;
                            for (auto& c : name)
                              if (c == '.') c = '_';
                            return name;
