@@ -122,6 +122,7 @@ class Writer {
     w_.flag(d.wrong_bytes != 0);
     w_.choice(d.damage);
     w_.number(static_cast<std::uint64_t>(d.db_size) / kBytes);
+    w_.number(static_cast<std::uint64_t>(d.db_minor));
     const auto end = index_of(d.tip);
     w_.flag(marker != nullptr &&
             Position(marker->last_term, marker->last_index) > Position(term_of(d.tip), end));

@@ -38,6 +38,7 @@ Dir rolled_back(const Dir& dir, std::uint64_t index) {
   older.commit = at(dir.commit, index);
   older.hard_term = std::min(dir.hard_term, std::max<std::uint64_t>(term_of(older.tip), 1));
   older.vote = {};
+  older.db_minor = 0;
   if (older.snapshot > index_of(older.tip)) older.snapshot = 0;
   return older;
 }

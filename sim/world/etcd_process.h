@@ -28,11 +28,12 @@ struct Dir {
   base::MemberId member;  // 0: no log
   base::ClusterId cluster;
   Log tip;     // all entries that are on disk
-  Log commit;  // of the newest state record, which lags until time passes
+  Log commit;  // of the newest state record, which comes with the next entry
   std::uint64_t hard_term = 0;
-  base::MemberId vote;            // in hard_term
-  std::uint64_t snapshot = 0;     // index of the newest raft snapshot; 0: none
-  std::int64_t db_size = 0;       // of the file; defragmentation shrinks it
+  base::MemberId vote;         // in hard_term
+  std::uint64_t snapshot = 0;  // index of the newest raft snapshot; 0: none
+  std::int64_t db_size = 0;    // of the file; defragmentation shrinks it
+  int db_minor = 0;  // the cluster version in the database, which is ahead of `commit`; 0: as there
   std::uint32_t wrong_bytes = 0;  // not 0: values changed inside pages, seen by hashes only
   Damage damage = Damage::kNone;
   [[nodiscard]] bool blank() const { return !member; }

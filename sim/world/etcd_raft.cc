@@ -295,6 +295,7 @@ void Raft::applied(Process& p, const Log& before) {
   const State& now = p.state();
   if (old.membership != now.membership) relink_again_ = true;
   p.dir.db_size = std::max(p.dir.db_size, kEmptyDb + now.live_bytes);
+  p.dir.db_minor = now.cluster_minor;
   if (old.puts != now.puts && p.dir.db_size > p.args->quota &&
       !now.has_alarm(etcd::AlarmKind::kNoSpace))
     over_quota_.push_back(p.pid);

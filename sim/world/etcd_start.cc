@@ -57,7 +57,8 @@ std::optional<End> by_damage(const Dir& dir) {
 
 // A server older than its data, or one that cannot read the log it would replay.
 std::optional<End> by_version(const Process& p) {
-  const int cluster = state_of(p.dir.commit).cluster_minor;
+  const bool from_db = p.dir.db_minor != 0 && p.dir.damage != Damage::kNoDb;
+  const int cluster = from_db ? p.dir.db_minor : state_of(p.dir.commit).cluster_minor;
   if (p.minor() >= 7 && index_of(p.dir.tip) > p.dir.snapshot &&
       p.dir.tip->old_form > p.dir.snapshot)
     return panic("unmarshal should never fail (proto: cannot parse invalid wire-format data)");

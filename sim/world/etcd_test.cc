@@ -100,6 +100,7 @@ TEST(Etcd, AWipedVoterElectsALeaderWithoutTheAcknowledgedWrites) {
     const int leader = lab.leader(), lag = (leader + 1) % 3, third = (leader + 2) % 3;
     Dir old = lab.kill(lag);
     ASSERT_TRUE(lab.api(leader)->put("a", "1", kCall));
+    ASSERT_TRUE(lab.api(leader)->put("b", "1", kCall));  // with it goes how far it was committed
     seconds(lab, 1);
     lab.kill(third);
     Dir full = lab.kill(leader);

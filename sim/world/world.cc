@@ -88,7 +88,7 @@ void World::advance(base::Duration by) {
   const base::Instant until = now_ + by;
   for (auto next = next_due(true); next && *next <= until; next = next_due(true)) step_to(*next);
   now_ = until;
-  // Where a commit stands is on disk long before anybody looks.
+  // What etcd writes within moments is on disk before anybody looks.
   if (by >= kWritten) (void)etcd_.settle(now_);
 }
 

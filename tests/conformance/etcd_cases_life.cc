@@ -226,6 +226,42 @@ Group forced() {
            {"ItStartsNormallyWithoutTheFlag", it_starts_normally_without_the_flag}}};
 }
 
+// One of two is removed; the other is killed, and started again.
+void shrink_to_one(Bench& b, Script& s, bool another_entry) {
+  const int stays = b.leader(2), goes = 1 - stays;
+  const auto id = b.id(goes);
+  s.call("put", b.api(stays).put("a", "1", kCall));
+  etcd::Change<void> removed;
+  b.until([&] {
+    removed = b.api(stays).member_remove(id, kCall);
+    return removed.has_value();
+  });
+  s.call("remove", removed);
+  s.note("ends", b.ended(goes).has_value());
+  if (another_entry)
+    s.call("disarm nothing",
+           b.api(stays).disarm(base::MemberId{}, etcd::AlarmKind::kNoSpace, kCall));
+  b.kill(stays);
+  b.launch(stays, {.list = {0, 1}});
+  const auto serves = [&] { return b.api(stays).quorum_read(base::Duration(1'000)).has_value(); };
+  s.note("serves", b.until(serves, base::Duration(8'000)));
+}
+
+// Its disk does not tell of the removal yet: it waits for the vote of who was removed.
+void killed_before_another_entry(Bench& b, Script& s) {
+  shrink_to_one(b, s, false);
+}
+void killed_after_another_entry(Bench& b, Script& s) {
+  shrink_to_one(b, s, true);
+}
+
+Group shrunk() {
+  return {"shrunk", 2, {}, {{"KilledBeforeAnotherEntry", killed_before_another_entry}}};
+}
+Group shrunk_further() {
+  return {"further", 2, {}, {{"KilledAfterAnotherEntry", killed_after_another_entry}}};
+}
+
 // From 3.5 up: it names its versions itself, and runs once.
 void the_cluster_version_rises(Bench& b, Script& s) {
   b.launch(0, {.list = {0}, .version = "3.5.33"});
@@ -281,7 +317,7 @@ Group versions() {
 }  // namespace
 
 std::vector<Group> life_groups() {
-  return {starts(), alone(), forced(), versions()};
+  return {starts(), alone(), forced(), shrunk(), shrunk_further(), versions()};
 }
 
 }  // namespace conformance
