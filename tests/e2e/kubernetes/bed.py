@@ -1,11 +1,15 @@
 """What the end-to-end tests on a testbed have in common: kubectl, etcdctl, a writer."""
 import base64
+import glob
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+import unittest
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../.."))
 sys.path.insert(0, os.path.join(ROOT, "testbed"))
@@ -13,6 +17,9 @@ from kit import images, processes, testbed  # noqa: E402
 
 NAME = os.environ.get("TESTBED", "default")
 PORT = 2379
+SYSTEM = "etcd-operator-system"
+ACCOUNT = f"system:serviceaccount:{SYSTEM}:etcd-operator"
+CLUSTER = "production-etcd"  # of the first example
 
 
 def command(*arguments: str, text: str = "", check: bool = True) -> subprocess.CompletedProcess:
@@ -111,3 +118,59 @@ class Writer:
         test.assertEqual(lost, set(), "acknowledged, and not there")
         test.assertGreater(self.acknowledged, 3)
         print(f"  {self.acknowledged} writes, the longest {self.longest:.1f} s", flush=True)
+
+
+def condition(name: str, kind: str) -> dict:
+    found = get("etcdclusters.operator.etcd.io", name).get("status", {}).get("conditions", [])
+    return next((c for c in found if c["type"] == kind), {})
+
+
+def member_pods(name: str) -> list[dict]:
+    return [pod for pod in get("pods")["items"]
+            if pod["metadata"]["name"].startswith(f"{name}-")]
+
+
+class Installed(unittest.TestCase):
+    """The operator from its image and deploy/install.yaml."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        archive, = glob.glob(f"{ROOT}/build/image/etcd-operator-*.oci.tar")
+        tool("load-image", archive)
+        kubectl("apply", "-f", "deploy/install.yaml")
+        kubectl("-n", SYSTEM, "rollout", "status", "deployment/etcd-operator", "--timeout=120s")
+
+    def steps(self, *all_steps) -> None:
+        for step in all_steps:
+            began = time.monotonic()
+            try:
+                step()
+            except BaseException:
+                print(f"{step.__name__} failed after {time.monotonic() - began:.1f} s", flush=True)
+                self.tell()
+                raise
+            print(f"{step.__name__} in {time.monotonic() - began:.1f} s", flush=True)
+
+    def tell(self) -> None:
+        """What a person would look at."""
+        for words in (["get", "etcd,sts,pods,pvc,pdb", "-A", "-o", "wide"],
+                      ["describe", "etcd"], ["get", "events", "-A"],
+                      ["-n", SYSTEM, "logs", "-l", "app.kubernetes.io/name=etcd-operator",
+                       "--tail=40", "--prefix"]):
+            print(kubectl(*words, check=False).stdout[-6000:], flush=True)
+
+    def healthy(self, size: int, seconds: float = 180, version: str = "") -> None:
+        """The operator says so, and an etcd client sees the same."""
+        def there():
+            status = get("etcd", CLUSTER).get("status", {})
+            return status.get("readyReplicas") == size and \
+                condition(CLUSTER, "Available").get("status") == "True" and \
+                condition(CLUSTER, "Progressing").get("status") != "True" and \
+                version in ("", status.get("currentVersion"))
+        eventually(there, f"{size} healthy members {version}", seconds)
+        client = Client(CLUSTER, self.folder)
+        self.assertEqual(len(client.voters()), size)
+        health = client.run("endpoint", "health", "--cluster", "-w", "json").stdout
+        self.assertTrue(all(one["health"] for one in json.loads(health)))

@@ -3,78 +3,20 @@
 
   make image && testbed/with --nodes 3 --etcd 3.5.12,3.5.33 tests/e2e/kubernetes/operator_test.py
 """
-import glob
 import json
 import os
-import shutil
 import sys
-import tempfile
-import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from bed import (NAME, ROOT, Client, Writer, eventually, get, kubectl,  # noqa: E402
-                 testbed, tool)
-
-SYSTEM = "etcd-operator-system"
-ACCOUNT = f"system:serviceaccount:{SYSTEM}:etcd-operator"
-CLUSTER = "production-etcd"
+from bed import (ACCOUNT, CLUSTER, NAME, SYSTEM, Client, Installed, Writer,  # noqa: E402
+                 eventually, get, kubectl, member_pods, testbed, tool)
 
 
-def condition(name: str, kind: str) -> dict:
-    found = get("etcdclusters.operator.etcd.io", name).get("status", {}).get("conditions", [])
-    return next((c for c in found if c["type"] == kind), {})
-
-
-def member_pods(name: str) -> list[dict]:
-    return [pod for pod in get("pods")["items"]
-            if pod["metadata"]["name"].startswith(f"{name}-")]
-
-
-class OperatorTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        archive, = glob.glob(f"{ROOT}/build/image/etcd-operator-*.oci.tar")
-        tool("load-image", archive)
-        kubectl("apply", "-f", "deploy/install.yaml")
-        kubectl("-n", SYSTEM, "rollout", "status", "deployment/etcd-operator", "--timeout=120s")
-
-    def tell(self):
-        """What a person would look at."""
-        for words in (["get", "etcd,sts,pods,pvc,pdb", "-A", "-o", "wide"],
-                      ["describe", "etcd"], ["get", "events", "-A"],
-                      ["-n", SYSTEM, "logs", "-l", "app.kubernetes.io/name=etcd-operator",
-                       "--tail=40", "--prefix"]):
-            print(kubectl(*words, check=False).stdout[-6000:], flush=True)
-
-    def step(self, what, *arguments):
-        began = time.monotonic()
-        what(*arguments)
-        print(f"{what.__name__} in {time.monotonic() - began:.1f} s", flush=True)
-
-    def healthy(self, size: int, seconds: float = 180):
-        """The operator says so, and an etcd client sees the same."""
-        def there():
-            status = get("etcd", CLUSTER).get("status", {})
-            return status.get("readyReplicas") == size and \
-                condition(CLUSTER, "Available").get("status") == "True" and \
-                condition(CLUSTER, "Progressing").get("status") != "True"
-        eventually(there, f"{size} healthy members", seconds)
-        client = Client(CLUSTER, self.folder)
-        self.assertEqual(len(client.voters()), size)
-        health = client.run("endpoint", "health", "--cluster", "-w", "json").stdout
-        self.assertTrue(all(one["health"] for one in json.loads(health)))
-
+class LifeTest(Installed):
     def test_life(self):
-        for step in (self.created, self.secured, self.grows, self.pod_deleted, self.drained,
-                     self.operator_killed, self.shrinks, self.nothing_forbidden, self.deleted):
-            try:
-                self.step(step)
-            except BaseException:
-                self.tell()
-                raise
+        self.steps(self.created, self.secured, self.grows, self.pod_deleted, self.drained,
+                   self.operator_killed, self.shrinks, self.nothing_forbidden, self.deleted)
 
     def created(self):
         kubectl("apply", "-f", "examples/production-etcd.yaml")
