@@ -136,6 +136,23 @@ TEST(Bolt, EveryFlippedBitIsFound) {
   }
 }
 
+// Large enough that the check sum is computed beside the walk.
+TEST(Bolt, AFlippedBitOfALargeFileIsFound) {
+  Sample s;
+  for (int i = 0; i < 20; ++i) s.put(fmt::format("k{}", i), std::string(300'000, 'v'));
+  std::string file = s.file();
+  const auto facts = look(file);
+  ASSERT_TRUE(facts) << facts.error().text();
+  EXPECT_EQ(facts->live_keys, 20U);
+  for (const std::size_t at : {file.size() / 2, std::size_t{2 * 4096 + 9}}) {
+    file[at] = static_cast<char>(file[at] ^ 1);
+    const auto flipped = look(file);
+    ASSERT_FALSE(flipped);
+    EXPECT_NE(flipped.error().message.find("its SHA-256 is"), std::string::npos);
+    file[at] = static_cast<char>(file[at] ^ 1);
+  }
+}
+
 TEST(Bolt, EveryCutIsFoundAndSaysHowMuchIsMissing) {
   const std::string whole = sample().file({.page_size = kSmall});
   for (std::size_t size = 0; size < whole.size(); size += size % 512 == 32 ? 480 : 32) {

@@ -36,6 +36,7 @@ base::Result<std::optional<LiveRecords>> live_records(const Database& database, 
       });
   if (!walked && walked.error().code != Code::kCancelled) return std::unexpected(walked.error());
   if (!needed || first) return std::nullopt;
+  live.settle();
   return live;
 }
 

@@ -131,6 +131,7 @@ TEST(LiveRecords, ManyKeys) {
   for (int round = 0; round < 3; ++round)
     for (int i = 0; i < 20'000; ++i)
       ASSERT_TRUE(live.add(fmt::format("key {}", i), round == 2 && i % 2 == 0));
+  live.settle();
   EXPECT_EQ(live.count(), 10'000U);
   EXPECT_FALSE(live.live(1));
   EXPECT_FALSE(live.live(40'000));

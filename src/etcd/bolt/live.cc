@@ -63,10 +63,13 @@ std::array<std::uint64_t, 2> siphash128(const SipKey& key, std::string_view byte
 
 LiveRecords::LiveRecords(const SipKey& key) : sip_(key), slots_(1024) {}
 
+std::size_t LiveRecords::place(const std::array<std::uint32_t, 3>& key) const {
+  return (static_cast<std::size_t>(key[0]) << 32 | key[1]) & (slots_.size() - 1);
+}
+
 LiveRecords::Slot& LiveRecords::find(const std::array<std::uint32_t, 3>& key) {
-  const std::size_t mask = slots_.size() - 1;
-  std::size_t at = (static_cast<std::size_t>(key[0]) << 32 | key[1]) & mask;
-  while (slots_[at].record != 0 && slots_[at].key != key) at = (at + 1) & mask;
+  std::size_t at = place(key);
+  while (slots_[at].record != 0 && slots_[at].key != key) at = (at + 1) & (slots_.size() - 1);
   return slots_[at];
 }
 
@@ -78,24 +81,36 @@ void LiveRecords::grow() {
 }
 
 base::Status LiveRecords::add(std::string_view key, bool tombstone) {
-  if (live_.size() >= std::numeric_limits<std::uint32_t>::max() - 1)
+  if (added_ >= std::numeric_limits<std::uint32_t>::max() - 1)
     return base::fail(base::Code::kResourceExhausted, "more than four billion records");
-  if (used_ >= slots_.size() / 4 * 3) grow();
   const auto hash = siphash128(sip_, key);
-  Slot& slot = find({static_cast<std::uint32_t>(hash[0] >> 32), static_cast<std::uint32_t>(hash[0]),
-                     static_cast<std::uint32_t>(hash[1])});
+  Waiting& one = waiting_[added_ % kWaiting];
+  if (added_ - live_.size() == kWaiting) apply(one);
+  ++added_;
+  one = {{static_cast<std::uint32_t>(hash[0] >> 32), static_cast<std::uint32_t>(hash[0]),
+          static_cast<std::uint32_t>(hash[1])},
+         tombstone};
+  __builtin_prefetch(&slots_[place(one.key)], 1);
+  return {};
+}
+
+void LiveRecords::settle() {
+  while (live_.size() < added_) apply(waiting_[live_.size() % kWaiting]);
+}
+
+void LiveRecords::apply(const Waiting& one) {
+  if (used_ >= slots_.size() / 4 * 3) grow();
+  Slot& slot = find(one.key);
   if (slot.record == 0) {
     ++used_;
-    slot.key = {static_cast<std::uint32_t>(hash[0] >> 32), static_cast<std::uint32_t>(hash[0]),
-                static_cast<std::uint32_t>(hash[1])};
+    slot.key = one.key;
   } else if (live_[slot.record - 1]) {
     live_[slot.record - 1] = false;
     --count_;
   }
-  live_.push_back(!tombstone);
+  live_.push_back(!one.tombstone);
   slot.record = static_cast<std::uint32_t>(live_.size());
-  if (!tombstone) ++count_;
-  return {};
+  if (!one.tombstone) ++count_;
 }
 
 }  // namespace bolt

@@ -23,6 +23,8 @@ class LiveRecords {
 
   // ResourceExhausted above 4 billion records. Keys are told apart by 96 bits of their hash.
   base::Status add(std::string_view key, bool tombstone);
+  // After the last one, before any question.
+  void settle();
 
   // Of the records in the order in which they were added, from 0.
   [[nodiscard]] bool live(std::uint64_t record) const {
@@ -35,7 +37,17 @@ class LiveRecords {
     std::array<std::uint32_t, 3> key{};
     std::uint32_t record = 0;  // from 1; 0: empty
   };
+  // The table is far larger than the processor's caches: a place is asked for when its key comes,
+  // and used some keys later.
+  struct Waiting {
+    std::array<std::uint32_t, 3> key{};
+    bool tombstone = false;
+  };
+  static constexpr std::size_t kWaiting = 16;
+
+  [[nodiscard]] std::size_t place(const std::array<std::uint32_t, 3>& key) const;
   Slot& find(const std::array<std::uint32_t, 3>& key);
+  void apply(const Waiting& one);
   void grow();
 
   SipKey sip_;
@@ -43,6 +55,8 @@ class LiveRecords {
   std::size_t used_ = 0;
   std::vector<bool> live_;
   std::uint64_t count_ = 0;
+  std::array<Waiting, kWaiting> waiting_{};  // the last ones, a ring
+  std::uint64_t added_ = 0;
 };
 
 }  // namespace bolt

@@ -2,8 +2,10 @@
 // integers are little endian whatever the machine.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,9 +25,8 @@ enum PageFlag : std::uint16_t { kBranch = 1, kLeaf = 2, kMetaPage = 4, kFreelist
 template <class T>
 T load(std::string_view bytes, std::size_t at) {
   T value = 0;
-  for (std::size_t i = sizeof(T); i-- > 0;)
-    value = static_cast<T>(static_cast<std::uint64_t>(value) << 8 |
-                           static_cast<unsigned char>(bytes[at + i]));
+  std::memcpy(&value, bytes.data() + at, sizeof(T));
+  if constexpr (std::endian::native == std::endian::big) value = std::byteswap(value);
   return value;
 }
 template <class T>

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <bit>
 
 #include "base/wire.h"
+#include "etcd/bolt/page.h"
 
 namespace bolt {
 namespace {
@@ -40,10 +42,7 @@ std::string Revision::text() const {
 }
 
 std::uint64_t load_big(std::string_view bytes, std::size_t at) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < 8; ++i)
-    value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
-  return value;
+  return std::byteswap(load<std::uint64_t>(bytes, at));  // load gives what little endian means
 }
 
 void append_big(std::string& out, std::uint64_t value) {

@@ -12,6 +12,7 @@
 
 namespace bolt {
 
+// Reads may come from two threads at a time.
 class Source {
  public:
   virtual ~Source() = default;

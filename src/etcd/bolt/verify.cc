@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
+#include <system_error>
+#include <thread>
 
 #include "base/text.h"
 #include "etcd/bolt/live.h"
@@ -17,6 +21,7 @@ using base::Code;
 constexpr std::string_view kKeys = "key", kMeta = "meta";
 constexpr std::uint64_t kSector = 512;
 constexpr std::size_t kBlock = std::size_t{1} << 20;
+constexpr std::uint64_t kWorthAThread = std::uint64_t{4} << 20;
 
 std::unexpected<base::Error> bad(std::string why) {
   return base::fail(Code::kDataLoss, std::move(why));
@@ -34,20 +39,26 @@ base::Result<std::string> digest_of(const Source& source, std::uint64_t bytes) {
   return sha.finish();
 }
 
-base::Result<std::string> check_trailer(const Source& source, std::uint64_t bytes) {
+base::Status check_trailer(const Source& source, std::uint64_t bytes, std::string_view trailer) {
   TRY(const std::string digest, digest_of(source, bytes));
-  std::string trailer(kTrailer, '\0');
-  TRY_OK(source.read(bytes, trailer));
-  if (digest != trailer)
-    return bad(
-        fmt::format("its SHA-256 is {}, and the one at its end is {}: it was changed or "
-                    "damaged",
-                    pki::to_hex(digest), pki::to_hex(trailer)));
-  return digest;
+  if (digest == trailer) return {};
+  return bad(
+      fmt::format("its SHA-256 is {}, and the one at its end is {}: it was changed or damaged",
+                  pki::to_hex(digest), pki::to_hex(trailer)));
 }
 
-SipKey sip_key(const std::string& digest, const Meta& meta) {
-  if (digest.size() >= 16) return {load<std::uint64_t>(digest, 0), load<std::uint64_t>(digest, 8)};
+// On a thread of its own for a file that is worth it; empty if there is none to be had.
+std::optional<std::jthread> beside(const std::function<void()>& work) {
+  try {
+    return std::jthread(work);
+  } catch (const std::system_error&) {
+    return std::nullopt;
+  }
+}
+
+SipKey sip_key(std::string_view trailer, const Meta& meta) {
+  if (trailer.size() == kTrailer)
+    return {load<std::uint64_t>(trailer, 0), load<std::uint64_t>(trailer, 8)};
   return {meta.txid ^ meta.root << 32, meta.high_water};
 }
 
@@ -70,6 +81,7 @@ class Census {
       }));
     }
     TRY_OK(database_.check_freelist(pages));
+    live_.settle();
     facts_.live_keys = live_.count();
     // A compaction may have taken the newest record, and a raised revision may have none.
     facts_.revision = std::max({newest_, compacted_, std::int64_t{1}});
@@ -126,34 +138,49 @@ base::Result<std::int64_t> compacted_at(const Database& database) {
   return content.compact_revision();
 }
 
+base::Status take_census(const Database& database, const VerifyOptions& options, const SipKey& sip,
+                         SnapshotFacts& facts) {
+  TRY(const std::int64_t compacted, compacted_at(database));
+  Census census(database, facts, sip, compacted);
+  TRY_OK(census.run());
+  return options.hash_kv ? census.hash() : base::Status();
+}
+
 }  // namespace
 
 base::Result<SnapshotFacts> verify(const Source& source, const VerifyOptions& options) {
   SnapshotFacts facts;
   facts.file_bytes = source.size();
   if (facts.file_bytes == 0) return bad("it is empty");
-  const bool trailer = facts.file_bytes % kSector == kTrailer;
-  const std::uint64_t bytes = facts.file_bytes - (trailer ? kTrailer : 0);
+  const bool has_trailer = facts.file_bytes % kSector == kTrailer;
+  const std::uint64_t bytes = facts.file_bytes - (has_trailer ? kTrailer : 0);
   // Before the check sum: a file that is cut is told by how much.
   TRY(const auto database, Database::open(source, bytes));
   facts.database_bytes = database.bytes();
   facts.page_size = database.meta().page_size;
-  std::string digest;
-  if (trailer) {
-    TRY(digest, check_trailer(source, bytes));
-    facts.sha256 = pki::to_hex(digest);
-  } else if (options.trailer_required) {
+  if (!has_trailer && options.trailer_required)
     return bad(
         fmt::format("no SHA-256 at its end ({} bytes are no multiple of 512 and 32 more): "
                     "cut, or a copy of a member's file",
                     facts.file_bytes));
+  std::string trailer(has_trailer ? kTrailer : 0, '\0');
+  TRY_OK(source.read(bytes, trailer));
+  facts.sha256 = pki::to_hex(trailer);
+
+  // Both go over the whole file, so they go side by side. What the census says of bytes that fail
+  // their sum is not told.
+  base::Status sum;
+  base::Status counted;
+  const auto check = [&] { sum = check_trailer(source, bytes, trailer); };
+  {
+    std::optional<std::jthread> checking;
+    if (has_trailer && bytes >= kWorthAThread) checking = beside(check);
+    if (has_trailer && !checking) check();
+    if (checking || sum)  // in this order: `sum` is the thread's
+      counted = take_census(database, options, sip_key(trailer, database.meta()), facts);
   }
-  TRY(const std::int64_t compacted, compacted_at(database));
-  Census census(database, facts, sip_key(digest, database.meta()), compacted);
-  TRY_OK(census.run());
-  if (options.hash_kv) {
-    TRY_OK(census.hash());
-  }
+  TRY_OK(sum);
+  TRY_OK(counted);
   return facts;
 }
 
