@@ -4,6 +4,10 @@
 
 #include "fuzz/check.h"
 #include "http/date.h"
+#include "objstore/aws_sources.h"
+#include "objstore/azure_sources.h"
+#include "objstore/gcs.h"
+#include "objstore/gcs_sources.h"
 #include "objstore/s3_words.h"
 #include "objstore/xml.h"
 
@@ -33,12 +37,35 @@ void s3(std::string_view text) {
   require(failure.has_value() && failure->message.size() < 2000, "a refusal stays one");
 }
 
+void others(std::string_view text) {
+  using namespace objstore;
+  const base::Instant now(std::chrono::days(20'000));
+  if (const auto page = azure::parse_page(text))
+    for (const auto& object : page->objects) require(!object.key.empty(), "blobs have names");
+  if (const auto page = gcs::parse_page(text))
+    for (const auto& object : page->objects)
+      require(!object.key.empty() && !object.tag.empty(), "objects have names and generations");
+  static_cast<void>(gcs::parse_object(text));
+  for (const auto& token : {gcs::parse_token(text, now), azure::parse_token(text, now)})
+    require(!token || (!token->value.empty() && token->expires > now), "a token holds");
+  for (const auto& keys : {aws::parse_sts(text), aws::parse_keys_json(text)})
+    require(!keys || (!keys->value.id.empty() && !keys->value.secret.empty()), "keys are whole");
+  const http::Reply reply{.status = 403, .body = std::string(text)};
+  require(azure::judge({}, reply, now)->message.size() < 2000, "a refusal is short");
+  require(gcs::judge({}, reply, now)->message.size() < 2000, "a refusal is short");
+  static_cast<void>(parse_ini(text));
+  static_cast<void>(parse_connection_string(text));
+  if (const auto request = request_of(std::string(text), "it"))
+    require(request->path.starts_with('/'), "a URL has a path");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto text = fuzz::text_of(data, size);
   xml(text);
   s3(text);
+  others(text);
   if (const auto at = http::parse_http_date(text))
     require(http::parse_http_date(http::to_http_date(*at)) == at, "a date comes back");
   static_cast<void>(http::parse_retry_after(text, {}));

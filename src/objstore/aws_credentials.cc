@@ -15,7 +15,26 @@ class Fixed final : public AwsCredentials {
   const std::optional<AwsKeys> keys_;
 };
 
+class Fetched final : public AwsCredentials {
+ public:
+  explicit Fetched(FetchKeys fetch) : kept_(std::move(fetch)) {}
+  base::Result<std::optional<AwsKeys>> get(base::Instant now, const Call& call) override {
+    return kept_.get(now, call);
+  }
+  bool refused(const std::string& id) override {
+    kept_.forget([&](const AwsKeys& keys) { return keys.id == id; });
+    return true;
+  }
+
+ private:
+  Kept<AwsKeys> kept_;
+};
+
 }  // namespace
+
+std::unique_ptr<AwsCredentials> fetched_aws_keys(FetchKeys fetch) {
+  return std::make_unique<Fetched>(std::move(fetch));
+}
 
 std::unique_ptr<AwsCredentials> fixed_aws_keys(AwsKeys keys) {
   return std::make_unique<Fixed>(std::move(keys));

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "base/result.h"
+#include "objstore/kept.h"
 #include "objstore/sigv4.h"
-#include "objstore/store.h"
 
 namespace objstore {
 
@@ -21,6 +21,8 @@ class AwsCredentials {
   virtual bool refused(const std::string& id) = 0;
 };
 
+using FetchKeys = Kept<AwsKeys>::Fetch;
+std::unique_ptr<AwsCredentials> fetched_aws_keys(FetchKeys fetch);
 std::unique_ptr<AwsCredentials> fixed_aws_keys(AwsKeys keys);
 std::unique_ptr<AwsCredentials> no_aws_keys();
 

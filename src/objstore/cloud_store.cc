@@ -39,7 +39,9 @@ base::Result<Object> object_of_headers(const http::Reply& reply) {
     const auto found = reply.headers.find(name);
     return found == reply.headers.end() ? std::string() : found->second;
   };
-  const auto size = base::parse_int(text("content-length"));
+  // An answer to a put need not have it.
+  const auto length = text("content-length");
+  const auto size = base::parse_int(length.empty() ? "0" : length);
   if (!size || *size < 0)
     return base::fail(Code::kDataLoss, "the answer does not say how long the object is");
   Object object{.size = static_cast<std::uint64_t>(*size), .tag = text("etag")};
@@ -94,6 +96,9 @@ std::expected<CloudStore::Found, Failure> CloudStore::find(const std::string& ke
   }
   auto object = protocol_->object_of(answer->reply);
   if (!object) return std::unexpected(Failure{object.error()});
+  if (request.method == "HEAD" && !answer->reply.headers.contains("content-length"))
+    return std::unexpected(
+        Failure{{Code::kDataLoss, "the answer does not say how long the object is"}});
   object->key = key;
   return Found{.object = *std::move(object), .nonce = protocol_->nonce_of(answer->reply)};
 }

@@ -43,7 +43,11 @@ base::Status CloudUpload::send_part(const Call& call) {
     if (tries == kTries)
       return base::fail(Code::kUnavailable, "the server takes parts of a part only");
     const auto answer = store_.send(parts_->part(sent_, buffer_), call);
-    if (!answer) return std::unexpected(answer.error());
+    if (!answer) {
+      auto failure = answer.error();
+      if (failure.code == Code::kNotFound) failure.code = Code::kAborted;  // it was cleaned up
+      return std::unexpected(std::move(failure));
+    }
     TRY(const auto has, parts_->sent(answer->reply));
     if (has < sent_ || has > sent_ + buffer_.size())
       return base::fail(Code::kDataLoss, fmt::format("the server says that it has {} bytes of {}",
@@ -89,6 +93,11 @@ base::Result<Object> CloudUpload::finish(const Call& call) {
   sent_ += std::exchange(buffer_, std::string()).size();
   if (!answer) {
     auto failure = answer.error();
+    // Where the condition was said at the begin, the last request does not hold it.
+    if (failure.status == 412 && object_.condition.when == When::kAbsent) {
+      failure.code = Code::kAlreadyExists;
+      failure.message = "there is one";
+    }
     // It may have ended by an earlier try; or somebody cleaned it up.
     if (failure.code == Code::kNotFound) failure.code = Code::kAborted;
     TRY_OK(store_.settle(key_, failure, object_.nonce, call));

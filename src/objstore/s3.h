@@ -37,10 +37,4 @@ base::Result<std::unique_ptr<Store>> open_s3(const S3Options& options,
                                              std::unique_ptr<AwsCredentials> credentials,
                                              Outside outside);
 
-// "bucket/some/prefix" in two.
-struct BucketPath {
-  std::string bucket, prefix;
-};
-base::Result<BucketPath> parse_bucket_path(std::string_view path);
-
 }  // namespace objstore

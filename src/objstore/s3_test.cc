@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "objstore/bucket_path.h"
 #include "objstore/objstore_testing.h"
 #include "objstore/s3_words.h"
 

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "http/escape.h"
+#include "objstore/refusal.h"
 #include "objstore/xml.h"
 
 namespace objstore::s3 {
@@ -15,13 +16,6 @@ namespace {
 
 using base::Code;
 
-constexpr base::Duration kSkew = std::chrono::minutes(5);
-
-struct Meaning {
-  std::string_view reason;
-  Code code;
-  bool again = false;
-};
 // What the status alone would not tell.
 constexpr std::array kMeanings = {
     Meaning{"NoSuchKey", Code::kNotFound},
@@ -56,33 +50,6 @@ constexpr std::array kMeanings = {
     Meaning{"NotImplemented", Code::kUnimplemented},
 };
 
-Meaning by_status(int status) {
-  switch (status) {
-    case 301:
-    case 307:
-      return {"", Code::kFailedPrecondition};
-    case 401:
-    case 403:
-      return {"", Code::kPermissionDenied};
-    case 404:
-      return {"", Code::kNotFound};
-    case 405:
-    case 501:
-      return {"", Code::kUnimplemented};
-    case 409:
-      return {"", Code::kAborted};
-    case 507:
-      return {"", Code::kResourceExhausted};
-    case 408:
-    case 429:
-      return {"", Code::kUnavailable, true};
-    default:
-      break;
-  }
-  if (status >= 500) return {"", Code::kUnavailable, true};
-  return {"", Code::kInvalidArgument};
-}
-
 bool is_true(std::string_view text) {
   return base::trim(text) == "true";
 }
@@ -113,21 +80,6 @@ base::Result<base::Instant> read_time(std::string_view text) {
   return *at;
 }
 
-void judge_precondition(const Request& request, Failure& failure) {
-  const bool creates = !request.header("If-None-Match").empty();
-  const bool replaces = !request.header("If-Match").empty();
-  if (failure.status == 412) {
-    failure.code = creates ? Code::kAlreadyExists : Code::kAborted;
-    failure.message = creates ? "there is one" : "it is another one by now";
-  }
-  // What was to be replaced is not there.
-  if (failure.code == Code::kNotFound && replaces && failure.reason == "NoSuchKey" &&
-      request.changes()) {
-    failure.code = Code::kAborted;
-    failure.message = "it was removed";
-  }
-}
-
 }  // namespace
 
 bool is_region(std::string_view text) {
@@ -150,28 +102,12 @@ std::optional<Failure> judge(const Request& request, const http::Reply& reply, b
   // Whoever waits long for an answer gets its status before the work is done.
   const bool late = request.method == "POST" && reply.body.find("<Error>") != std::string::npos;
   if (good && !late) return std::nullopt;
-  std::string words;
-  Failure failure;
-  failure.status = good ? 500 : reply.status;
+  Refusal refusal{.status = good ? 500 : reply.status};
   if (const auto error = parse_xml(reply.body); error && error->name == "Error") {
-    failure.reason = quoted(error->text_at("Code"));
-    words = quoted(error->text_at("Message"));
+    refusal.reason = error->text_at("Code");
+    refusal.words = error->text_at("Message");
   }
-  const auto known = std::ranges::find(kMeanings, failure.reason, &Meaning::reason);
-  const auto meaning = known != kMeanings.end() ? *known : by_status(failure.status);
-  failure.code = meaning.code;
-  failure.again = meaning.again;
-  failure.doubtful = request.changes() && failure.status >= 500;
-  failure.message =
-      fmt::format("the server answered {}{}{}{}{}", reply.status, failure.reason.empty() ? "" : " ",
-                  failure.reason, words.empty() ? "" : ": ", words);
-  judge_precondition(request, failure);
-  if (reply.status == 400 || reply.status == 403)
-    if (const auto skew = clock_skew(reply, now, kSkew)) {
-      failure.code = Code::kFailedPrecondition;
-      failure.message += "; " + *skew;
-    }
-  return failure;
+  return failure_of(request, reply, refusal, kMeanings, now);
 }
 
 base::Result<Page> parse_page(std::string_view xml) {

@@ -1,7 +1,6 @@
 // AWS Signature Version 4: who asks, proved by a key that is not sent. Pure.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "base/time.h"
@@ -13,7 +12,6 @@ struct AwsKeys {
   std::string id = {};      // not secret
   std::string secret = {};  // secret, as is the session token
   std::string session_token = {};
-  std::optional<base::Instant> expires = {};
   bool operator==(const AwsKeys&) const = default;
 };
 

@@ -3,7 +3,9 @@
 #include "pki/cert.h"
 #include "pki/digest.h"
 #include "pki/issue.h"
+#include "pki/openssl.h"
 #include "pki/random.h"
+#include "pki/sign.h"
 
 namespace pki {
 namespace {
@@ -159,6 +161,43 @@ TEST(Digest, KnownValues) {
 TEST(Random, IsLongAndDiffers) {
   EXPECT_EQ(random_hex(16)->size(), 32U);
   EXPECT_NE(*random_bytes(16), *random_bytes(16));
+}
+
+TEST(SignRs256, IsVerifiedByTheKeyAndNeedsAnRsaKey) {
+  const KeyPtr key(EVP_RSA_gen(2048));
+  ASSERT_NE(key, nullptr);
+  const BioPtr pem(BIO_new(BIO_s_mem()));
+  ASSERT_EQ(
+      PEM_write_bio_PKCS8PrivateKey(pem.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr),
+      1);
+  char* text = nullptr;
+  const auto size = BIO_get_mem_data(pem.get(), &text);
+  const auto signature = sign_rs256({text, static_cast<size_t>(size)}, "a text");
+  ASSERT_TRUE(signature) << signature.error().text();
+  EXPECT_EQ(signature->size(), 256U);
+  const auto holds = [&](std::string_view signed_text) {
+    const std::unique_ptr<EVP_MD_CTX, FreeWith<EVP_MD_CTX_free>> context(EVP_MD_CTX_new());
+    EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get());
+    return EVP_DigestVerify(
+               context.get(), reinterpret_cast<const unsigned char*>(signature->data()),
+               signature->size(), reinterpret_cast<const unsigned char*>(signed_text.data()),
+               signed_text.size()) == 1;
+  };
+  EXPECT_TRUE(holds("a text"));
+  EXPECT_FALSE(holds("b text"));
+  const auto other = make_ca({.common_name = "ca",
+                              .now = base::Instant(std::chrono::days(20'000)),
+                              .life = base::Duration(3'600'000)});
+  ASSERT_TRUE(other);
+  EXPECT_EQ(sign_rs256(other->key, "a text").error().code, base::Code::kInvalidArgument);
+  EXPECT_EQ(sign_rs256("no key", "a text").error().code, base::Code::kInvalidArgument);
+}
+
+// RFC 4231, test case 2, and RFC 1321's suite.
+TEST(Digests, HmacAndMd5) {
+  EXPECT_EQ(to_hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(to_hex(md5("abc")), "900150983cd24fb0d6963f7d28e17f72");
 }
 
 }  // namespace
