@@ -71,7 +71,8 @@ json::Value to_coreos_json(const ClusterStatus& status, const Cluster& cluster) 
   out["size"] = status.current_size;
   out["serviceName"] = ObjectNames{cluster.key.name}.client_service();
   out["clientPort"] = kClientPort;
-  out["memberStatus"] = *out.find("members");
+  auto members = *out.find("members");  // a copy: a new key may move what is there
+  out["memberStatus"] = std::move(members);
   out["members"] = members_of(status);
   add_passing(status, out["conditions"]);
   if (status.observed_at)
