@@ -127,7 +127,7 @@ class ManifestsTest(unittest.TestCase):
                     strict = os.path.basename(path) != MISSPELT
                     self.assertIsNone(self.dry_create(document, strict))
                     count += 1
-        print(f"depth: {count} good objects taken by a real API server", flush=True)
+        print(f"\ndepth: {count} good objects taken by a real API server", flush=True)
         self.assertGreater(count, 40)
 
     def test_broken_manifests_are_refused_with_a_message(self):
@@ -152,7 +152,7 @@ class ManifestsTest(unittest.TestCase):
                     self.assertIn(answer.status, (400, 422))
                     self.assertGreater(len(str(answer)), 60)
                 refused += 1
-        print(f"depth: {refused} broken files refused by a real API server", flush=True)
+        print(f"\ndepth: {refused} broken files refused by a real API server", flush=True)
 
     def test_examples_by_kubectl_and_what_people_do_with_them(self):
         for path in sorted(glob.glob(f"{ROOT}/examples/*.yaml")):
