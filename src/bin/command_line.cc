@@ -19,6 +19,7 @@ struct Flags {
   VersionFlags version;
   InstallFlags crds, install;
   SnapshotFlags snapshot;
+  ExportFlags export_survivor;
   ReferenceFlags reference;
 };
 
@@ -217,6 +218,19 @@ void add_others(CLI::App& root, Flags& flags) {
   reference.add_option("DIR", flags.reference.folder, "")->required();
 }
 
+void add_export(CLI::App& root, ExportFlags& f) {
+  auto& app = *root.add_subcommand(
+      "export-survivor", "make a snapshot of a stopped member's data (for pods that restore one)");
+  app.add_option("--data", f.data, "the member's data directory; only read")
+      ->required()
+      ->type_name("DIR");
+  app.add_option("--work", f.work, "where snapshot.db is made")->required()->type_name("DIR");
+  app.add_option("--etcd", f.etcd, "program of the version that wrote the data")
+      ->required()
+      ->type_name("FILE");
+  app.add_option("--member", f.member, "the member's name")->required()->type_name("NAME");
+}
+
 void add_install(CLI::App& root, Flags& flags) {
   auto& crds = *root.add_subcommand("crds", "print the CustomResourceDefinitions for Kubernetes");
   flags.crds.crds = true;
@@ -265,6 +279,7 @@ std::unique_ptr<CLI::App> make_app(Flags& flags) {
   add_others(*root, flags);
   add_install(*root, flags);
   add_snapshot(*root, flags.snapshot);
+  add_export(*root, flags.export_survivor);
   root->footer("etcd-operator COMMAND --help says more about each.");
   return root;
 }
@@ -280,6 +295,7 @@ Command chosen(const CLI::App& root, Flags& flags) {
   if (name == "crds") return flags.crds;
   if (name == "install-manifest") return flags.install;
   if (name == "snapshot") return flags.snapshot;
+  if (name == "export-survivor") return flags.export_survivor;
   return flags.reference;
 }
 

@@ -84,12 +84,17 @@ struct SnapshotFlags {
   Output output = Output::kText;
 };
 
+// export-survivor: for the pod that restores one.
+struct ExportFlags {
+  std::string data, work, etcd, member;
+};
+
 struct ReferenceFlags {
   std::string folder;
 };
 
 using Command = std::variant<RunFlags, ClusterFlags, ValidateFlags, FetchFlags, VersionFlags,
-                             InstallFlags, SnapshotFlags, ReferenceFlags>;
+                             InstallFlags, SnapshotFlags, ExportFlags, ReferenceFlags>;
 
 struct CommandLine {
   std::optional<Command> command;  // none: help was printed, or an error; `exit` says which

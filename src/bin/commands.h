@@ -24,6 +24,7 @@ int fetch(const FetchFlags& flags);
 int print_version(const VersionFlags& flags);
 int print_install(const InstallFlags& flags);
 int snapshot_status(const SnapshotFlags& flags);
+int export_survivor(const ExportFlags& flags);
 int write_reference(const ReferenceFlags& flags);
 
 // "etcd-operator: <message>" to stderr; the exit code that fits.

@@ -13,6 +13,9 @@ struct Install {
   std::string ticket;  // where the platform will show the ticket; it need not be there yet
 };
 
+// Of a program, whole or not at all.
+base::Status copy_program(const std::string& from, const std::string& to);
+
 // Idempotent: an init container may run again in the same pod.
 base::Status install(const Install& what, const Paths& paths);
 

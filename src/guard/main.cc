@@ -17,11 +17,13 @@ constexpr std::string_view kUsage =
                       [--termination-message FILE] [--echo yes]
        etcd-guard classify --member-dir DIR
        etcd-guard install --member-dir DIR --to FILE --ticket FILE
+       etcd-guard copy --from FILE --to FILE
        etcd-guard version
 
 run       starts etcd as DIR/ticket allows, watches it and says in DIR/verdict why it ended
           --termination-message: the verdict goes there as well; --echo: logs go to stderr as well
 classify  prints what run would find and decide; changes nothing
+copy      for an init container: copies a program out of an image that has no shell
 install   for an init container: copies this program to FILE and lets DIR/ticket point to the ticket
 
 exit codes of run: 0 stopped as asked; 10 data lost, 11 data corrupt, 12 foreign data or volume,
@@ -45,12 +47,23 @@ int classify(const guard::Paths& paths) {
 struct Flags {
   guard::Options options;
   std::string to, ticket;  // of install
+  std::string from;        // of copy, with `to`
 };
 
 int install(const Flags& flags) {
   if (!flags.to.starts_with('/') || !flags.ticket.starts_with('/'))
     return usage("install needs --to and --ticket with absolute paths");
   if (const auto done = guard::install({flags.to, flags.ticket}, flags.options.paths); !done) {
+    fmt::print(stderr, "etcd-guard: {}\n", done.error().message);
+    return guard::kExitInternal;
+  }
+  return 0;
+}
+
+int copy(const Flags& flags) {
+  if (!flags.from.starts_with('/') || !flags.to.starts_with('/'))
+    return usage("copy needs --from and --to with absolute paths");
+  if (const auto done = guard::copy_program(flags.from, flags.to); !done) {
     fmt::print(stderr, "etcd-guard: {}\n", done.error().message);
     return guard::kExitInternal;
   }
@@ -75,8 +88,10 @@ std::string parse(std::string_view command, std::span<char*> args, Flags& flags)
       options.termination_message = value;
     } else if (flag == "--echo" && command == "run" && (value == "yes" || value == "no")) {
       options.echo = value == "yes";
-    } else if (flag == "--to" && command == "install") {
+    } else if (flag == "--to" && (command == "install" || command == "copy")) {
       flags.to = value;
+    } else if (flag == "--from" && command == "copy") {
+      flags.from = value;
     } else if (flag == "--ticket" && command == "install") {
       flags.ticket = value;
     } else {
@@ -100,11 +115,12 @@ int main(int argc, char** argv) {
     fmt::print("{}", kUsage);
     return 0;
   }
-  if (command != "run" && command != "classify" && command != "install")
+  if (command != "run" && command != "classify" && command != "install" && command != "copy")
     return usage(fmt::format("no command '{}'", command));
   Flags flags;
   if (const auto wrong = parse(command, args.subspan(2), flags); !wrong.empty())
     return usage(wrong);
+  if (command == "copy") return copy(flags);
   const auto& options = flags.options;
   if (!options.paths.member.starts_with('/')) return usage("--member-dir must be an absolute path");
   struct stat st{};

@@ -15,7 +15,7 @@ namespace {
 
 // A deletion that cannot be finished in this time lets the object go; volumes stay then.
 constexpr base::Duration kFinalizerLimit{std::chrono::minutes(15)};
-constexpr base::Duration kCall{8'000};
+constexpr base::Duration kCall{8'000}, kTendAgain{5'000};
 
 std::string_view name_of(plan::Outcome outcome) {
   switch (outcome) {
@@ -163,9 +163,13 @@ base::Result<std::optional<base::Duration>> KubeClusters::pass(const Declaration
     TRY_OK(finish(of, cell, stop));
     return std::optional<base::Duration>();
   }
-  if (!report->plan.record.incarnation.empty())
-    TRY_OK(cell.driver->tend({intent, report->plan.record}, stop));
-  return std::optional(*again);
+  if (report->plan.record.incarnation.empty()) return std::optional(*again);
+  const auto tended = cell.driver->tend({intent, report->plan.record}, stop);
+  if (tended) return std::optional(*again);
+  // It holds up nothing: the members are looked after all the same.
+  parts_.log.warning("ObjectsNotKept",
+                     {{"cluster", of.key.text()}, {"why", tended.error().text()}});
+  return std::optional(std::max(*again, kTendAgain));
 }
 
 base::Result<std::optional<base::Duration>> KubeClusters::work(const base::ClusterKey& key,

@@ -46,14 +46,6 @@ std::string texts_of(const std::vector<api::Problem>& problems, api::Severity se
   return base::join(texts, "; ");
 }
 
-// The data of a survivor cannot be copied there yet: a recovery would stop what is left and then
-// wait for ever.
-void leave_out_recovery(api::Cluster& cluster) {
-  auto& recovery = cluster.spec.recovery;
-  if (recovery.on_quorum_loss == api::OnQuorumLoss::kNever) return;
-  recovery.on_quorum_loss = api::OnQuorumLoss::kNever;
-}
-
 void accept(const api::Document& document, Declaration& into) {
   into.warnings.clear();
   const auto* cluster = document.cluster();
@@ -72,7 +64,6 @@ void accept(const api::Document& document, Declaration& into) {
   }
   if (!into.problem.empty()) return;
   into.good = *cluster;
-  leave_out_recovery(*into.good);
 }
 
 bool is_protected(const api::Cluster& cluster) {

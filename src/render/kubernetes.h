@@ -42,6 +42,8 @@ struct KubernetesMember {
   bool voter = false;    // counts for the disruption budget
   bool serving = false;  // clients may be sent to it
   bool running = true;   // false: kept, but stopped
+  // A member whose claim is read, and never written, to build this one's data; empty: none.
+  std::string survivor = {};
 };
 
 // Keys of labels and annotations that are ours alone.
@@ -60,6 +62,7 @@ inline constexpr std::string_view kClusterIdAnnotation = "operator.etcd.io/clust
 inline constexpr int kClientPort = 2379, kPeerPort = 2380, kMetricsPort = 2381;
 // Inside a member's pod.
 inline constexpr std::string_view kMemberDir = "/var/lib/etcd";
+inline constexpr std::string_view kSurvivorSnapshot = "/var/lib/etcd/volume/survivor/snapshot.db";
 inline constexpr std::string_view kEtcdPath = "/usr/local/bin/etcd";
 inline constexpr std::string_view kEtcdutlPath = "/usr/local/bin/etcdutl";
 

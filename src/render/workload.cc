@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::string_view kGuardDir = "/opt/etcd-operator";
 constexpr std::string_view kGuard = "/opt/etcd-operator/etcd-guard";
+constexpr std::string_view kEtcd = "/opt/etcd-operator/etcd";
+constexpr std::string_view kSurvivorDir = "/var/lib/etcd-survivor";
 constexpr std::string_view kTicketDir = "/etc/etcd-operator";
 constexpr std::string_view kServerDir = "/etc/etcd/server";
 constexpr std::string_view kPeerDir = "/etc/etcd/peer";
@@ -92,7 +94,7 @@ class Pod {
         {"enableServiceLinks", false},
         {"securityContext", security()},
         {"terminationGracePeriodSeconds", stop_seconds()},
-        {"initContainers", Array{init_container()}},
+        {"initContainers", init_containers()},
         {"containers", Array{container()}},
         {"volumes", volumes()}};
     place_pod(cluster_, out);
@@ -145,6 +147,42 @@ class Pod {
     return out;
   }
 
+  [[nodiscard]] std::string image() const {
+    return fmt::format(
+        "{}:v{}",
+        spec_.image_repository.empty() ? platform_.default_repository : spec_.image_repository,
+        member_.version.text());
+  }
+
+  // The program comes out of etcd's image, where nothing of ours runs but the guard; then ours
+  // makes a snapshot of the survivor's data, from which the guard builds the member.
+  [[nodiscard]] Array init_containers() const {
+    Array out{init_container()};
+    if (member_.survivor.empty()) return out;
+    Object program{{"name", "etcd-program"},
+                   {"image", image()},
+                   {"imagePullPolicy", "IfNotPresent"},
+                   {"command", Array{kGuard, "copy", "--from", kEtcdPath, "--to", kEtcd}},
+                   {"securityContext", confined()},
+                   {"volumeMounts", Array{mount("guard", kGuardDir, false)}}};
+    const auto work = kSurvivorSnapshot.substr(0, kSurvivorSnapshot.rfind('/'));
+    Object data{{"name", "survivor"},
+                {"image", platform_.operator_image},
+                {"imagePullPolicy", "IfNotPresent"},
+                {"command", Array{"/usr/bin/etcd-operator", "export-survivor", "--data",
+                                  fmt::format("{}/data", kSurvivorDir), "--work", work, "--etcd",
+                                  kEtcd, "--member", member_.survivor}},
+                {"securityContext", confined()},
+                {"terminationMessagePolicy", "FallbackToLogsOnError"},
+                {"volumeMounts", Array{mount("guard", kGuardDir, true),
+                                       mount("survivor", kSurvivorDir, true), data_mount()}}};
+    add_resources(program);
+    add_resources(data);
+    out.emplace_back(std::move(program));
+    out.emplace_back(std::move(data));
+    return out;
+  }
+
   [[nodiscard]] Value container() const {
     const auto grace = std::max<std::int64_t>(stop_seconds() - 5, 1);
     Array mounts{mount("guard", kGuardDir, true), mount("member", kMemberDir, false), data_mount(),
@@ -152,10 +190,7 @@ class Pod {
     mounts.push_back(mount("peer-tls", kPeerDir, true));
     if (!plain()) mounts.push_back(mount("server-tls", kServerDir, true));
     Object out{{"name", "etcd"},
-               {"image", fmt::format("{}:v{}",
-                                     spec_.image_repository.empty() ? platform_.default_repository
-                                                                    : spec_.image_repository,
-                                     member_.version.text())},
+               {"image", image()},
                {"imagePullPolicy", "IfNotPresent"},
                {"command", Array{kGuard, "run", "--member-dir", kMemberDir, "--stop-grace",
                                  std::to_string(grace), "--termination-message",
@@ -255,6 +290,11 @@ class Pod {
     Array out{data_volume(), Object{{"name", "guard"}, {"emptyDir", Object{}}},
               Object{{"name", "member"}, {"emptyDir", Object{}}},
               Object{{"name", "ticket"}, {"downwardAPI", Object{{"items", Array{ticket}}}}}};
+    if (!member_.survivor.empty())
+      out.push_back(Object{
+          {"name", "survivor"},
+          {"persistentVolumeClaim",
+           Object{{"claimName", api::claim_of_member(member_.survivor)}, {"readOnly", true}}}});
     const auto& tls = spec_.tls;
     out.push_back(secret_volume("peer-tls", names.peer_tls(), tls.peer_secret, "peer"));
     if (!plain())

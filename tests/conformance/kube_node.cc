@@ -90,6 +90,24 @@ bool KubeNode::say(const kube::Name& pod, json::Value status) {
   return server.changes() != before;
 }
 
+// What the init containers do: the claim of the survivor is mounted beside the pod's own.
+bool KubeNode::export_survivor(const json::Value& pod, const guard::Ticket& ticket) {
+  const auto* volumes = pod.at("spec.volumes");
+  for (const auto& volume : volumes == nullptr ? json::Array() : *volumes->if_array()) {
+    if (text_at(volume, "name") != "survivor") continue;
+    EXPECT_EQ(json::get_bool(volume, "persistentVolumeClaim.readOnly"), true);
+    const auto claim = text_at(volume, "persistentVolumeClaim.claimName");
+    const auto member = claim.substr(std::string_view("data-").size());
+    EXPECT_FALSE(world.is_alive(member)) << "two would write to it";
+    auto snapshot = sim::export_of(world.volume_of(member).data, true);
+    if (!snapshot || !snapshot->sound) return false;
+    world.saved[ticket.restore_operation].snapshot = sim::file(*std::move(snapshot));
+    return true;
+  }
+  ADD_FAILURE() << "no survivor is mounted";
+  return false;
+}
+
 bool KubeNode::run_pod(const json::Value& pod) {
   const kube::Name name{text_at(pod, "metadata.namespace"), text_at(pod, "metadata.name")};
   const auto member = keyed(pod, "metadata.labels", render::kMemberLabel);
@@ -111,6 +129,8 @@ bool KubeNode::run_pod(const json::Value& pod) {
   if (!ticket) return false;
   auto& place = world.place(member);
   place.ticket = sim::file(*ticket);  // a file that follows the annotation
+  if (!mine && ticket->permit == guard::Permit::kRestore && !export_survivor(pod, *ticket))
+    return say(name, json::Object{{"phase", "Pending"}});
   if (!mine) {
     const auto from = world.now(), until = from + std::chrono::hours(24 * 365);
     world.set_leaves(member, {1, from, until, member},

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "guard/files.h"
 #include "json/value.h"
 #include "kube/client.h"
 #include "sim/world/driver.h"
@@ -42,6 +43,7 @@ class KubeNode {
   bool provision();
   bool run_pods();
   bool run_pod(const json::Value& pod);
+  bool export_survivor(const json::Value& pod, const guard::Ticket& ticket);
   bool say(const kube::Name& pod, json::Value status);
 
   std::map<std::string, std::string> pod_of_;      // uid of the pod whose guard runs, by member

@@ -206,6 +206,25 @@ TEST_F(KubeStory, ItSleepsAndWakes) {
   expect_everywhere("a");
 }
 
+TEST_F(KubeStory, AQuorumThatIsLostIsRecoveredFromTheOneThatIsLeft) {
+  bench.intent().cluster.spec.recovery.wait = 5s;
+  ASSERT_TRUE(converge(3));
+  ASSERT_TRUE(put("a"));
+  bench.let_pass(2s);
+  const auto before = record();
+  for (const char* member : {"c-0", "c-2"}) {
+    bench.node.must(kube::remove(kube::kClaims, {"default", "data-" + std::string(member)}));
+    bench.node.must(kube::remove(kube::kPods, {"default", member + std::string("-0")}));
+  }
+  ASSERT_TRUE(run_until([&] { return healthy(3) && record().epoch == before.epoch + 1; }, 900s));
+  EXPECT_NE(record().incarnation, before.incarnation);
+  EXPECT_NE(record().cluster_id, before.cluster_id);
+  EXPECT_EQ(record().members.at("c-1").phase, plan::Phase::kSurvivor);
+  EXPECT_NE(bench.node.server.find(kube::kClaims, {"default", "data-c-1"}), nullptr)
+      << "what is left is kept";
+  expect_everywhere("a");
+}
+
 TEST_F(KubeStory, DeletedWithoutItsData) {
   ASSERT_TRUE(converge(3));
   bench.intent().wish = plan::Wish::kDeleted;

@@ -12,9 +12,9 @@
 #include "base/text.h"
 #include "drivers/host/driver.h"
 #include "drivers/host/members.h"
+#include "drivers/host/snapshot_check.h"
 #include "drivers/host/ticket.h"
 #include "drivers/host/wal_commit.h"
-#include "pki/digest.h"
 #include "posix/env.h"
 #include "posix/files.h"
 #include "posix/process.h"
@@ -27,7 +27,6 @@ namespace {
 constexpr base::Duration kStatus{1'000}, kReady{30'000}, kCopy{60'000}, kSnapshot{60'000};
 constexpr base::Duration kTellEvery{1'000}, kLogEvery{10'000};
 constexpr std::int64_t kSlowest = 20'000;  // bytes a millisecond
-constexpr size_t kSum = 32;                // bytes of the SHA-256 at a snapshot's end
 constexpr size_t kLimit = 4096;            // of the small files beside a snapshot
 constexpr size_t kWords = 400;             // of what a process said, in a message
 // The guard's signatures of damaged data (guard/signatures.cc), which is a program of its own.
@@ -40,24 +39,6 @@ constexpr std::array<std::string_view, 9> kDamage{"invalid database",
                                                   "max entry size limit exceeded",
                                                   "cannot use none as id",
                                                   "wal: slice bounds out of range"};
-
-// Sees a snapshot go by and says at the end whether its own check sum holds.
-class SnapshotCheck {
- public:
-  void update(std::string_view bytes) {
-    tail_.append(bytes);
-    if (tail_.size() <= kSum) return;
-    sum_.update(std::string_view(tail_).substr(0, tail_.size() - kSum));
-    any_ = true;
-    tail_.erase(0, tail_.size() - kSum);
-  }
-  [[nodiscard]] bool holds() { return any_ && tail_.size() == kSum && sum_.finish() == tail_; }
-
- private:
-  pki::Sha256 sum_;
-  std::string tail_;
-  bool any_ = false;
-};
 
 engine::ApplyResult result_of(const base::Status& status) {
   if (status) return {};

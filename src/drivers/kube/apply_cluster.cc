@@ -6,9 +6,6 @@
 namespace k8s {
 namespace {
 
-constexpr const char* kNoCopy =
-    "the data of a survivor cannot be copied on Kubernetes yet: restore a backup instead";
-
 std::string selector(const base::ClusterKey& key) {
   return fmt::format("{}={}", render::kClusterLabel, key.name);
 }
@@ -88,11 +85,33 @@ KubeDriver::Done KubeDriver::act(const plan::NewPeerAuthority& /*a*/, const Call
 }
 
 KubeDriver::Done KubeDriver::act(const plan::SnapshotSurvivor& /*a*/, const Call& /*call*/) {
-  return refused(kNoCopy);
+  return refused("there is no place for a snapshot before the member that restores it is there");
 }
 
-KubeDriver::Done KubeDriver::act(const plan::ExportSurvivor& /*a*/, const Call& /*call*/) {
-  return refused(kNoCopy);
+// What a member is restored from is at rest, and is the volume that the record means.
+base::Status KubeDriver::check_survivor(const Call& call) {
+  const auto fail = [](std::string why) {
+    return base::fail(base::Code::kFailedPrecondition, std::move(why));
+  };
+  const auto& record = call.job.record;
+  const auto* member = record.recovery ? find(record, record.recovery->survivor) : nullptr;
+  if (member == nullptr) return fail("the record knows no survivor");
+  if (!render::has_claims(call.job.intent.cluster.spec, shared_.options.objects))
+    return fail("its data lives in a pod, and nobody else can read it");
+  TRY(const auto pod, objects_.read(kube::kPods, api::pod_of_member(member->name), call.stop));
+  if (pod) return fail(member->name + " is not proven to be stopped");
+  const auto name = api::claim_of_member(member->name);
+  TRY(const auto claim, objects_.read_ours(kube::kClaims, name, "", call.stop));
+  if (!claim || is_going(*claim) || text_at(*claim, "status.phase") != "Bound")
+    return fail(name + " has no volume that could be read");
+  if (annotation(*claim, render::kVolumeAnnotation) != member->volume)
+    return fail(name + " is of another volume");
+  return {};
+}
+
+// Its volume is read, and never written, by the pod of the member that is restored from it.
+KubeDriver::Done KubeDriver::act(const plan::ExportSurvivor& /*a*/, const Call& call) {
+  return result_of(check_survivor(call));
 }
 
 base::Status KubeDriver::put_away(const std::string& member, bool delete_data, const Call& call) {

@@ -79,6 +79,8 @@ render::KubernetesMember KubeDriver::rendered(const plan::MemberRecord& member,
   out.volume_state = volume_state(member);
   out.voter = is_voter(member);
   out.serving = record.open_to_clients && member.phase == plan::Phase::kVoter;
+  if (member.permit == plan::Permit::kRestore && record.recovery)
+    out.survivor = record.recovery->survivor;
   return out;
 }
 
@@ -128,6 +130,7 @@ base::Result<guard::Ticket> KubeDriver::make_ticket(const plan::MemberRecord& me
   auto ticket = live::ticket_of(source);
   ticket.etcd = render::kEtcdPath;
   ticket.etcdutl = render::kEtcdutlPath;
+  if (!ticket.restore_operation.empty()) ticket.restore_snapshot = render::kSurvivorSnapshot;
   const auto& cluster = call.job.intent.cluster;
   const auto of = rendered(member, record);
   TRY(ticket.args,
@@ -203,7 +206,7 @@ KubeDriver::Done KubeDriver::act(const plan::StartMember& a, const Call& call) {
   if (member->phase == plan::Phase::kRetired || member->phase == plan::Phase::kSurvivor)
     return refused(a.member + " is out of the cluster");
   if (member->permit == plan::Permit::kRestore)
-    return refused("a member cannot be built from a survivor's data on Kubernetes yet");
+    if (const auto there = check_survivor(call); !there) return result_of(there);
   if (const auto ready = prepare(*member, call); !ready) return result_of(ready);
   return result_of(put_set(*member, /*start=*/true, call));
 }

@@ -90,6 +90,7 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   Done act(const plan::NewPeerAuthority& a, const Call& call);
   Done act(const plan::SnapshotSurvivor& a, const Call& call);
   Done act(const plan::ExportSurvivor& a, const Call& call);
+  base::Status check_survivor(const Call& call);
   Done remove_member(const plan::RemoveMember& a, const Call& call, const Call& at);
   base::Status mark_claim(const std::string& member, render::VolumeState state,
                           const std::stop_token& stop);
@@ -132,7 +133,6 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   base::Tick told_at_{};
 };
 
-// Small words for results.
 inline engine::ApplyResult done(std::string text = {}) {
   return {plan::Outcome::kDone, std::move(text)};
 }

@@ -176,6 +176,22 @@ TEST_F(SightTest, TheGuardsVerdictComesByTheTerminationMessage) {
   EXPECT_TRUE(facts().data == Data::kOwn);
 }
 
+TEST_F(SightTest, ASurvivorThatCannotBeReadEndsItsRestore) {
+  member.permit = plan::Permit::kRestore;
+  const auto failed = [](const char* code) {
+    return object(std::string(R"({"spec":{"nodeName":"n1"},"status":{"phase":"Pending",
+      "initContainerStatuses":[{"name":"survivor","state":{"waiting":{"reason":"CrashLoopBackOff"}},
+      "lastState":{"terminated":{"message":"its log is torn","exitCode":)") +
+                  code + "}}}]}}");
+  };
+  sight.pod = failed("11");
+  EXPECT_TRUE(facts().process == Process::kBackoff);
+  EXPECT_EQ(facts().ended->end, End::kDataCorrupt);
+  EXPECT_NE(facts().ended->text.find("its log is torn"), std::string::npos);
+  sight.pod = failed("5");
+  EXPECT_EQ(facts().ended->end, End::kRetry);
+}
+
 TEST_F(SightTest, AStoppedSetKeepsTheLastVerdict) {
   sight.set = set(0);
   sight.pod = Found::absent();

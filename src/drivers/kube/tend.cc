@@ -123,21 +123,27 @@ base::Status KubeDriver::tend(const engine::Job& job, const std::stop_token& sto
     if (drifted) tell_drift(wanted);
     return {};
   };
-  TRY_OK(keep(stores.services, kube::kServices, render::headless_service(cluster)));
-  if (stores.services.find(name(names_.client_service())))
-    TRY_OK(keep(stores.services, kube::kServices,
-                render::client_service(cluster, job.record.incarnation)));
-  if (const auto budget = render::disruption_budget(cluster, count_voters(job.record)))
-    TRY_OK(keep(stores.budgets, kube::kBudgets, *budget));
-  else if (stores.budgets.find(name(names_.disruption_budget())))
-    TRY_OK(keep_budget(call, count_voters(job.record)));
-  for (const auto& [member_name, member] : job.record.members) {
-    if (member.phase == plan::Phase::kRetired || member.phase == plan::Phase::kSurvivor) continue;
-    TRY_OK(keep_set(member, call));
-    TRY_OK(keep_labels(member, job.record.open_to_clients, call));
-    TRY_OK(keep_claim(member, call));
-  }
-  return {};
+  const auto keep_all = [&]() -> base::Status {
+    TRY_OK(keep(stores.services, kube::kServices, render::headless_service(cluster)));
+    if (stores.services.find(name(names_.client_service())))
+      TRY_OK(keep(stores.services, kube::kServices,
+                  render::client_service(cluster, job.record.incarnation)));
+    if (const auto budget = render::disruption_budget(cluster, count_voters(job.record)))
+      TRY_OK(keep(stores.budgets, kube::kBudgets, *budget));
+    else if (stores.budgets.find(name(names_.disruption_budget())))
+      TRY_OK(keep_budget(call, count_voters(job.record)));
+    for (const auto& [member_name, member] : job.record.members) {
+      if (member.phase == plan::Phase::kRetired || member.phase == plan::Phase::kSurvivor) continue;
+      TRY_OK(keep_set(member, call));
+      TRY_OK(keep_labels(member, job.record.open_to_clients, call));
+      TRY_OK(keep_claim(member, call));
+    }
+    return {};
+  };
+  auto kept = keep_all();
+  // A quota, a class that does not grow, an object of somebody else: in the server's words.
+  if (!kept) tell(true, "ObjectsNotKept", kept.error().message);
+  return kept;
 }
 
 }  // namespace k8s
