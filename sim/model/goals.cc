@@ -6,6 +6,8 @@
 #include <array>
 #include <string_view>
 
+#include "api/annotations.h"
+
 namespace sim::model {
 namespace {
 
@@ -102,7 +104,7 @@ std::string lacks_good_end(const Cluster& state, const plan::Plan& plan) {
   const api::ClusterSpec& spec = i.cluster.spec;
   // The gate before everything: a record that is lost or cut is told, whatever is wanted.
   if (says(plan, "StrayData") || says(plan, "RecordTorn")) return {};
-  const bool is_protected = i.cluster.annotations.contains("operator.etcd.io/protect");
+  const bool is_protected = api::is_protected(i.cluster);
   if (i.wish == plan::Wish::kDeleted && !is_protected) {
     if (!says(plan, "DeleteDone")) return "the deletion is not done";
     return nothing_runs(state.world) ? "" : "it is deleted, and something runs";

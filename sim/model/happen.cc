@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/annotations.h"
 #include "sim/model/asked.h"
 
 namespace sim::model {
@@ -200,7 +201,7 @@ bool edit(Cluster& state, const Event& e) {
       spec.when_deleted = api::ClaimPolicy::kDelete;
       return std::exchange(i.wish, plan::Wish::kDeleted) != plan::Wish::kDeleted;
     case Kind::kProtect:
-      i.cluster.annotations["operator.etcd.io/protect"] = "true";
+      i.cluster.annotations[std::string(api::kProtectAnnotation)] = "true";
       return std::exchange(i.wish, plan::Wish::kDeleted) != plan::Wish::kDeleted;
     case Kind::kDelete:
       return std::exchange(i.wish, plan::Wish::kDeleted) != plan::Wish::kDeleted;

@@ -18,13 +18,6 @@ inline constexpr std::string_view kDefaultVersion = "3.5.33";
 inline constexpr std::string_view kCoreOsRepository = "quay.io/coreos/etcd";
 inline constexpr int kMaxSize = 9;
 
-inline constexpr std::string_view kTlsAnnotation = "operator.etcd.io/tls";
-inline constexpr std::string_view kApproveAnnotation = "operator.etcd.io/approve";
-inline constexpr std::string_view kProtectAnnotation = "operator.etcd.io/protect";
-inline constexpr std::string_view kBackupNowAnnotation = "operator.etcd.io/backup-now";
-// Each new text brings in new authorities once.
-inline constexpr std::string_view kRotateAnnotation = "operator.etcd.io/rotate-authority";
-
 struct Metadata {
   base::ClusterKey key;
   std::string uid;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "api/annotations.h"
 #include "api/decode.h"
 #include "api/hazards.h"
 #include "api/names.h"

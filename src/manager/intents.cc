@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/annotations.h"
 #include "render/etcd_args.h"
 
 namespace manager {
 namespace {
 
-constexpr std::string_view kApproveAnnotation = "operator.etcd.io/approve";
 constexpr base::Duration kAnnotationValid{std::chrono::hours(1)};
 
 }  // namespace
@@ -146,10 +146,8 @@ base::Result<IntentView> Intents::view(const base::ClusterKey& key) const {
     for (const auto& approval : commands->approvals)
       if (approval.expires > now) out.intent.approvals.push_back(approval);
   }
-  const auto& annotations = wanted.cluster->annotations;
-  if (const auto note = annotations.find(std::string(kApproveAnnotation));
-      note != annotations.end() && !note->second.empty())
-    out.intent.approvals.push_back({note->second, now + kAnnotationValid});
+  if (const auto note = api::note_of(*wanted.cluster, api::kApproveAnnotation); !note.empty())
+    out.intent.approvals.push_back({note, now + kAnnotationValid});
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "api/annotations.h"
 #include "api/status_json.h"
 #include "drivers/kube/status.h"
 #include "json/json.h"
@@ -192,7 +193,7 @@ base::Result<std::optional<base::Duration>> KubeClusters::work(const base::Clust
   } else if (holder->has_finalizer()) {
     const bool is_late = parts_.clock.now() - *holder->deleted_at > kFinalizerLimit &&
                          holder->good->spec.when_deleted == api::ClaimPolicy::kDelete &&
-                         !holder->good->annotations.contains("operator.etcd.io/protect");
+                         !api::is_protected(*holder->good);
     if (is_late) {
       parts_.log.warning("DeletionGivenUp", {{"cluster", key.text()},
                                              {"why", "it took too long; its volumes are kept"}});

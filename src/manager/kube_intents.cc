@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "api/decode.h"
+#include "api/annotations.h"
 #include "api/manifest.h"
 #include "api/validate.h"
 #include "base/text.h"
@@ -66,11 +66,6 @@ void accept(const api::Document& document, Declaration& into) {
   into.good = *cluster;
 }
 
-bool is_protected(const api::Cluster& cluster) {
-  const auto note = cluster.annotations.find(std::string(api::kProtectAnnotation));
-  return note != cluster.annotations.end() && note->second != "false";
-}
-
 }  // namespace
 
 std::string kube_template_hash(const api::ClusterSpec& spec) {
@@ -83,7 +78,7 @@ bool Declaration::has_finalizer() const {
 }
 
 bool Declaration::needs_finalizer() const {
-  return good && (good->spec.when_deleted == api::ClaimPolicy::kDelete || is_protected(*good));
+  return good && (good->spec.when_deleted == api::ClaimPolicy::kDelete || api::is_protected(*good));
 }
 
 api::Cluster Declaration::about() const {
@@ -104,13 +99,12 @@ IntentView Declaration::view(base::Instant now) const {
   out.intent.cluster = about();
   out.intent.cluster.generation = generation;
   out.intent.problem = problem;
+  out.intent.platform = api::Platform::kKubernetes;
   out.intent.wish = deleted_at ? plan::Wish::kDeleted : plan::Wish::kPresent;
   if (!good) return out;
   out.intent.template_hash = kube_template_hash(good->spec);
-  const auto& notes = good->annotations;
-  if (const auto note = notes.find(std::string(api::kApproveAnnotation));
-      note != notes.end() && !note->second.empty())
-    out.intent.approvals.push_back({note->second, now + kAnnotationValid});
+  if (const auto note = api::note_of(*good, api::kApproveAnnotation); !note.empty())
+    out.intent.approvals.push_back({note, now + kAnnotationValid});
   return out;
 }
 

@@ -80,8 +80,6 @@ void end(Context& c, OperationKind kind);
 // The next free ordinals with addresses and volumes, as records of members that shall run that
 // version; fewer than `count` when the observation offers fewer. Takes their ordinals.
 std::vector<MemberRecord> offers(Context& c, int count);
-// The manifest forbids the deletion: it goes on as it was last wanted.
-[[nodiscard]] bool is_protected(const Intent& intent);
 // What a person asks to be rotated; each new text once. Empty: nothing.
 [[nodiscard]] std::string rotation_wish(const Intent& intent);
 void tell(Context& c, Reason why, std::string message);  // an event

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "api/annotations.h"
 #include "base/mutants.h"
 #include "plan/concern.h"
 #include "plan/members.h"
@@ -16,7 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view kProtect = "operator.etcd.io/protect";
 constexpr base::Duration kStopDeadline = 5min;
 constexpr base::Duration kWakeDeadline = 10min;
 constexpr base::Duration kGateLook = 10s;
@@ -123,20 +123,14 @@ Answer waking(Context& c) {
 
 }  // namespace
 
-bool is_protected(const Intent& intent) {
-  const auto& notes = intent.cluster.annotations;
-  const auto it = notes.find(std::string(kProtect));
-  return it != notes.end() && it->second != "false";
-}
-
 Answer delete_cluster(Context& c) {
   const bool gone = c.intent.wish == Wish::kStale && mutant(base::Mutant::kUnreadableMeansDeleted);
   if (c.intent.wish != Wish::kDeleted && !gone) return Answer::nothing();
-  if (is_protected(c.intent)) {
+  if (api::is_protected(c.intent.cluster)) {
     return Answer::note(Reason::kDeletionProtected,
                         fmt::format("the cluster was deleted but is protected: it goes on; remove "
                                     "the annotation {} to let it go",
-                                    kProtect));
+                                    api::kProtectAnnotation));
   }
   const bool keep = c.intent.cluster.spec.when_deleted == api::ClaimPolicy::kRetain &&
                     !mutant(base::Mutant::kRetainMeansDelete);

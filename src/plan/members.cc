@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "api/annotations.h"
 #include "base/ids.h"
 #include "base/mutants.h"
 
@@ -79,8 +80,15 @@ bool is_approved(const Intent& intent, const std::string& operation, base::Insta
   });
 }
 
-std::string approve_command(const Record& record, const std::string& operation) {
-  const base::ClusterKey& key = record.key;
+std::string approve_command(const Context& c) {
+  const base::ClusterKey& key = c.record.key;
+  const std::string& operation = c.record.operation->id;
+  if (c.intent.platform == api::Platform::kKubernetes)
+    return fmt::format("`kubectl annotate {} {} -n {} {}={} --overwrite`",
+                       c.intent.cluster.group == api::Group::kCoreOs
+                           ? "etcdclusters.etcd.database.coreos.com"
+                           : "etcdclusters.operator.etcd.io",
+                       key.name, key.ns, api::kApproveAnnotation, operation);
   return fmt::format("`etcd-operator approve {}` (operation {})",
                      key.ns == "default" ? key.name : key.text(), operation);
 }

@@ -37,7 +37,7 @@ std::string why_not_done(const Observation& seen, std::string_view action);
 
 bool is_approved(const Intent& intent, const std::string& operation, base::Instant now);
 // What a person types to approve the operation in the record.
-std::string approve_command(const Record& record, const std::string& operation);
+std::string approve_command(const Context& c);
 
 // Of steps StopMember: who is out of sight goes last. A step that is not done ends a plan, and must
 // not keep those from stopping that can.

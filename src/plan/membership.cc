@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "api/annotations.h"
 #include "base/mutants.h"
 #include "plan/concern.h"
 #include "plan/members.h"
@@ -394,7 +395,7 @@ Answer scale(Context& c) {
   if (!c.view.list_known || c.record.formation != Formation::kLatched || c.record.recovery)
     return Answer::nothing();
   const bool busy = change_in_flight(c.view) && !mutant(base::Mutant::kSecondChangeAtOnce);
-  const bool ends = c.intent.wish == Wish::kDeleted && !is_protected(c.intent);
+  const bool ends = c.intent.wish == Wish::kDeleted && !api::is_protected(c.intent.cluster);
   if (ends || busy) return Answer::nothing();
   const int target = wanted(c);
   const int voters = our_voters(c.view);

@@ -6,6 +6,7 @@
 
 #include "api/cluster.h"
 #include "api/status.h"
+#include "api/support.h"
 #include "base/time.h"
 #include "plan/action.h"
 #include "plan/observation.h"
@@ -26,7 +27,8 @@ enum class Wish {
 };
 
 struct Intent {
-  api::Cluster cluster;  // defaulted and valid; the last good one
+  api::Cluster cluster;                           // defaulted and valid; the last good one
+  api::Platform platform = api::Platform::kHost;  // for what a person is told to type
   Wish wish = Wish::kPresent;
   std::string problem;        // what is wrong with the newest text, if it was refused
   std::string template_hash;  // of the spec's fields that need a restart, without the version

@@ -33,7 +33,7 @@ bool ask(Context& c, const Question& question) {
 }
 
 std::string with_command(const Context& c, const std::string& text) {
-  return fmt::format("{}. Approve by {}", text, approve_command(c.record, c.record.operation->id));
+  return fmt::format("{}. Approve by {}", text, approve_command(c));
 }
 
 std::string step_of(std::string what, const std::vector<std::string>& unseen) {

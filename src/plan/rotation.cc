@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "api/annotations.h"
 #include "plan/concern.h"
 #include "plan/members.h"
 #include "plan/template.h"
@@ -163,8 +164,7 @@ Answer follow_users(Context& c) {
 }  // namespace
 
 std::string rotation_wish(const Intent& intent) {
-  const auto at = intent.cluster.annotations.find("operator.etcd.io/rotate-authority");
-  return at == intent.cluster.annotations.end() ? std::string() : at->second;
+  return api::note_of(intent.cluster, api::kRotateAnnotation);
 }
 
 Answer rotate_authorities(Context& c) {

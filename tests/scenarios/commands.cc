@@ -18,6 +18,9 @@ void wish(Situation& s, Words& w) {
                        {{"present", plan::Wish::kPresent},
                         {"stale", plan::Wish::kStale},
                         {"deleted", plan::Wish::kDeleted}});
+  w.choose<api::Platform>(
+      "platform", s.intent.platform,
+      {{"host", api::Platform::kHost}, {"kubernetes", api::Platform::kKubernetes}});
   w.set("problem", s.intent.problem);
   w.set("paused", spec.paused);
   w.set("pausedByCommand", s.intent.paused);
