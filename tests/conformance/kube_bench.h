@@ -1,6 +1,8 @@
 // The Kubernetes driver of cluster default/c, with one node of fakes below it.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <vector>
