@@ -1,0 +1,113 @@
+#include "archive/catalog.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+namespace archive {
+namespace {
+
+using base::Code;
+
+constexpr size_t kMostObjects = 400'000;
+
+struct Found {
+  PartName part;
+  std::uint64_t size = 0;
+  base::Instant modified{};
+};
+struct Group {
+  Name name;
+  std::array<std::optional<Found>, 4> parts;  // by Part
+};
+
+// What stops one manifest from being read, and not the store from being asked.
+bool about_the_object(Code code) {
+  return code == Code::kDataLoss || code == Code::kUnimplemented;
+}
+
+base::Result<std::optional<Entry>> entry_of(const Shelf& shelf, const Group& group,
+                                            const objstore::Call& call) {
+  const auto part = [&](Part p) -> const std::optional<Found>& {
+    return group.parts[static_cast<size_t>(p)];
+  };
+  Entry entry{.name = group.name, .time = group.name.time};
+  const auto key = shelf.key(group.name, Part::kManifest);
+  auto text = objstore::read_all(shelf.store(), key, kLargestManifest, call);
+  if (!text && text.error().code == Code::kNotFound) return std::nullopt;  // it was removed now
+  if (!text && text.error().code == Code::kResourceExhausted)
+    text = base::fail(Code::kDataLoss, "its manifest is damaged: it is too long");
+  auto manifest = text ? parse_manifest(*text, group.name)
+                       : base::Result<Manifest>(std::unexpected(text.error()));
+  if (!manifest && !about_the_object(manifest.error().code))
+    return std::unexpected(manifest.error());
+  const auto& data = part(Part::kData);
+  entry.size_bytes = data ? data->size : 0;
+  if (!manifest)
+    entry.why = manifest.error().message;
+  else if (!data)
+    entry.why = "its data is not there";
+  else if (data->size != manifest->data.size_bytes)
+    entry.why = fmt::format("its data has {} bytes, not {}", data->size, manifest->data.size_bytes);
+  else if (part(Part::kBad))
+    entry.why = "it was found damaged";
+  entry.verified = entry.why.empty();
+  entry.proven = entry.verified && part(Part::kProven);
+  if (manifest) {
+    entry.time = manifest->time;
+    entry.manifest = *std::move(manifest);
+  }
+  return entry;
+}
+
+bool newer(const Entry& a, const Entry& b) {
+  if (a.name.incarnation != b.name.incarnation) return a.name.incarnation > b.name.incarnation;
+  return std::pair(a.name.revision, a.time) > std::pair(b.name.revision, b.time);
+}
+
+}  // namespace
+
+base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incarnation>& only,
+                                   const objstore::Call& call) {
+  const auto prefix = shelf.root() + (only ? only->text + "/" : "");
+  TRY(const auto objects, objstore::list_all(shelf.store(), prefix, kMostObjects, call));
+  Catalog catalog;
+  std::map<std::string, Group> groups;
+  for (const auto& object : objects) {
+    if (!object.key.starts_with(prefix)) continue;  // a store that is no store
+    const auto part = parse_part(std::string_view(object.key).substr(shelf.root().size()));
+    if (!part) {
+      ++catalog.foreign;
+      continue;
+    }
+    auto& group = groups[part->name.text()];
+    group.name = part->name;
+    group.parts[static_cast<size_t>(part->part)] = {*part, object.size, object.modified};
+  }
+  for (const auto& [text, group] : groups) {
+    if (!group.parts[static_cast<size_t>(Part::kManifest)]) {
+      for (const auto& part : group.parts)
+        if (part)
+          catalog.leftovers.push_back({.key = text + std::string(suffix_of(part->part.part)),
+                                       .incarnation = group.name.incarnation,
+                                       .modified = part->modified});
+      continue;
+    }
+    TRY(auto entry, entry_of(shelf, group, call));
+    if (entry) catalog.entries.push_back(*std::move(entry));
+  }
+  std::ranges::sort(catalog.entries, newer);
+  return catalog;
+}
+
+base::Status put_mark(const Shelf& shelf, const Name& name, Part part, const Mark& mark,
+                      const objstore::Call& call) {
+  TRY_OK(shelf.store().put(shelf.key(name, part), to_json(mark),
+                           {.content_type = "application/json"}, call));
+  return {};
+}
+
+}  // namespace archive

@@ -1,0 +1,54 @@
+// Which backups a cluster has: read from the store each time, so that it cannot be out of date.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "archive/manifest.h"
+#include "archive/names.h"
+#include "archive/retention.h"
+#include "archive/shelf.h"
+#include "base/result.h"
+#include "objstore/store.h"
+
+namespace archive {
+
+struct Entry {
+  Name name = {};
+  std::optional<Manifest> manifest = {};  // none: it is damaged, or of a newer program
+  base::Instant time{};
+  std::uint64_t size_bytes = 0;  // of its data in the store; 0: it is not there
+  bool verified = false;
+  bool proven = false;
+  std::string why = {};  // it is not verified
+
+  [[nodiscard]] Held held() const {
+    return {.revision = name.revision, .time = time, .verified = verified, .proven = proven};
+  }
+};
+
+// A part without a manifest: of a backup that is being made, or whose maker was killed.
+struct Leftover {
+  std::string key = {};  // below the root
+  Incarnation incarnation = {};
+  base::Instant modified{};
+};
+
+struct Catalog {
+  // The newest incarnation first, in it the highest revision, of equal ones the last.
+  std::vector<Entry> entries = {};
+  std::vector<Leftover> leftovers = {};
+  unsigned foreign = 0;  // objects that are not ours, which nobody touches
+};
+
+// Of all incarnations, or of one. An error means that it is not known what is there: a store that
+// cannot be asked never looks empty. A manifest that is gone by the time it is read is left out.
+base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incarnation>& only,
+                                   const objstore::Call& call);
+
+// Notes what was found out. Never changes the backup itself.
+base::Status put_mark(const Shelf& shelf, const Name& name, Part part, const Mark& mark,
+                      const objstore::Call& call);
+
+}  // namespace archive

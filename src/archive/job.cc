@@ -1,0 +1,243 @@
+#include "archive/job.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "archive/fields.h"
+#include "archive/names.h"
+#include "archive/read_fields.h"
+#include "base/text.h"
+#include "json/json.h"
+
+namespace archive {
+namespace {
+
+using base::Code;
+
+constexpr size_t kLongestReport = 2048;
+constexpr std::array<std::string_view, 4> kRunOutcomes{"uploaded", "unchanged", "not-due",
+                                                       "failed"};
+constexpr std::array<std::string_view, 3> kFetchOutcomes{"fetched", "empty", "failed"};
+
+template <class E, size_t n>
+bool find_name(const std::array<std::string_view, n>& names, std::string_view text, E& out) {
+  const auto at = std::ranges::find(names, text);
+  if (at == names.end()) return false;
+  out = static_cast<E>(at - names.begin());
+  return true;
+}
+
+}  // namespace
+
+std::string_view name_of(RunOutcome outcome) {
+  return kRunOutcomes[static_cast<size_t>(outcome)];
+}
+std::string_view name_of(FetchOutcome outcome) {
+  return kFetchOutcomes[static_cast<size_t>(outcome)];
+}
+bool parse_name(std::string_view text, RunOutcome& outcome) {
+  return find_name(kRunOutcomes, text, outcome);
+}
+bool parse_name(std::string_view text, FetchOutcome& outcome) {
+  return find_name(kFetchOutcomes, text, outcome);
+}
+
+// The lists are found by their arguments' namespace, so they are in it and not in an unnamed one.
+template <class A, Is<StoreRef> X>
+void fields(A& a, X& x) {
+  a("url", x.url, Need::kYes);
+  a("secret", x.secret);
+  a("endpoint", x.endpoint);
+  a("region", x.region);
+  a("pathStyle", x.path_style);
+  a("ca", x.ca);
+}
+template <class A, Is<Endpoint> X>
+void fields(A& a, X& x) {
+  a("member", x.member, Need::kYes);
+  a("url", x.url, Need::kYes);
+}
+template <class A, Is<TlsFiles> X>
+void fields(A& a, X& x) {
+  a("ca", x.ca, Need::kYes);
+  a("cert", x.cert, Need::kYes);
+  a("key", x.key, Need::kYes);
+}
+template <class A, Is<Tiers> X>
+void fields(A& a, X& x) {
+  a("hourly", x.hourly);
+  a("daily", x.daily);
+  a("weekly", x.weekly);
+  a("monthly", x.monthly);
+}
+struct ClusterFields {
+  std::string ns, name;
+};
+template <class A, Is<ClusterFields> X>
+void fields(A& a, X& x) {
+  a("namespace", x.ns, Need::kYes);
+  a("name", x.name, Need::kYes);
+}
+template <class A, Is<Common> X>
+void fields(A& a, X& x) {
+  ClusterFields cluster{x.cluster.ns, x.cluster.name};
+  a("cluster", cluster, Need::kYes);
+  if constexpr (!std::is_const_v<X>) x.cluster = {cluster.ns, cluster.name};
+  a("store", x.store, Need::kYes);
+  a("direct", x.direct);
+  a("scratch", x.scratch, Need::kYes);
+  a("encryptionKey", x.encryption_key);
+  a("deadlineSeconds", x.deadline);
+  a("report", x.report);
+}
+template <class A, Is<RunJob> X>
+void fields(A& a, X& x) {
+  fields(a, x.common);
+  a("incarnation", x.incarnation, Need::kYes);
+  a("epoch", x.epoch);
+  a("endpoints", x.endpoints, Need::kYes);
+  a("tls", x.tls);
+  a("maxBackups", x.max_backups);
+  a("retention", x.retention);
+  a("notBefore", x.not_before);
+  a("lastRevision", x.last_revision);
+}
+template <class A, Is<FetchJob> X>
+void fields(A& a, X& x) {
+  fields(a, x.common);
+  a("name", x.name);
+  a("to", x.to, Need::kYes);
+  a("exact", x.exact);
+}
+template <class A, Is<RunReport> X>
+void fields(A& a, X& x) {
+  a("outcome", x.outcome, Need::kYes);
+  a("name", x.name);
+  a("revision", x.revision);
+  a("time", x.time);
+  a("sizeBytes", x.size_bytes);
+  a("verified", x.verified, Need::kYes);
+  a("hashOfMember", x.hash_of_member);
+  a("pruned", x.pruned);
+  a("kept", x.kept);
+  a("error", x.error);
+  a("errorKind", x.error_kind);
+  a("warning", x.warning);
+}
+template <class A, Is<Skipped> X>
+void fields(A& a, X& x) {
+  a("name", x.name, Need::kYes);
+  a("why", x.why, Need::kYes);
+}
+template <class A, Is<FetchReport> X>
+void fields(A& a, X& x) {
+  a("outcome", x.outcome, Need::kYes);
+  a("name", x.name);
+  a("incarnation", x.incarnation);
+  a("revision", x.revision);
+  a("startsAt", x.starts_at);
+  a("time", x.time);
+  a("hash", x.hash);
+  a("keys", x.keys);
+  a("etcdVersion", x.etcd_version);
+  a("skipped", x.skipped);
+  a("error", x.error);
+  a("errorKind", x.error_kind);
+  a("warning", x.warning);
+}
+
+namespace {
+
+template <class T>
+base::Result<T> parse(std::string_view text) {
+  TRY(const auto value, json::parse(text));
+  return read_fields<T>(value, /*strict=*/true);
+}
+
+base::Status check(const Common& common) {
+  for (const auto* part : {&common.cluster.ns, &common.cluster.name})
+    if (part->empty() || part->find('/') != std::string::npos || part->front() == '.')
+      return base::fail(Code::kInvalidArgument, fmt::format("cluster: \"{}\" is no name", *part));
+  return {};
+}
+
+// Cut to whole characters, with a sign that it was.
+void shorten(std::string& text, size_t size) {
+  if (text.size() <= size) return;
+  size_t end = 0;
+  while (end < size) {
+    const size_t next = std::max<size_t>(1, base::utf8_length(std::string_view(text).substr(end)));
+    if (end + next > size) break;
+    end += next;
+  }
+  text.resize(end);
+  text += "…";
+}
+
+}  // namespace
+
+base::Result<RunJob> parse_run_job(std::string_view json) {
+  TRY(auto job, parse<RunJob>(json));
+  TRY_OK(check(job.common));
+  if (!Incarnation::parse(job.incarnation))
+    return base::fail(Code::kInvalidArgument,
+                      fmt::format("incarnation: \"{}\" is not of the form YYYYMMDDTHHMMSSZ-xxxx",
+                                  job.incarnation));
+  if (job.endpoints.empty())
+    return base::fail(Code::kInvalidArgument, "endpoints: at least one is needed");
+  return job;
+}
+
+base::Result<FetchJob> parse_fetch_job(std::string_view json) {
+  TRY(auto job, parse<FetchJob>(json));
+  TRY_OK(check(job.common));
+  if (!job.name.empty() && !Name::parse(job.name))
+    return base::fail(
+        Code::kInvalidArgument,
+        fmt::format("name: \"{}\" is no backup's; `archive list` shows them", job.name));
+  return job;
+}
+
+base::Result<RunReport> parse_run_report(std::string_view json) {
+  return parse<RunReport>(json);
+}
+base::Result<FetchReport> parse_fetch_report(std::string_view json) {
+  return parse<FetchReport>(json);
+}
+
+std::string to_json(const RunJob& job) {
+  return json::print(write_fields(job));
+}
+std::string to_json(const FetchJob& job) {
+  return json::print(write_fields(job));
+}
+
+std::string to_json(const RunReport& report) {
+  RunReport fits = report;
+  for (size_t size = 800;; size /= 2) {
+    shorten(fits.error, size);
+    shorten(fits.warning, size);
+    auto text = json::print(write_fields(fits));
+    if (text.size() <= kLongestReport) return text;
+  }
+}
+
+std::string to_json(const FetchReport& report) {
+  FetchReport fits = report;
+  for (size_t size = 600;; size /= 2) {
+    shorten(fits.error, std::max<size_t>(size, 200));
+    shorten(fits.warning, std::max<size_t>(size, 200));
+    for (auto& skipped : fits.skipped) shorten(skipped.why, std::max<size_t>(size, 60));
+    auto text = json::print(write_fields(fits));
+    if (text.size() <= kLongestReport) return text;
+    // The newest say what matters; how many there were is told.
+    if (size < 100) {
+      fits.skipped.resize(fits.skipped.size() / 2);
+      fits.warning = fmt::format("{} backups did not verify", report.skipped.size());
+    }
+  }
+}
+
+}  // namespace archive
