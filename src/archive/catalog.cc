@@ -72,13 +72,13 @@ bool newer(const Entry& a, const Entry& b) {
 
 base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incarnation>& only,
                                    const objstore::Call& call) {
-  const auto prefix = shelf.root() + (only ? only->text + "/" : "");
-  TRY(const auto objects, objstore::list_all(shelf.store(), prefix, kMostObjects, call));
+  const auto& root = shelf.root();
+  TRY(const auto objects, objstore::list_all(shelf.store(), root, kMostObjects, call));
   Catalog catalog;
   std::map<std::string, Group> groups;
   for (const auto& object : objects) {
-    if (!object.key.starts_with(prefix)) continue;  // a store that is no store
-    const auto part = parse_part(std::string_view(object.key).substr(shelf.root().size()));
+    if (!object.key.starts_with(root)) continue;  // a store that is no store
+    const auto part = parse_part(std::string_view(object.key).substr(root.size()));
     if (!part) {
       ++catalog.foreign;
       continue;
@@ -96,6 +96,7 @@ base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incar
                                        .modified = part->modified});
       continue;
     }
+    if (only && group.name.incarnation != *only) continue;
     TRY(auto entry, entry_of(shelf, group, call));
     if (entry) catalog.entries.push_back(*std::move(entry));
   }

@@ -42,8 +42,9 @@ struct Catalog {
   unsigned foreign = 0;  // objects that are not ours, which nobody touches
 };
 
-// Of all incarnations, or of one. An error means that it is not known what is there: a store that
-// cannot be asked never looks empty. A manifest that is gone by the time it is read is left out.
+// Of all incarnations, or the entries of one only; leftovers are always all. An error means that it
+// is not known what is there: a store that cannot be asked never looks empty. A manifest that is
+// gone by the time it is read is left out.
 base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incarnation>& only,
                                    const objstore::Call& call);
 

@@ -77,7 +77,7 @@ std::string to_json(const Manifest& manifest) {
                           .manifest = manifest};
   auto value = write_fields(form);
   value[kDigest] = digest_of(value);
-  return json::print(value, json::Style::kPretty) + "\n";
+  return json::print(value, json::Style::kPretty);
 }
 
 base::Result<Manifest> parse_manifest(std::string_view json, const Name& name) {

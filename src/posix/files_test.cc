@@ -13,6 +13,7 @@
 #include "posix/lock.h"
 #include "posix/net.h"
 #include "posix/rotating_file.h"
+#include "posix/scratch_file.h"
 #include "posix/test_dir.h"
 #include "posix/watch.h"
 
@@ -212,6 +213,21 @@ TEST(DirWatch, FollowsADirectoryThatIsReplacedOrComesLater) {
   settle(*watch);
   ASSERT_TRUE(write_atomic(dir.path("old/f"), "x"));
   EXPECT_EQ(*watch->wait(base::Duration(1), {}), DirWatch::Event::kTimeout);
+}
+
+TEST(ScratchFile, IsReadAtAnyPlaceAndLeavesNothing) {
+  const TestDir dir;
+  auto file = ScratchFile::create(dir.path(""));
+  ASSERT_TRUE(file) << file.error().text();
+  ASSERT_TRUE(file->append("hello "));
+  ASSERT_TRUE(file->append("world"));
+  EXPECT_EQ(file->size(), 11U);
+  std::string out(5, ' ');
+  ASSERT_TRUE(file->read(4, std::span(out.data(), out.size())));
+  EXPECT_EQ(out, "o wor");
+  EXPECT_FALSE(file->read(8, std::span(out.data(), out.size())));
+  EXPECT_TRUE(list_dir(dir.path(""))->empty());
+  EXPECT_EQ(ScratchFile::create(dir.path("none")).error().code, base::Code::kNotFound);
 }
 
 }  // namespace

@@ -1,0 +1,190 @@
+#include "archive/fetch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "archive/bump.h"
+#include "archive/snapshot.h"
+#include "archive/upload.h"
+#include "etcd/bolt/hashkv.h"
+#include "pki/random.h"
+#include "posix/files.h"
+#include "posix/lock.h"
+#include "posix/writer.h"
+
+namespace archive {
+namespace {
+
+using base::Code;
+
+constexpr size_t kPiece = size_t{1} << 20;
+
+class Fetch {
+ public:
+  Fetch(const FetchJob& job, const World& world)
+      : job_(job),
+        world_(world),
+        shelf_(*world.store, root_of(job.common.cluster, job.common.direct)),
+        deadline_(world.clock->tick() + job.common.deadline) {}
+
+  Outcome<FetchReport> bring() {
+    TRY_OK(posix::make_dirs(job_.common.scratch));
+    const auto lock = posix::FileLock::try_lock(job_.common.scratch + "/lock");
+    if (!lock && lock.error().code == Code::kFailedPrecondition)
+      return trouble(kind::kBusy, "another job works in " + job_.common.scratch);
+    if (!lock) return std::unexpected(lock.error());
+    TRY(const auto catalog, read_catalog(shelf_, {}, call()));
+    if (!job_.name.empty()) return certain(catalog);
+    if (catalog.entries.empty()) return nothing(catalog);
+    for (const auto& entry : catalog.entries) {
+      auto brought = try_one(entry);
+      if (brought) return brought;
+      if (brought.error().kind != kind::kMismatch) return brought;
+      skipped_.push_back({entry.name.text(), brought.error().error.message});
+    }
+    return trouble(kind::kNoneGood,
+                   fmt::format("{}: none of {} backups is good; the newest: {}", shelf_.where(),
+                               skipped_.size(), skipped_.front().why));
+  }
+  [[nodiscard]] const std::vector<Skipped>& skipped() const { return skipped_; }
+
+ private:
+  [[nodiscard]] objstore::Call call() const { return world_.call(deadline_); }
+
+  [[nodiscard]] static FetchReport nothing(const Catalog& catalog) {
+    FetchReport report{.outcome = FetchOutcome::kEmpty};
+    if (!catalog.leftovers.empty() || catalog.foreign > 0)
+      report.warning =
+          fmt::format("no backup, but {} parts of unfinished ones and {} objects of others",
+                      catalog.leftovers.size(), catalog.foreign);
+    return report;
+  }
+
+  Outcome<FetchReport> certain(const Catalog& catalog) {
+    const auto at = std::ranges::find_if(
+        catalog.entries, [&](const Entry& e) { return e.name.text() == job_.name; });
+    if (at == catalog.entries.end())
+      return trouble(kind::kNotFound,
+                     fmt::format("{} holds no backup {}", shelf_.where(), job_.name));
+    return try_one(*at);
+  }
+
+  // Trouble mismatch: this one is damaged, whatever the others are.
+  Outcome<FetchReport> try_one(const Entry& entry) {
+    if (!entry.manifest) return trouble(kind::kMismatch, entry.why);
+    if (entry.size_bytes != entry.manifest->data.size_bytes)
+      return trouble(kind::kMismatch, entry.why);
+    auto fetched = fetch_one(shelf_, entry, job_.common.scratch, world_.key, call());
+    if (!fetched && fetched.error().code == Code::kFailedPrecondition && entry.manifest->encryption)
+      return std::unexpected(Trouble(kind::kKey, fetched.error().in(entry.name.text())));
+    if (!fetched &&
+        (fetched.error().code == Code::kNotFound || fetched.error().code == Code::kUnimplemented))
+      return trouble(kind::kMismatch, fetched.error().message);
+    if (!fetched) return std::unexpected(fetched.error());
+    FetchReport report{.outcome = FetchOutcome::kFetched,
+                       .name = entry.name.text(),
+                       .incarnation = entry.name.incarnation.text,
+                       .revision = entry.name.revision,
+                       .time = entry.time,
+                       .etcd_version = entry.manifest->etcd_version};
+    TRY_OK(job_.exact ? write_exact(*fetched, report) : write_raised(*fetched, report));
+    report.skipped = skipped_;
+    return report;
+  }
+
+  Outcome<void> write_exact(const Fetched& fetched, FetchReport& report) {
+    TRY(auto file, posix::FileWriter::create(job_.to));
+    std::string piece;
+    for (std::uint64_t at = 0; at < fetched.file.size(); at += piece.size()) {
+      piece.resize(std::min<std::uint64_t>(kPiece, fetched.file.size() - at));
+      TRY_OK(fetched.file.read(at, std::span(piece.data(), piece.size())));
+      TRY_OK(file.append(piece));
+    }
+    report.starts_at = fetched.facts.revision;
+    report.hash = fetched.facts.hash->hash;
+    report.keys = fetched.facts.live_keys;
+    return finish(file);
+  }
+
+  // The file is judged again, and its hash is that of the backup's keys.
+  Outcome<void> write_raised(const Fetched& fetched, FetchReport& report) {
+    const ScratchSource source(fetched.file);
+    TRY(const auto database, bolt::Database::open(source, fetched.facts.database_bytes));
+    TRY(auto file, posix::FileWriter::create(job_.to));
+    TRY(const auto bumped, write_bumped(database, fetched.facts, [&](std::string_view bytes) {
+          return file.append(bytes);
+        }));
+    TRY(const auto written, bolt::FileSource::open(job_.to + ".partial"));
+    auto facts = bolt::verify(written);
+    if (!facts) return std::unexpected(ours(facts.error().message));
+    TRY(const auto random, pki::random_bytes(16));
+    TRY(const auto same,
+        bolt::hash_kv(database, {.revision = fetched.facts.revision,
+                                 .compact_revision = fetched.facts.revision,
+                                 .sip = {.low = bolt::load<std::uint64_t>(random, 0),
+                                         .high = bolt::load<std::uint64_t>(random, 8)}}));
+    if (facts->revision != bumped.revision || facts->live_keys != fetched.facts.live_keys ||
+        (facts->live_keys > 0 && facts->hash->hash != same.hash))
+      return std::unexpected(
+          ours(fmt::format("{} keys with the hash {} at revision {} became {} "
+                           "keys with the hash {} at revision {}",
+                           fetched.facts.live_keys, same.hash, fetched.facts.revision,
+                           facts->live_keys, facts->hash->hash, facts->revision)));
+    report.starts_at = facts->revision;
+    report.hash = facts->hash->hash;
+    report.keys = facts->live_keys;
+    return finish(file);
+  }
+
+  static Trouble ours(const std::string& what) {
+    return {kind::kInternal,
+            base::Error{Code::kInternal, "what was written anew is not it: " + what}};
+  }
+
+  Outcome<void> finish(posix::FileWriter& file) {
+    world_.pass("fetched.before");
+    TRY_OK(file.finish());
+    world_.pass("fetched.after");
+    return {};
+  }
+
+  const FetchJob& job_;
+  const World& world_;
+  const Shelf shelf_;
+  const base::Tick deadline_;
+  std::vector<Skipped> skipped_;
+};
+
+}  // namespace
+
+base::Result<Fetched> fetch_one(const Shelf& shelf, const Entry& entry, const std::string& scratch,
+                                const Key* key, const objstore::Call& call) {
+  const auto& manifest = *entry.manifest;
+  TRY(auto file, posix::ScratchFile::create(scratch));
+  TRY_OK(download(
+      shelf, manifest, key, [&](std::string_view bytes) { return file.append(bytes); }, call));
+  const ScratchSource source(file);
+  TRY(auto facts, bolt::verify(source));
+  if (facts.revision != manifest.name.revision || facts.hash->hash != manifest.hash ||
+      facts.live_keys != manifest.keys)
+    return base::fail(Code::kDataLoss,
+                      fmt::format("its snapshot has {} keys with the hash {} at revision {}; its "
+                                  "manifest says {}, {} and {}",
+                                  facts.live_keys, facts.hash->hash, facts.revision, manifest.keys,
+                                  manifest.hash, manifest.name.revision));
+  return Fetched{.file = std::move(file), .facts = std::move(facts)};
+}
+
+FetchReport fetch(const FetchJob& job, const World& world) {
+  Fetch work(job, world);
+  auto report = work.bring();
+  if (report) return *std::move(report);
+  return {.outcome = FetchOutcome::kFailed,
+          .skipped = work.skipped(),
+          .error = report.error().error.message,
+          .error_kind = report.error().kind};
+}
+
+}  // namespace archive
