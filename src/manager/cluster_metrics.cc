@@ -1,11 +1,26 @@
 #include "manager/cluster_metrics.h"
 
+#include <chrono>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 #include "metrics/catalog.h"
 
 namespace manager {
 namespace {
+
+std::string_view name_of(plan::Outcome outcome) {
+  switch (outcome) {
+    case plan::Outcome::kDone:
+      return "done";
+    case plan::Outcome::kRefused:
+      return "refused";
+    case plan::Outcome::kMayHaveHappened:
+      return "may-have-happened";
+  }
+  std::unreachable();
+}
 
 double truth_number(api::Truth truth) {
   return truth == api::Truth::kTrue ? 1 : truth == api::Truth::kFalse ? 0 : -1;
@@ -82,6 +97,22 @@ void fill(metrics::Registry& registry, const ProcessSample& process) {
   registry.set(metrics::kProcessCpu, {}, process.cpu_seconds);
   registry.set(metrics::kClusters, {}, static_cast<double>(process.clusters));
   registry.set(metrics::kQueueLength, {}, static_cast<double>(process.queue));
+}
+
+base::Result<base::Duration> run_pass(engine::Reconciler& reconciler, const plan::Intent& intent,
+                                      const base::Clock& clock, metrics::Registry& registry,
+                                      const std::stop_token& stop) {
+  const auto begin = clock.tick();
+  auto again = reconciler.pass(intent, stop);
+  const auto report = reconciler.last();
+  registry.observe(metrics::kPassSeconds, {},
+                   std::chrono::duration<double>(clock.tick() - begin).count());
+  if (!again)
+    registry.add(metrics::kPassErrors, {base::name_of(again.error().code)});
+  else if (report != nullptr && report->act)
+    for (const auto& step : report->plan.steps)
+      registry.add(metrics::kActions, {plan::name_of(step.reason), name_of(report->act->outcome)});
+  return again;
 }
 
 }  // namespace manager

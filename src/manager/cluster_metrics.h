@@ -1,7 +1,8 @@
-// Fills the metrics that are taken from what is known now.
+// The metrics of the clusters and of this process.
 #pragma once
 
 #include <cstddef>
+#include <stop_token>
 #include <string>
 
 #include "engine/reconciler.h"
@@ -19,5 +20,10 @@ struct ProcessSample {
   size_t clusters = 0, queue = 0;
 };
 void fill(metrics::Registry& registry, const ProcessSample& process);
+
+// One pass of `reconciler`, timed and counted: its length, its error, the steps that it took.
+base::Result<base::Duration> run_pass(engine::Reconciler& reconciler, const plan::Intent& intent,
+                                      const base::Clock& clock, metrics::Registry& registry,
+                                      const std::stop_token& stop);
 
 }  // namespace manager

@@ -1,27 +1,11 @@
 #include "manager/fleet.h"
 
-#include <chrono>
 #include <utility>
 #include <vector>
 
-#include "metrics/catalog.h"
+#include "manager/cluster_metrics.h"
 
 namespace manager {
-namespace {
-
-std::string_view name_of(plan::Outcome outcome) {
-  switch (outcome) {
-    case plan::Outcome::kDone:
-      return "done";
-    case plan::Outcome::kRefused:
-      return "refused";
-    case plan::Outcome::kMayHaveHappened:
-      return "may-have-happened";
-  }
-  std::unreachable();
-}
-
-}  // namespace
 
 std::shared_ptr<Fleet::Cell> Fleet::find(const base::ClusterKey& key) const {
   const std::lock_guard lock(mutex_);
@@ -47,21 +31,9 @@ base::Result<std::optional<base::Duration>> Fleet::work(const base::ClusterKey& 
                                                         const std::stop_token& stop) {
   const auto view = parts_.intents.view(key);
   if (!view || !view->known) return std::nullopt;
-  const auto at = cell(key);
-  const auto begin = parts_.clock.tick();
-  const auto again = at->reconciler->pass(view->intent, stop);
-  const auto report = at->reconciler->last();
-  parts_.metrics.observe(metrics::kPassSeconds, {},
-                         std::chrono::duration<double>(parts_.clock.tick() - begin).count());
-  if (!again) {
-    parts_.metrics.add(metrics::kPassErrors, {base::name_of(again.error().code)});
-    return std::unexpected(again.error());
-  }
-  if (report != nullptr && report->act)
-    for (const auto& step : report->plan.steps)
-      parts_.metrics.add(metrics::kActions,
-                         {plan::name_of(step.reason), name_of(report->act->outcome)});
-  return *again;
+  TRY(const auto again,
+      run_pass(*cell(key)->reconciler, view->intent, parts_.clock, parts_.metrics, stop));
+  return again;
 }
 
 base::Result<engine::Report> Fleet::dry_run(const base::ClusterKey& key, const plan::Intent& intent,

@@ -8,8 +8,8 @@
 #include "api/status_json.h"
 #include "drivers/kube/status.h"
 #include "json/json.h"
+#include "manager/cluster_metrics.h"
 #include "manager/views.h"
-#include "metrics/catalog.h"
 
 namespace manager {
 namespace {
@@ -17,18 +17,6 @@ namespace {
 // A deletion that cannot be finished in this time lets the object go; volumes stay then.
 constexpr base::Duration kFinalizerLimit{std::chrono::minutes(15)};
 constexpr base::Duration kCall{8'000}, kTendAgain{5'000};
-
-std::string_view name_of(plan::Outcome outcome) {
-  switch (outcome) {
-    case plan::Outcome::kDone:
-      return "done";
-    case plan::Outcome::kRefused:
-      return "refused";
-    case plan::Outcome::kMayHaveHappened:
-      return "may-have-happened";
-  }
-  std::unreachable();
-}
 
 // Everything is stopped and, where the policy says so, removed.
 bool is_deleted(const engine::Report& report) {
@@ -146,31 +134,20 @@ base::Status KubeClusters::finish(const Declaration& of, Cell& cell, const std::
 base::Result<std::optional<base::Duration>> KubeClusters::pass(const Declaration& of, Cell& cell,
                                                                const std::stop_token& stop) {
   const auto intent = of.view(parts_.clock.now()).intent;
-  const auto begin = parts_.clock.tick();
-  const auto again = cell.reconciler->pass(intent, stop);
+  TRY(const auto again, run_pass(*cell.reconciler, intent, parts_.clock, parts_.metrics, stop));
   const auto report = cell.reconciler->last();
-  parts_.metrics.observe(metrics::kPassSeconds, {},
-                         std::chrono::duration<double>(parts_.clock.tick() - begin).count());
-  if (!again) {
-    parts_.metrics.add(metrics::kPassErrors, {base::name_of(again.error().code)});
-    return std::unexpected(again.error());
-  }
-  if (report == nullptr) return std::optional(*again);
-  if (report->act)
-    for (const auto& step : report->plan.steps)
-      parts_.metrics.add(metrics::kActions,
-                         {plan::name_of(step.reason), name_of(report->act->outcome)});
+  if (report == nullptr) return std::optional(again);
   if (is_deleted(*report)) {
     TRY_OK(finish(of, cell, stop));
     return std::optional<base::Duration>();
   }
-  if (report->plan.record.incarnation.empty()) return std::optional(*again);
+  if (report->plan.record.incarnation.empty()) return std::optional(again);
   const auto tended = cell.driver->tend({intent, report->plan.record}, stop);
-  if (tended) return std::optional(*again);
+  if (tended) return std::optional(again);
   // It holds up nothing: the members are looked after all the same.
   parts_.log.warning("ObjectsNotKept",
                      {{"cluster", of.key.text()}, {"why", tended.error().text()}});
-  return std::optional(std::max(*again, kTendAgain));
+  return std::optional(std::max(again, kTendAgain));
 }
 
 base::Result<std::optional<base::Duration>> KubeClusters::work(const base::ClusterKey& key,

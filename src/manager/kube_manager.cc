@@ -16,12 +16,10 @@
 #include "http/server.h"
 #include "json/json.h"
 #include "kube/runner.h"
-#include "manager/cluster_metrics.h"
 #include "manager/control.h"
 #include "manager/kube_clusters.h"
 #include "manager/pages.h"
 #include "manager/views.h"
-#include "posix/process.h"
 #include "posix/wakeup.h"
 #include "render/crds.h"
 
@@ -29,8 +27,6 @@ namespace manager {
 namespace {
 
 constexpr base::Duration kTurn{1'000}, kCheckAgain{10'000}, kCall{8'000};
-constexpr base::Duration kStuckAfter{180'000};
-constexpr std::string_view kDebug = "/debug/clusters/";
 constexpr std::string_view kSchemaAnnotation = "operator.etcd.io/schema";
 const std::string kPlain = "text/plain; charset=utf-8";
 
@@ -58,7 +54,7 @@ class Operator final : public KubeManager {
         {"/healthz", [this](const http::Request&) { return healthz(); }},
         {"/readyz", [this](const http::Request&) { return readyz(); }},
         {"/metrics", [this](const http::Request&) { return metrics(); }},
-        {std::string(kDebug), [this](const http::Request& r) { return debug(r.path); }}};
+        {std::string(kDebugPages), [this](const http::Request& r) { return debug(r.path); }}};
     TRY(server_, serve_pages(options_.http_addr, std::move(routes)));
     return {};
   }
@@ -98,8 +94,7 @@ class Operator final : public KubeManager {
   base::Tick check_at_{};
   std::string schema_problem_;  // guarded by mutex_
   mutable std::mutex mutex_;
-  std::mutex metrics_mutex_;              // one page at a time
-  std::set<base::ClusterKey> measured_;   // guarded by metrics_mutex_
+  MetricsPage metrics_page_{registry_};
   std::unique_ptr<http::Server> server_;  // last: its handlers use the rest
 };
 
@@ -175,12 +170,7 @@ void Operator::run(const std::stop_token& stop) {
 }
 
 http::Response Operator::healthz() const {
-  for (const auto& work : queue_.in_work())
-    if (work.since > kStuckAfter)
-      return {503, kPlain,
-              fmt::format("a worker is with {} since {}\n", work.key.text(),
-                          base::to_text(work.since))};
-  return {200, kPlain, "ok\n"};
+  return health_page(queue_, [](const base::ClusterKey&) { return false; });
 }
 
 // One that stands by is ready too: it takes over at once.
@@ -194,31 +184,18 @@ http::Response Operator::readyz() const {
 }
 
 http::Response Operator::metrics() {
-  const auto now = parts_.clock.now();
-  const std::lock_guard lock(metrics_mutex_);
+  std::map<base::ClusterKey, MetricsPage::Known> known;
   // Who stands by knows nothing of them.
-  const auto keys = term() ? clusters_.keys() : std::set<base::ClusterKey>();
-  for (const auto& key : keys) {
-    const auto view = clusters_.view(key);
-    const auto report = clusters_.last(key);
-    if (view) fill(registry_, key, current_status(*view, report.get(), now), report.get());
-  }
-  for (const auto& key : measured_)
-    if (!keys.contains(key)) registry_.forget_cluster(key.ns, key.name);
-  measured_ = keys;
-  fill(registry_, {EO_VERSION, static_cast<double>(posix::rss_bytes().value_or(0)),
-                   posix::cpu_seconds().value_or(0), keys.size(), queue_.size()});
-  return {200, "text/plain; version=0.0.4; charset=utf-8", registry_.text()};
+  for (const auto& key : term() ? clusters_.keys() : std::set<base::ClusterKey>())
+    if (auto view = clusters_.view(key)) known[key] = {std::move(*view), clusters_.last(key)};
+  return metrics_page_.answer(known, queue_.size(), parts_.clock.now());
 }
 
 http::Response Operator::debug(const std::string& path) {
-  const auto key = parse_cluster(std::string_view(path).substr(kDebug.size()));
-  if (!key) return {404, kPlain, key.error().message + "\n"};
-  const auto view = clusters_.view(*key);
-  if (!view) return {404, kPlain, view.error().message + "\n"};
-  const auto report = clusters_.last(*key);
-  return {200, "application/json",
-          json::print(debug_view(*view, report.get()), json::Style::kPretty) + "\n"};
+  return debug_page(path, [this](const base::ClusterKey& key) -> base::Result<json::Value> {
+    TRY(const auto view, clusters_.view(key));
+    return debug_view(view, clusters_.last(key).get());
+  });
 }
 
 }  // namespace

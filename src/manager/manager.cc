@@ -1,7 +1,5 @@
 #include "manager/manager.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <atomic>
 #include <mutex>
@@ -14,7 +12,6 @@
 #include "engine/workers.h"
 #include "http/server.h"
 #include "json/json.h"
-#include "manager/cluster_metrics.h"
 #include "manager/control.h"
 #include "manager/fleet.h"
 #include "manager/intents.h"
@@ -31,8 +28,6 @@ namespace manager {
 namespace {
 
 constexpr base::Duration kSafetyPoll{1'000}, kSoon{60}, kStoreAgain{30'000};
-constexpr base::Duration kStuckAfter{180'000};
-constexpr std::string_view kDebug = "/debug/clusters/";
 const std::string kPlain = "text/plain; charset=utf-8";
 
 class FileStore final : public IntentStore {
@@ -90,8 +85,7 @@ class HostManager final : public Manager {
   std::stop_source shutdown_;  // by request; declared before what may call it
   FileStore store_;
   metrics::Registry registry_;
-  std::mutex metrics_mutex_;             // one page at a time
-  std::set<base::ClusterKey> measured_;  // guarded by metrics_mutex_
+  MetricsPage metrics_page_{registry_};
   Intents intents_;
   Fleet fleet_;
   engine::Queue queue_;
@@ -184,12 +178,8 @@ void HostManager::serve_requests(const std::stop_token& stop) {
 }
 
 http::Response HostManager::healthz() const {
-  for (const auto& work : queue_.in_work())
-    if (work.since > kStuckAfter && platform_->long_work(work.key).empty())
-      return {503, kPlain,
-              fmt::format("a worker is with {} since {}\n", work.key.text(),
-                          base::to_text(work.since))};
-  return {200, kPlain, "ok\n"};
+  return health_page(
+      queue_, [this](const base::ClusterKey& key) { return !platform_->long_work(key).empty(); });
 }
 
 http::Response HostManager::readyz() const {
@@ -203,28 +193,16 @@ http::Response HostManager::readyz() const {
 }
 
 http::Response HostManager::metrics() {
-  const auto now = clock_.now();
-  const std::lock_guard lock(metrics_mutex_);
-  const auto keys = intents_.keys();
-  for (const auto& key : keys) {
-    const auto view = intents_.view(key);
-    const auto report = fleet_.last(key);
-    if (view) fill(registry_, key, current_status(*view, report.get(), now), report.get());
-  }
-  for (const auto& key : measured_)
-    if (!keys.contains(key)) registry_.forget_cluster(key.ns, key.name);
-  measured_ = keys;
-  fill(registry_, {EO_VERSION, static_cast<double>(posix::rss_bytes().value_or(0)),
-                   posix::cpu_seconds().value_or(0), keys.size(), queue_.size()});
-  return {200, "text/plain; version=0.0.4; charset=utf-8", registry_.text()};
+  std::map<base::ClusterKey, MetricsPage::Known> known;
+  for (const auto& key : intents_.keys())
+    if (auto view = intents_.view(key)) known[key] = {std::move(*view), fleet_.last(key)};
+  return metrics_page_.answer(known, queue_.size(), clock_.now());
 }
 
 http::Response HostManager::debug(const std::string& path) {
-  const auto key = parse_cluster(std::string_view(path).substr(kDebug.size()));
-  if (!key) return {404, kPlain, key.error().message + "\n"};
-  const auto answer = requests_.handle({Op::kDebug, *key, {}}, {});
-  if (!answer) return {404, kPlain, answer.error().message + "\n"};
-  return {200, "application/json", json::print(*answer, json::Style::kPretty) + "\n"};
+  return debug_page(path, [this](const base::ClusterKey& key) {
+    return requests_.handle({Op::kDebug, key, {}}, {});
+  });
 }
 
 base::Status HostManager::listen() {
@@ -232,7 +210,7 @@ base::Status HostManager::listen() {
       {"/healthz", [this](const http::Request&) { return healthz(); }},
       {"/readyz", [this](const http::Request&) { return readyz(); }},
       {"/metrics", [this](const http::Request&) { return metrics(); }},
-      {std::string(kDebug), [this](const http::Request& r) { return debug(r.path); }}};
+      {std::string(kDebugPages), [this](const http::Request& r) { return debug(r.path); }}};
   TRY(server_, serve_pages(options_.http_addr, std::move(routes)));
   return {};
 }
