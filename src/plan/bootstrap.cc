@@ -320,9 +320,8 @@ Answer form(Context& c) {
 
 // --- after the latch ----------------------------------------------------------------------------
 
-Answer open_to_clients(Context& c) {
-  const bool plain = c.intent.cluster.spec.tls.mode == api::TlsMode::kDisabled;
-  if (c.record.open_to_clients && (plain || c.seen.client_certificate_published)) {
+Answer open(Context& c) {
+  if (open_to_clients(c.intent, c.seen, c.record)) {
     if (!running(c.record, OperationKind::kBootstrap)) return Answer::nothing();
     end(c, OperationKind::kBootstrap);
     return Answer::noted();
@@ -365,7 +364,7 @@ Answer bootstrap(Context& c) {
     case Formation::kForming:
       return form(c);
     case Formation::kLatched:
-      return open_to_clients(c);
+      return open(c);
   }
   return Answer::nothing();
 }

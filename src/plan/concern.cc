@@ -29,6 +29,11 @@ bool running(const Record& record, OperationKind kind) {
   return record.operation && record.operation->kind == kind;
 }
 
+bool open_to_clients(const Intent& intent, const Observation& seen, const Record& record) {
+  const bool plain = intent.cluster.spec.tls.mode == api::TlsMode::kDisabled;
+  return record.open_to_clients && (plain || seen.client_certificate_published);
+}
+
 bool too_soon(const Context& c, std::string_view action, base::Duration longest) {
   if (!c.seen.last || c.seen.last->action != action) return false;
   if (c.seen.last->outcome == Outcome::kDone || c.seen.last->failures == 0) return false;

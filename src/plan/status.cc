@@ -92,6 +92,11 @@ void say_available(const Story& s) {
     return s.say(ConditionType::kAvailable, Truth::kFalse,
                  name_of(first == nullptr ? Reason::kBootstrap : first->reason),
                  first == nullptr ? "the cluster is not formed yet" : first->message);
+  // A new cluster serves nobody before its users' certificate was seen.
+  if (s.view.quorum && running(s.record, OperationKind::kBootstrap) &&
+      !open_to_clients(s.intent, s.seen, s.record))
+    return s.say(ConditionType::kAvailable, Truth::kFalse, name_of(Reason::kBootstrap),
+                 "the cluster is formed; it is not open to clients yet");
   if (s.view.quorum || (mutant(base::Mutant::kAvailableByProcesses) && !proven_down(s)))
     return s.say(ConditionType::kAvailable, Truth::kTrue, kPlain,
                  fmt::format("a quorum read succeeded; {} of {} voters are healthy{}",
