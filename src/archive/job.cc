@@ -8,6 +8,7 @@
 #include "archive/fields.h"
 #include "archive/names.h"
 #include "archive/read_fields.h"
+#include "archive/tier_fields.h"
 #include "base/text.h"
 #include "json/json.h"
 
@@ -64,13 +65,6 @@ void fields(A& a, X& x) {
   a("ca", x.ca, Need::kYes);
   a("cert", x.cert, Need::kYes);
   a("key", x.key, Need::kYes);
-}
-template <class A, Is<Tiers> X>
-void fields(A& a, X& x) {
-  a("hourly", x.hourly);
-  a("daily", x.daily);
-  a("weekly", x.weekly);
-  a("monthly", x.monthly);
 }
 struct ClusterFields {
   std::string ns, name;

@@ -4,6 +4,7 @@
 
 #include "archive/fields.h"
 #include "archive/read_fields.h"
+#include "archive/tier_fields.h"
 #include "json/json.h"
 #include "pki/digest.h"
 
@@ -61,6 +62,8 @@ void fields(A& a, X& x) {
   a("snapshot", m.snapshot, Need::kYes);
   a("data", m.data, Need::kYes);
   a("encryption", m.encryption);
+  a("maxBackups", m.max_backups);
+  a("retention", m.retention);
 }
 template <class A, Is<Mark> X>
 void fields(A& a, X& x) {

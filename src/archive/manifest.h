@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "archive/job.h"
 #include "archive/names.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -42,6 +43,9 @@ struct Manifest {
   Digest snapshot = {};  // as etcd streamed it, with its check sum
   Digest data = {};      // as it lies in the store
   std::optional<Encryption> encryption = {};
+  // What was to be kept when it was made; 0: all.
+  unsigned max_backups = 0;
+  Tiers retention = {};
   bool operator==(const Manifest&) const = default;
 };
 

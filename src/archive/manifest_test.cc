@@ -30,7 +30,9 @@ Manifest sample() {
           .hash_compact_revision = -1,
           .snapshot = {100, std::string(64, 'a')},
           .data = {50, std::string(64, 'b')},
-          .encryption = Encryption{"m", "k"}};
+          .encryption = Encryption{"m", "k"},
+          .max_backups = 3,
+          .retention = {.daily = 7}};
 }
 
 TEST(Manifest, IsWrittenAndRead) {

@@ -148,7 +148,11 @@ class Run {
             .auth_enabled = facts.content.auth_enabled,
             .hash = facts.hash->hash,
             .hash_of_member = snapshot.hash_of_member,
-            .hash_compact_revision = snapshot.hash_compact_revision};
+            .hash_compact_revision = snapshot.hash_compact_revision,
+            .snapshot = {},
+            .data = {},
+            .max_backups = job_.max_backups,
+            .retention = job_.retention};
   }
 
   // The backup is there, whatever becomes of this.

@@ -19,6 +19,7 @@ struct Flags {
   VersionFlags version;
   InstallFlags crds, install;
   SnapshotFlags snapshot;
+  std::vector<std::unique_ptr<ArchiveFlags>> archives;
   ExportFlags export_survivor;
   ReferenceFlags reference;
 };
@@ -267,6 +268,84 @@ void add_snapshot(CLI::App& root, SnapshotFlags& f) {
   add_output(status, f.output);
 }
 
+ArchiveFlags& add_archive_verb(CLI::App& archive, Flags& flags, const std::string& verb,
+                               const std::string& text, CLI::App*& app) {
+  flags.archives.push_back(std::make_unique<ArchiveFlags>());
+  auto& f = *flags.archives.back();
+  f.verb = verb;
+  app = archive.add_subcommand(verb, text);
+  app->add_option("--fault-point", f.fault_points, "")->group("");
+  return f;
+}
+
+void add_store(CLI::App& app, ArchiveFlags& f) {
+  app.add_option("--store", f.store,
+                 "the cluster's own place: s3://, oss://, gs://, azblob:// with bucket and prefix, "
+                 "or a directory")
+      ->required()
+      ->type_name("URL");
+  app.add_option("--secret", f.secret,
+                 "directory with the files of a Secret (default: what the machine has)")
+      ->type_name("DIR");
+  app.add_option("--endpoint", f.endpoint, "server, where it is not the cloud's own")
+      ->type_name("URL");
+  app.add_option("--region", f.region, "region of the bucket")->type_name("NAME");
+  app.add_flag("--path-style", f.path_style, "s3: the bucket is a part of the path");
+  app.add_option("--ca", f.ca, "PEM with the roots of the server (default: the system's)")
+      ->type_name("FILE");
+}
+
+void add_reading(CLI::App& app, ArchiveFlags& f) {
+  app.add_option("--encryption-key", f.encryption_key, "the key of encrypted backups")
+      ->type_name("FILE");
+  app.add_option("--scratch", f.scratch,
+                 "where a whole snapshot has room (default: $TMPDIR, then /tmp)")
+      ->type_name("DIR");
+}
+
+void add_archive(CLI::App& root, Flags& flags) {
+  auto& archive = *root.add_subcommand("archive", "a cluster's backups");
+  archive.require_subcommand(1);
+  CLI::App* app = nullptr;
+  for (const auto& [verb, text] :
+       {std::pair("run", "make one backup (started by the operator)"),
+        std::pair("fetch", "bring a backup back as a file (started by the operator)")}) {
+    auto& f = add_archive_verb(archive, flags, verb, text, app);
+    app->add_option("--job", f.job, "what is to be done, as JSON; docs/backup.md has its fields")
+        ->required()
+        ->type_name("FILE");
+    app->footer("The exit code is 0 whenever the report was written, also of a failure.");
+  }
+  auto& list = add_archive_verb(archive, flags, "list", "show which backups there are", app);
+  add_store(*app, list);
+  add_output(*app, list.output);
+  auto& verify = add_archive_verb(archive, flags, "verify",
+                                  "read backups from end to end and judge what is in them", app);
+  app->add_option("NAME", verify.name, "as `archive list` shows it; none: all")->type_name("");
+  add_store(*app, verify);
+  add_reading(*app, verify);
+  app->add_flag("--mark", verify.mark,
+                "note in the store which are damaged, so that they are not counted as good");
+  add_output(*app, verify.output);
+  app->footer("The exit code is 1 if one is damaged.");
+  auto& cat = add_archive_verb(archive, flags, "cat",
+                               "write the snapshot of a backup to standard output", app);
+  app->add_option("NAME", cat.name, "as `archive list` shows it")->required()->type_name("");
+  add_store(*app, cat);
+  add_reading(*app, cat);
+  app->add_flag("--manifest", cat.manifest, "its manifest instead");
+  app->footer("It is verified before the first byte is written.");
+  auto& prune = add_archive_verb(archive, flags, "prune", "remove old backups", app);
+  add_store(*app, prune);
+  app->add_option("--keep", prune.keep, "how many verified ones stay")->type_name("N");
+  app->add_option("--incarnation", prune.incarnation,
+                  "of this life of the cluster (default: the newest); without --keep all of it")
+      ->type_name("NAME");
+  app->add_flag("--dry-run", prune.dry_run, "only say what would be removed");
+  add_output(*app, prune.output);
+  app->footer("The newest verified and the newest proven one of an incarnation stay.");
+}
+
 std::unique_ptr<CLI::App> make_app(Flags& flags) {
   auto root = std::make_unique<CLI::App>(
       "Runs etcd clusters that look after themselves, from a folder of manifests.",
@@ -279,6 +358,7 @@ std::unique_ptr<CLI::App> make_app(Flags& flags) {
   add_others(*root, flags);
   add_install(*root, flags);
   add_snapshot(*root, flags.snapshot);
+  add_archive(*root, flags);
   add_export(*root, flags.export_survivor);
   root->footer("etcd-operator COMMAND --help says more about each.");
   return root;
@@ -295,6 +375,10 @@ Command chosen(const CLI::App& root, Flags& flags) {
   if (name == "crds") return flags.crds;
   if (name == "install-manifest") return flags.install;
   if (name == "snapshot") return flags.snapshot;
+  for (const auto& archive : flags.archives)
+    if (name == "archive" &&
+        archive->verb == root.get_subcommands().front()->get_subcommands().front()->get_name())
+      return *archive;
   if (name == "export-survivor") return flags.export_survivor;
   return flags.reference;
 }

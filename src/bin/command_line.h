@@ -84,6 +84,20 @@ struct SnapshotFlags {
   Output output = Output::kText;
 };
 
+// archive run, fetch (with `job`), list, verify, cat, prune (with the rest).
+struct ArchiveFlags {
+  std::string verb;
+  std::string job;
+  std::vector<std::string> fault_points;  // for tests
+  std::string store, secret, endpoint, region, ca, encryption_key;
+  bool path_style = false;
+  std::string scratch;  // empty: the machine's directory for temporary files
+  std::string name, incarnation;
+  unsigned keep = 0;
+  bool manifest = false, mark = false, dry_run = false;
+  Output output = Output::kText;
+};
+
 // export-survivor: for the pod that restores one.
 struct ExportFlags {
   std::string data, work, etcd, member;
@@ -93,8 +107,9 @@ struct ReferenceFlags {
   std::string folder;
 };
 
-using Command = std::variant<RunFlags, ClusterFlags, ValidateFlags, FetchFlags, VersionFlags,
-                             InstallFlags, SnapshotFlags, ExportFlags, ReferenceFlags>;
+using Command =
+    std::variant<RunFlags, ClusterFlags, ValidateFlags, FetchFlags, VersionFlags, InstallFlags,
+                 SnapshotFlags, ArchiveFlags, ExportFlags, ReferenceFlags>;
 
 struct CommandLine {
   std::optional<Command> command;  // none: help was printed, or an error; `exit` says which

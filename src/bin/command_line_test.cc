@@ -93,5 +93,26 @@ TEST(CommandLine, TheReferenceNamesEveryCommandAndNoHiddenOne) {
   EXPECT_EQ(text.find("fault-point"), std::string::npos);
 }
 
+TEST(CommandLine, ArchiveHasSixVerbs) {
+  const auto list = flags_of<ArchiveFlags>(
+      {"archive", "list", "--store", "s3://b/p", "--endpoint", "e", "--path-style", "-o", "json"});
+  EXPECT_EQ(list.verb, "list");
+  EXPECT_EQ(list.store, "s3://b/p");
+  EXPECT_EQ(list.endpoint, "e");
+  EXPECT_TRUE(list.path_style);
+  EXPECT_EQ(list.output, Output::kJson);
+  EXPECT_EQ(flags_of<ArchiveFlags>({"archive", "run", "--job", "j"}).job, "j");
+  EXPECT_EQ(flags_of<ArchiveFlags>({"archive", "fetch", "--job", "j"}).verb, "fetch");
+  EXPECT_TRUE(flags_of<ArchiveFlags>({"archive", "verify", "--store", "d", "--mark"}).mark);
+  EXPECT_EQ(flags_of<ArchiveFlags>({"archive", "cat", "x", "--store", "d"}).name, "x");
+  const auto prune = flags_of<ArchiveFlags>(
+      {"archive", "prune", "--store", "d", "--keep", "3", "--incarnation", "i", "--dry-run"});
+  EXPECT_EQ(prune.keep, 3U);
+  EXPECT_EQ(prune.incarnation, "i");
+  EXPECT_TRUE(prune.dry_run);
+  EXPECT_EQ(parse({"archive", "cat", "--store", "d"}).exit, kBadInput);
+  EXPECT_EQ(parse({"archive", "list"}).exit, kBadInput);
+}
+
 }  // namespace
 }  // namespace bin

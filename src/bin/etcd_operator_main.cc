@@ -20,6 +20,7 @@ int dispatch(const bin::Command& command) {
         if constexpr (std::is_same_v<T, bin::VersionFlags>) return bin::print_version(flags);
         if constexpr (std::is_same_v<T, bin::InstallFlags>) return bin::print_install(flags);
         if constexpr (std::is_same_v<T, bin::SnapshotFlags>) return bin::snapshot_status(flags);
+        if constexpr (std::is_same_v<T, bin::ArchiveFlags>) return bin::archive_command(flags);
         if constexpr (std::is_same_v<T, bin::ExportFlags>) return bin::export_survivor(flags);
         if constexpr (std::is_same_v<T, bin::ReferenceFlags>) return bin::write_reference(flags);
       },
