@@ -211,26 +211,28 @@ std::string to_json(const FetchJob& job) {
 std::string to_json(const RunReport& report) {
   RunReport fits = report;
   for (size_t size = 800;; size /= 2) {
-    shorten(fits.error, size);
-    shorten(fits.warning, size);
+    for (auto* text : {&fits.error, &fits.warning}) shorten(*text, size);
+    for (auto* text : {&fits.name, &fits.hash_of_member, &fits.error_kind})
+      shorten(*text, 2 * size);
     auto text = json::print(write_fields(fits));
-    if (text.size() <= kLongestReport) return text;
+    if (text.size() <= kLongestReport || size == 0) return text;
   }
 }
 
 std::string to_json(const FetchReport& report) {
   FetchReport fits = report;
   for (size_t size = 600;; size /= 2) {
-    shorten(fits.error, std::max<size_t>(size, 200));
-    shorten(fits.warning, std::max<size_t>(size, 200));
+    for (auto* text : {&fits.error, &fits.warning}) shorten(*text, size);
+    for (auto* text : {&fits.name, &fits.incarnation, &fits.etcd_version, &fits.error_kind})
+      shorten(*text, 2 * size);
     for (auto& skipped : fits.skipped) shorten(skipped.why, std::max<size_t>(size, 60));
     auto text = json::print(write_fields(fits));
-    if (text.size() <= kLongestReport) return text;
+    if (text.size() <= kLongestReport || size == 0) return text;
     // The newest say what matters; how many there were is told.
-    if (size < 100) {
-      fits.skipped.resize(fits.skipped.size() / 2);
+    while (size < 100 && fits.skipped.size() > 3) fits.skipped.pop_back();
+    if (fits.skipped.size() < report.skipped.size())
       fits.warning = fmt::format("{} backups did not verify", report.skipped.size());
-    }
+    if (size < 40) fits.skipped.clear();
   }
 }
 

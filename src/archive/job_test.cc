@@ -90,6 +90,9 @@ TEST(Job, AReportIsSmallWhateverItSays) {
   EXPECT_TRUE(cut->error.starts_with("\"é\"é"));
   EXPECT_TRUE(cut->error.ends_with("…"));
 
+  report.name = report.error_kind = std::string(5000, '\n');
+  EXPECT_LE(to_json(report).size(), 2048U);
+
   FetchReport fetch{.outcome = FetchOutcome::kFetched, .name = "n", .hash = 4'000'000'000U};
   EXPECT_EQ(parse_fetch_report(to_json(fetch)), fetch);
   for (int i = 0; i < 100; ++i)
@@ -100,6 +103,8 @@ TEST(Job, AReportIsSmallWhateverItSays) {
   ASSERT_TRUE(some) << some.error().text();
   EXPECT_FALSE(some->skipped.empty());
   EXPECT_EQ(some->warning, "100 backups did not verify");
+  fetch.name = fetch.error = std::string(5000, '\n');
+  EXPECT_LE(to_json(fetch).size(), 2048U);
 }
 
 }  // namespace
