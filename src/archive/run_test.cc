@@ -161,6 +161,9 @@ TEST_F(Run, HashesAreComparedAsTheAnswerWasComputed) {
   EXPECT_EQ(report.outcome, RunOutcome::kUploaded) << report.error;
   EXPECT_EQ(report.hash_of_member, "");
   EXPECT_NE(report.warning.find("no member's hash can be compared"), std::string::npos);
+  EXPECT_EQ(cluster.members["c-1"].snapshots, 2U);
+  EXPECT_EQ(cluster.members["c-2"].snapshots, 1U);  // once more, and not a third time
+  EXPECT_EQ(cluster.members["c-0"].snapshots, 0U);
   // No answer at all proves nothing.
   for (auto& [name, member] : cluster.members) member.no_hash = true;
   report = backup();

@@ -65,6 +65,9 @@ Comparison compare(const Usable& member, const ScratchSource& source,
                    const bolt::SnapshotFacts& facts, base::Duration time) {
   const auto& name = member.endpoint.member;
   const auto live = member.api->hash_kv(facts.revision, std::min(time, kHashTime));
+  // A compaction has passed it meanwhile; 3.4 says so of the compacted revision itself, too.
+  if (!live && live.error().code == Code::kNotFound)
+    return {.is = Compared::kIncomparable, .text = name + ": " + live.error().message};
   if (!live) return {.text = fmt::format("{}: {}", name, live.error().message)};
   auto ours = *facts.hash;
   if (live->compact_revision != ours.compact_revision) {
@@ -169,12 +172,19 @@ Outcome<Snapshot> take_from(const Members& members, const Usable& from, const st
   return snapshot;
 }
 
+Snapshot with(Snapshot snapshot, const std::vector<std::string>& problems) {
+  if (!problems.empty() && !snapshot.warning.empty()) snapshot.warning += "; ";
+  snapshot.warning += base::join(problems, "; ");
+  return snapshot;
+}
+
 }  // namespace
 
 Outcome<Snapshot> take_snapshot(const Members& members, const std::string& scratch,
                                 const World& world, base::Tick deadline) {
   std::vector<std::string> problems;  // of those that were asked for one
   std::string_view kind = kind::kNoMember;
+  std::optional<Snapshot> unproved;
   for (size_t i = 0; i < members.usable.size(); ++i) {
     const auto& from = members.usable[i];
     const auto left = world.left(deadline);
@@ -186,15 +196,19 @@ Outcome<Snapshot> take_snapshot(const Members& members, const std::string& scrat
     }
     auto snapshot = take_from(members, from, scratch, world, deadline, time);
     if (snapshot) {
-      if (!problems.empty() && !snapshot->warning.empty()) snapshot->warning += "; ";
-      snapshot->warning += base::join(problems, "; ");
-      return snapshot;
+      // A second one may be of a moment that can be compared; a third would only cost.
+      if (snapshot->hash_of_member.empty() && !unproved && i + 1 < members.usable.size()) {
+        unproved = *std::move(snapshot);
+        continue;
+      }
+      return with(*std::move(snapshot), problems);
     }
     const auto& why = snapshot.error();
     if (why.kind != kind::kMismatch && why.kind != kind::kNoMember) return snapshot;
     if (why.kind == kind::kMismatch) kind = kind::kMismatch;
     problems.push_back(from.endpoint.member + ": " + why.error.message);
   }
+  if (unproved) return with(*std::move(unproved), problems);
   std::ranges::copy(members.problems, std::back_inserter(problems));
   return trouble(kind, "no member gave a good snapshot: " + base::join(problems, "; "));
 }

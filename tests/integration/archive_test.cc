@@ -5,11 +5,13 @@
 #include "archive/bump.h"
 #include "archive/catalog.h"
 #include "archive/job.h"
+#include "conformance/object_server.h"
 #include "etcd/bolt/verify.h"
 #include "json/json.h"
 #include "posix/clock.h"
 #include "posix/files.h"
 #include "posix/process.h"
+#include "posix/test_dir.h"
 #include "support/etcd_process.h"
 
 namespace {
@@ -220,6 +222,17 @@ TEST_P(Archive, SavedListedDamagedBroughtBackAndServed) {
   EXPECT_EQ(served->put("/new", "1", kCall), fetched.starts_at + 1);
 }
 
+// Members then answer for it from their cache, with a hash from before the compaction.
+TEST_P(Archive, TheNewestRevisionItselfIsCompacted) {
+  ASSERT_TRUE(api_->compact(*api_->quorum_read(kCall), true, kCall));
+  const auto saved = backup(job());
+  ASSERT_EQ(saved.outcome, RunOutcome::kUploaded) << saved.error;
+  EXPECT_EQ(saved.hash_of_member.empty(), !saved.warning.empty()) << saved.warning;
+  const auto fetched = fetch({.common = common(), .to = path("back.db")});
+  EXPECT_EQ(fetched.outcome, FetchOutcome::kFetched) << fetched.error;
+  EXPECT_EQ(fetched.name, saved.name);
+}
+
 TEST_P(Archive, ExactlyAsItWas) {
   const auto saved = backup(job());
   ASSERT_EQ(saved.outcome, RunOutcome::kUploaded) << saved.error;
@@ -265,6 +278,86 @@ TEST_P(ArchiveOnce, WhatCannotBeDoneIsToldInTheReport) {
   wanted = job();
   wanted.common.deadline = std::chrono::seconds(10);
   EXPECT_EQ(backup(wanted).error_kind, archive::kind::kNoMember);
+}
+
+// ---- A server of objects, as a user of Amazon's would reach it. --------------------------------
+
+class ArchiveS3 : public Archive {
+ protected:
+  ArchiveS3() {
+    for (const auto* folder : {"data/bucket", "iam"})
+      EXPECT_TRUE(posix::make_dirs(dir_.path(folder)));
+    server_.emplace(conformance::ObjectServer::What{
+        .argv = {conformance::object_server_path("versitygw-1.8.0"), "--port", "127.0.0.1:PORT",
+                 "--iam-dir", dir_.path("iam"), "--quiet", "posix", dir_.path("data")},
+        .env = {"ROOT_ACCESS_KEY=testkey", "ROOT_SECRET_KEY=testsecret12345"},
+        .folder = dir_.path("")});
+    write_secret("right", "testsecret12345");
+    write_secret("wrong", "testsecret54321");
+  }
+  void write_secret(const std::string& name, const std::string& secret) {
+    const auto folder = dir_.path(name);
+    EXPECT_TRUE(posix::make_dirs(folder));
+    EXPECT_TRUE(posix::write_new(folder + "/credentials",
+                                 "[default]\naws_access_key_id = testkey\n"
+                                 "aws_secret_access_key = " +
+                                     secret + "\n"));
+    EXPECT_TRUE(posix::write_new(
+        folder + "/config",
+        fmt::format("[default]\nregion = us-east-1\nendpoint_url = http://127.0.0.1:{}\n"
+                    "s3 =\n  addressing_style = path\n",
+                    server_->port())));
+  }
+  [[nodiscard]] archive::Common in_s3(const std::string& name) const {
+    auto out = common();
+    out.cluster.name = name;
+    out.store = {.url = "s3://bucket/backups", .secret = dir_.path("right")};
+    out.direct = false;
+    return out;
+  }
+
+  posix::TestDir dir_;
+  std::optional<conformance::ObjectServer> server_;
+};
+INSTANTIATE_TEST_SUITE_P(Versions, ArchiveS3, testing::Values("3.6.16"),
+                         [](const auto&) { return "v3_6_16"; });
+
+TEST_P(ArchiveS3, TwoClustersWhoseNamesShareABeginning) {
+  if (!server_->missing().empty()) GTEST_SKIP() << server_->missing();
+  for (const auto* name : {"c", "c-2"})
+    for (int i = 0; i < 3; ++i) {
+      put("/k", std::string(name) + std::to_string(i));
+      auto wanted = job();
+      wanted.common = in_s3(name);
+      wanted.max_backups = 2;
+      const auto report = backup(wanted);
+      ASSERT_EQ(report.outcome, RunOutcome::kUploaded) << report.error;
+      EXPECT_EQ(report.warning, "");
+      EXPECT_EQ(report.kept, i == 0 ? 1U : 2U);
+    }
+  const auto said =
+      run({EO_OPERATOR_PROGRAM, "archive", "list", "-o", "json",
+           "--store=s3://bucket/backups/default/c", "--secret=" + dir_.path("right")});
+  const auto rows = json::parse(said.out);
+  ASSERT_TRUE(rows) << said.err;
+  EXPECT_EQ(rows->if_array()->size(), 2U);
+
+  archive::FetchJob wanted{.common = in_s3("c"), .to = path("back.db")};
+  const auto fetched = fetch(wanted);
+  ASSERT_EQ(fetched.outcome, FetchOutcome::kFetched) << fetched.error;
+  EXPECT_EQ(fetched.name, *json::get_string(*rows, "0.name"));
+  wanted.common = in_s3("nobody");
+  EXPECT_EQ(fetch(wanted).outcome, FetchOutcome::kEmpty);
+  // Could not look: never empty.
+  wanted.common.store.secret = dir_.path("wrong");
+  auto failed = fetch(wanted);
+  EXPECT_EQ(failed.outcome, FetchOutcome::kFailed);
+  EXPECT_EQ(failed.error_kind, archive::kind::kCredentials) << failed.error;
+  wanted.common.store.secret = dir_.path("right");
+  wanted.common.store.url = "s3://no-such-bucket/backups";
+  failed = fetch(wanted);
+  EXPECT_EQ(failed.outcome, FetchOutcome::kFailed);
+  EXPECT_EQ(failed.error_kind, archive::kind::kAbsent) << failed.error;
 }
 
 }  // namespace
