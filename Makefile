@@ -21,7 +21,7 @@ export GIT_CONFIG_COUNT := 1
 export GIT_CONFIG_KEY_0 := safe.directory
 export GIT_CONFIG_VALUE_0 := $(CURDIR)
 
-PROGRAMS := etcd-operator etcd-guard
+PROGRAMS := etcd-operator etcd-guard etcdadm
 # The proof's programs; never installed anywhere but in build/bin.
 SIM_PROGRAMS := check-model sim
 # Of make sim-swarm.

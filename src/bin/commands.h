@@ -29,8 +29,8 @@ int archive_job(const ArchiveFlags& flags);  // run and fetch
 int export_survivor(const ExportFlags& flags);
 int write_reference(const ReferenceFlags& flags);
 
-// "etcd-operator: <message>" to stderr; the exit code that fits.
-int report(const base::Error& error);
+// "<program>: <message>" to stderr; the exit code that fits.
+int report(const base::Error& error, const char* program = "etcd-operator");
 void print_text(const std::string& text);
 // JSON or YAML. Precondition: not text.
 void print_value(const json::Value& value, Output output);

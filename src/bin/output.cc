@@ -10,8 +10,8 @@
 
 namespace bin {
 
-int report(const base::Error& error) {
-  std::fprintf(stderr, "etcd-operator: %s\n", error.message.c_str());
+int report(const base::Error& error, const char* program) {
+  std::fprintf(stderr, "%s: %s\n", program, error.message.c_str());
   switch (error.code) {
     case base::Code::kInvalidArgument:
       return kBadInput;

@@ -1,0 +1,130 @@
+#include "adm/begin.h"
+
+#include <fmt/format.h>
+
+#include "adm/checks.h"
+#include "adm/node.h"
+#include "adm/steps.h"
+#include "api/version.h"
+#include "etcd/bolt/verify.h"
+#include "etcd/identity.h"
+#include "pki/digest.h"
+#include "pki/random.h"
+#include "posix/files.h"
+#include "posix/output_file.h"
+
+namespace adm {
+namespace {
+
+using base::Code;
+
+constexpr size_t kTokenBytes = 12, kVolumeBytes = 8, kPiece = size_t{1} << 20;
+
+// The database and its SHA-256, which a copy of a member's own file lacks.
+base::Status copy_snapshot(const bolt::Source& from, std::uint64_t size, bool add_check_sum,
+                           const std::string& to) {
+  TRY(auto out, posix::OutputFile::create(to));
+  pki::Sha256 digest;
+  std::string piece;
+  for (std::uint64_t at = 0; at < size; at += piece.size()) {
+    piece.resize(static_cast<size_t>(std::min<std::uint64_t>(kPiece, size - at)));
+    TRY_OK(from.read(at, piece));
+    if (add_check_sum) digest.update(piece);
+    TRY_OK(out.write(piece));
+  }
+  if (add_check_sum) TRY_OK(out.write(digest.finish()));
+  return out.commit();
+}
+
+base::Status check_age(const bolt::SnapshotFacts& facts, const Host& host,
+                       const std::string& file) {
+  const std::string& text = facts.content.storage_version.empty() ? facts.content.cluster_version
+                                                                  : facts.content.storage_version;
+  const auto stored = api::parse_version(text);
+  TRY(const auto ours, api::parse_version(host.version));
+  if (!stored || std::pair(stored->major, stored->minor) <= std::pair(ours.major, ours.minor))
+    return {};
+  return base::fail(
+      Code::kFailedPrecondition,
+      fmt::format("{} is of etcd {}.{}, which {} cannot read: reset, and begin with "
+                  "--version {}.{}.x",
+                  file, stored->major, stored->minor, host.version, stored->major, stored->minor));
+}
+
+}  // namespace
+
+base::Result<posix::FileLock> lock_state(const Places& places) {
+  TRY_OK(posix::make_dirs(places.state_dir));
+  auto lock = posix::FileLock::try_lock(places.lock());
+  if (!lock && lock.error().code == Code::kFailedPrecondition)
+    return base::fail(Code::kFailedPrecondition,
+                      "another etcdadm is at work here (it holds " + places.lock() + ")");
+  return lock;
+}
+
+base::Result<Begun> begin(Context& context, const std::string& command) {
+  TRY(const auto machine, look_at_machine());
+  TRY_OK(complete(context.flags, machine));
+  Begun out;
+  if (!context.flags.dry_run) {
+    TRY(out.lock, lock_state(context.places()));
+  }
+  auto present = load_host(context.places());
+  if (!present && present.error().code != Code::kNotFound) return std::unexpected(present.error());
+  TRY(const auto open, unfinished(context.places()));
+  if (present && present->stage != Stage::kNone) {
+    if (open != command && context.flags.phase.empty())
+      return base::fail(Code::kFailedPrecondition,
+                        fmt::format("this host is member {} of a cluster already: `etcdadm status` "
+                                    "shows it, `etcdadm reset` takes it out",
+                                    present->name));
+    Host same = *present;
+    configure(same, context.flags);
+    if (same != *present)
+      return base::fail(Code::kFailedPrecondition,
+                        fmt::format("an earlier `etcdadm {}` was begun here with other flags (they "
+                                    "are in {}): run it again with those, or `etcdadm reset`",
+                                    command, context.places().host_file()));
+    out.host = *std::move(present);
+    return out;
+  }
+  if (present) out.host = *std::move(present);
+  configure(out.host, context.flags);
+  return out;
+}
+
+base::Status found_cluster(Host& host) {
+  TRY(const auto token, pki::random_hex(kTokenBytes));
+  TRY(host.volume, pki::random_hex(kVolumeBytes));
+  host.token = "etcd-" + token;
+  host.member_id = etcd::member_id({host.peer_url()}, host.token);
+  host.cluster_id = etcd::cluster_id({host.member_id});
+  host.permit = guard::Permit::kBootstrap;
+  host.joined = {{host.name, host.peer_url()}};
+  host.endpoints = {host.client_url()};
+  host.origin.clear();
+  host.restore_operation.clear();
+  host.restore_snapshot.clear();
+  host.stage = Stage::kChosen;
+  return {};
+}
+
+base::Status begin_from_snapshot(const Context& context, Host& host, const std::string& file,
+                                 bool without_check_sum) {
+  if (host.stage != Stage::kNone) return {};
+  TRY(const auto source, bolt::FileSource::open(file));
+  const auto facts = bolt::verify(source, {.trailer_required = !without_check_sum});
+  if (!facts)
+    return std::unexpected(facts.error().in(
+        file + (facts.error().code == Code::kDataLoss ? ": not a good snapshot" : "")));
+  TRY_OK(check_age(*facts, host, file));
+  TRY_OK(posix::make_dirs(context.places().state_dir));
+  TRY_OK(copy_snapshot(source, source.size(), facts->sha256.empty(), context.places().snapshot()));
+  TRY_OK(found_cluster(host));
+  host.permit = guard::Permit::kRestore;
+  host.restore_operation = host.token;
+  host.restore_snapshot = context.places().snapshot();
+  return save_host(context.places(), host);
+}
+
+}  // namespace adm

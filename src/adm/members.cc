@@ -1,0 +1,159 @@
+// member add|remove|promote|move-leader: changes of the membership from any live host.
+#include <fmt/format.h>
+
+#include "adm/checks.h"
+#include "adm/cluster.h"
+#include "adm/commands.h"
+#include "base/text.h"
+
+namespace adm {
+namespace {
+
+using base::Code;
+
+constexpr base::Duration kChange{10'000};
+
+struct Scene {
+  Host host;
+  Cluster cluster;
+  std::unique_ptr<Sight> sight;
+};
+
+base::Result<Scene> set_scene(const Context& context) {
+  TRY(auto host, load_host(context.places()));
+  TRY(auto at, cluster_of(context, host));
+  TRY(auto sight, at.look());
+  return Scene{std::move(host), std::move(at), std::move(sight)};
+}
+
+std::string called(const etcd::Member& m) {
+  return m.name.empty() ? "the member that never started, " + base::to_text(m.id)
+                        : fmt::format("{} ({})", m.name, base::to_text(m.id));
+}
+
+Answer said(std::string text, const etcd::Member& m) {
+  Answer out;
+  out.value["member"] = m.name;
+  out.value["id"] = base::to_text(m.id);
+  out.value["result"] = text;
+  out.text = std::move(text) + "\n";
+  return out;
+}
+
+// What the call left open, the list tells.
+template <class Change, class Done>
+base::Status settle(const Scene& scene, const Change& change, const Done& done) {
+  if (change) return {};
+  if (change.error().outcome == etcd::Outcome::kRefused)
+    return std::unexpected(change.error().error);
+  TRY(const auto again, scene.cluster.look());
+  if (again->quorum && done(*again)) return {};
+  return base::fail(Code::kDeadlineExceeded,
+                    change.error().error.message +
+                        "; it may still happen: look with `etcdadm status` before repeating it");
+}
+
+}  // namespace
+
+Reply member_add(const Context& context) {
+  TRY(const auto at, parse_endpoint(context.flags.subject));
+  const std::string url = url_of(at.host, at.port);
+  TRY(const auto scene, set_scene(context));
+  if (const auto* there = scene.sight->by_peer(url))
+    return said(fmt::format("{} is in the list already: {}", url, called(*there)), *there);
+  if (auto why = why_not_add(*scene.sight); !why.empty())
+    return base::fail(Code::kFailedPrecondition, why);
+  Answer out;
+  if (context.flags.dry_run) {
+    out.text = fmt::format("etcdadm member add would add {} as a learner\n", url);
+    return out;
+  }
+  TRY(const auto api, scene.cluster.voter(*scene.sight, true));
+  const auto added = api->member_add(url, true, kChange);
+  TRY_OK(settle(scene, added, [&](const Sight& s) { return s.by_peer(url) != nullptr; }));
+  out.text = fmt::format(
+      "{0} is in the list as a learner that has not started. On that host `etcdadm join {1}` "
+      "goes on with it, with --bind-address {2}\n",
+      url, scene.host.peer_url(), at.host);
+  out.value["peerURL"] = url;
+  out.value["result"] = "added as a learner";
+  if (added) out.value["id"] = base::to_text(added->id);
+  return out;
+}
+
+Reply member_remove(const Context& context) {
+  TRY(const auto scene, set_scene(context));
+  TRY(const auto* member, scene.sight->find(context.flags.subject));
+  const etcd::Member m = *member;
+  if (auto why = why_not_remove(*scene.sight, m.id); !why.empty())
+    return base::fail(Code::kFailedPrecondition, why);
+  const plan::Seat* seat = scene.sight->view.by_id(m.id);
+  const bool leads = scene.sight->leader() == m.id;
+  const plan::Seat* heir = leads ? scene.sight->view.heir(*seat) : nullptr;
+  if (context.flags.dry_run)
+    return said(
+        fmt::format("etcdadm member remove would {}remove {} from the list",
+                    heir == nullptr ? "" : "let " + heir->name() + " lead, then ", called(m)),
+        m);
+  if (!context.flags.yes && seat->healthy &&
+      !context.ask(
+          fmt::format("{} is alive. Its data will never be used again. Remove it?", called(m))))
+    return base::fail(Code::kFailedPrecondition,
+                      called(m) +
+                          " is alive: say --yes, or answer yes; `etcdadm reset` on that "
+                          "host does this and cleans up there");
+  if (heir != nullptr) {
+    TRY(const auto leader, scene.cluster.voter(*scene.sight, true));
+    const auto moved = leader->move_leader(heir->id(), kChange);
+    if (!moved) return std::unexpected(moved.error().error.in("move the leadership first"));
+  }
+  TRY(const auto api, scene.cluster.voter(*scene.sight, false, m.id));
+  const auto removed = api->member_remove(m.id, kChange);
+  TRY_OK(settle(scene, removed, [&](const Sight& s) { return s.by_id(m.id) == nullptr; }));
+  return said(called(m) + " is removed", m);
+}
+
+Reply member_promote(const Context& context) {
+  TRY(const auto scene, set_scene(context));
+  TRY(const auto* member, scene.sight->find(context.flags.subject));
+  const etcd::Member m = *member;
+  if (!m.learner) return said(called(m) + " votes already", m);
+  if (auto why = why_not_promote(*scene.sight, m.id); !why.empty())
+    return base::fail(Code::kFailedPrecondition, why);
+  if (context.flags.dry_run)
+    return said("etcdadm member promote would let " + called(m) + " vote", m);
+  TRY(const auto api, scene.cluster.voter(*scene.sight, true));
+  const auto promoted = api->member_promote(m.id, kChange);
+  TRY_OK(settle(scene, promoted, [&](const Sight& s) {
+    const auto* now = s.by_id(m.id);
+    return now != nullptr && !now->learner;
+  }));
+  return said(called(m) + " votes", m);
+}
+
+Reply move_leader(const Context& context) {
+  TRY(const auto scene, set_scene(context));
+  const plan::Seat* leader = scene.sight->view.leader;
+  if (leader == nullptr || !scene.sight->quorum)
+    return base::fail(Code::kUnavailable, "the cluster has no leader that answers");
+  const plan::Seat* to = scene.sight->view.heir(*leader);
+  if (!context.flags.subject.empty()) {
+    TRY(const auto* member, scene.sight->find(context.flags.subject));
+    to = scene.sight->view.by_id(member->id);
+    if (to == leader) return said(called(*member) + " leads already", *member);
+    if (to != nullptr && (!to->voter || !to->healthy))
+      return base::fail(Code::kFailedPrecondition,
+                        called(*member) + " is no healthy voter, so it cannot lead");
+  }
+  if (to == nullptr)
+    return base::fail(Code::kFailedPrecondition, "there is no other healthy voter to lead");
+  const etcd::Member m = *scene.sight->by_id(to->id());
+  if (context.flags.dry_run)
+    return said("etcdadm member move-leader would let " + called(m) + " lead", m);
+  TRY(const auto api, scene.cluster.voter(*scene.sight, true));
+  const auto moved = api->move_leader(m.id, kChange);
+  TRY_OK(settle(scene, moved, [&](const Sight& s) { return s.leader() == m.id; }));
+  return said(called(m) + " leads", m);
+}
+
+}  // namespace adm

@@ -1,0 +1,41 @@
+// What init, join, reset and restore do to this host: the steps that they share.
+#pragma once
+
+#include <string>
+
+#include "adm/checks.h"
+#include "adm/cluster.h"
+#include "adm/context.h"
+#include "adm/service.h"
+#include "base/result.h"
+
+namespace adm {
+
+base::Result<Machine> look_at_machine();
+
+// Nothing may stand where the new member will: data, a marker, a process, a listener.
+base::Status check_room(const Context& context, const Host& host);
+// The same for the data alone, moved aside with --force; says where to.
+base::Status clear_data(const Context& context, const Host& host);
+// Moves a folder to "<folder>.<why>-<time>"; gives the new name, empty if there was nothing.
+base::Result<std::string> move_aside(const std::string& folder, std::string_view why,
+                                     base::Instant now);
+
+base::Status install_programs(const Context& context, const Host& host);
+// The member's folder, its ticket, and the files for etcdctl.
+base::Status write_member(const Context& context, const Host& host);
+base::Status write_etcdctl(const Host& host);
+base::Status start_member(const Context& context, const Host& host);
+// Until the guard is gone.
+base::Status stop_member(const Context& context, const Host& host);
+// Until this member answers a linearizable read; says the guard's verdict if it gave up.
+base::Status wait_serving(const Context& context, const Host& host);
+// From here on blank data is a loss: the ticket says so, and the host's file.
+base::Status latch(const Context& context, Host& host);
+// Why the guard ended etcd last; empty: it did not.
+std::string last_verdict(const Places& places);
+base::Result<base::Duration> start_timeout(const Context& context);
+
+base::Result<guard::Ticket> ticket_of(const Host& host);
+
+}  // namespace adm

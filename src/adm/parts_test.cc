@@ -1,0 +1,267 @@
+// The host's file, the journal, tickets, the unit and the certificates folder.
+#include <gtest/gtest.h>
+
+#include "adm/certificates.h"
+#include "adm/door.h"
+#include "adm/host.h"
+#include "adm/node.h"
+#include "adm/service.h"
+#include "adm/steps.h"
+#include "etcd/identity.h"
+#include "pki/cert.h"
+#include "posix/clock.h"
+#include "posix/files.h"
+#include "posix/test_dir.h"
+
+namespace adm {
+namespace {
+
+using base::Code;
+
+constexpr base::Instant kNow{std::chrono::seconds(1'800'000'000)};
+
+Host sample(const std::string& root) {
+  Flags f;
+  f.name = "etcd-1";
+  f.version = "v3.5.12";
+  f.bind_address = "10.0.0.5";
+  f.certs_dir = root + "/pki";
+  f.install_dir = root + "/bin";
+  f.data_dir = root + "/data";
+  f.extra_sans = {"db.example", "10.9.9.9"};
+  Host host;
+  configure(host, f);
+  host.stage = Stage::kStarted;
+  host.permit = guard::Permit::kBootstrap;
+  host.token = "etcd-abc";
+  host.volume = "v1";
+  host.member_id = etcd::member_id({host.peer_url()}, host.token);
+  host.cluster_id = etcd::cluster_id({host.member_id});
+  host.joined = {{"etcd-1", host.peer_url()}, {"etcd-2", "https://10.0.0.6:2380"}};
+  host.endpoints = {"https://10.0.0.5:2379"};
+  return host;
+}
+
+TEST(HostFile, ComesBackAsItWas) {
+  const posix::TestDir dir;
+  const Places places{dir.path("state")};
+  const Host host = sample(dir.path(""));
+  ASSERT_TRUE(save_host(places, host));
+  const auto read = load_host(places);
+  ASSERT_TRUE(read) << read.error().text();
+  EXPECT_EQ(*read, host);
+  EXPECT_EQ(host.version, "3.5.12");
+}
+
+TEST(HostFile, AbsentDamagedAndNewerAreToldApart) {
+  const posix::TestDir dir;
+  const Places places{dir.path("state")};
+  EXPECT_EQ(load_host(places).error().code, Code::kNotFound);
+  ASSERT_TRUE(posix::make_dirs(places.state_dir));
+  ASSERT_TRUE(posix::write_atomic(places.host_file(), "{"));
+  EXPECT_FALSE(load_host(places));
+  ASSERT_TRUE(posix::write_atomic(places.host_file(), "{\"format\": 2}"));
+  EXPECT_EQ(load_host(places).error().code, Code::kUnimplemented);
+  ASSERT_TRUE(posix::write_atomic(places.host_file(), "{\"format\": 1}"));
+  const auto partial = load_host(places);
+  ASSERT_FALSE(partial);
+  EXPECT_NE(partial.error().message.find("host.json"), std::string::npos);
+}
+
+struct Bench {
+  posix::TestDir dir;
+  posix::SystemClock clock;
+  std::vector<std::string> said;
+  Context context{Flags{},
+                  clock,
+                  {},
+                  "guard",
+                  [this](const auto& s) { said.push_back(s); },
+                  [](const auto&) { return false; }};
+  Bench() { context.flags.state_dir = dir.path("state"); }
+};
+
+TEST(Steps, ACommandThatDidNotEndGoesOnAndNoOtherBegins) {
+  Bench b;
+  int first = 0, second = 0;
+  bool fails = true;
+  const std::vector<Step> steps{{"one", "the first",
+                                 [&] {
+                                   ++first;
+                                   return base::Status{};
+                                 }},
+                                {"two", "the second", [&]() -> base::Status {
+                                   ++second;
+                                   if (fails) return base::fail(Code::kUnavailable, "not yet");
+                                   return {};
+                                 }}};
+  const auto failed = run_steps(b.context, {"init", {}}, steps);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message, "two: not yet");
+  EXPECT_EQ(*unfinished(b.context.places()), "init");
+  const auto other = run_steps(b.context, {"join", {}}, steps);
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, Code::kFailedPrecondition);
+  EXPECT_EQ(first, 1);
+  fails = false;
+  ASSERT_TRUE(run_steps(b.context, {"init", {}}, steps));
+  EXPECT_EQ(second, 2);
+  EXPECT_EQ(*unfinished(b.context.places()), "");
+}
+
+TEST(Steps, APhaseIsOneStepAndLeavesNoJournal) {
+  Bench b;
+  int ran = 0;
+  const std::vector<Step> steps{{"one", "", [] { return base::fail(Code::kInternal, "no"); }},
+                                {"two", "", [&] {
+                                   ++ran;
+                                   return base::Status{};
+                                 }}};
+  ASSERT_TRUE(run_steps(b.context, {"init", "two"}, steps));
+  EXPECT_EQ(ran, 1);
+  EXPECT_EQ(*unfinished(b.context.places()), "");
+  const auto wrong = run_steps(b.context, {"init", "three"}, steps);
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().code, Code::kInvalidArgument);
+  EXPECT_EQ(wrong.error().message, "init phase: 'three' is none of one, two");
+}
+
+TEST(Ticket, OfAFoundingMember) {
+  const Host host = sample("/x");
+  auto founder = host;
+  founder.joined = {{"etcd-1", host.peer_url()}};
+  const auto t = ticket_of(founder);
+  ASSERT_TRUE(t) << t.error().text();
+  EXPECT_EQ(t->permit, guard::Permit::kBootstrap);
+  EXPECT_EQ(t->member_id, host.member_id);
+  EXPECT_EQ(t->cluster_id, host.cluster_id);
+  EXPECT_EQ(t->initial_cluster, "etcd-1=https://10.0.0.5:2380");
+  EXPECT_EQ(t->peer_address, "10.0.0.5:2380");
+  EXPECT_NE(std::ranges::find(t->args,
+                              "--listen-client-urls=https://10.0.0.5:2379,https://127.0.0.1:2379"),
+            t->args.end());
+  EXPECT_NE(std::ranges::find(t->args, "--cert-file=/x/pki/server.crt"), t->args.end());
+  EXPECT_NE(std::ranges::find(t->args, "--client-cert-auth=true"), t->args.end());
+  EXPECT_NE(std::ranges::find(t->args, "--listen-metrics-urls=http://127.0.0.1:2381"),
+            t->args.end());
+}
+
+TEST(Ticket, OfAJoiningMemberListsTheClusterAsItIs) {
+  Host host = sample("/x");
+  host.permit = guard::Permit::kJoin;
+  host.member_id = {7};
+  const auto t = ticket_of(host);
+  ASSERT_TRUE(t);
+  EXPECT_EQ(t->initial_cluster, "etcd-1=https://10.0.0.5:2380,etcd-2=https://10.0.0.6:2380");
+  EXPECT_EQ(t->member_id.value, 7U);
+}
+
+TEST(Ticket, OfARestoreSaysFromWhatAndUnderWhichToken) {
+  Host host = sample("/x");
+  host.permit = guard::Permit::kRestore;
+  host.restore_operation = "op";
+  host.restore_snapshot = "/s/restore.db";
+  const auto t = ticket_of(host);
+  ASSERT_TRUE(t);
+  EXPECT_EQ(t->restore_operation, "op");
+  EXPECT_EQ(t->restore_snapshot, "/s/restore.db");
+  EXPECT_EQ(t->restore_token, host.token);
+  EXPECT_EQ(t->initial_cluster, "etcd-1=https://10.0.0.5:2380");
+}
+
+TEST(Unit, RunsTheGuardAndQuotesWhatIsSpecial) {
+  Host host = sample("/x");
+  host.disk_priorities = {"Nice=-10"};
+  const auto text = unit_text(host, {"/var/lib/a%b"});
+  EXPECT_NE(text.find("ExecStart=\"/x/bin/etcd-guard\" run --member-dir \"/var/lib/a%%b/member\""),
+            std::string::npos)
+      << text;
+  for (const char* line : {"Type=notify\n", "NotifyAccess=all\n", "TimeoutStartSec=infinity\n",
+                           "StartLimitIntervalSec=0\n", "Nice=-10\n", "ProtectSystem=strict\n"})
+    EXPECT_NE(text.find(line), std::string::npos) << line;
+}
+
+TEST(Certificates, AFolderIsFilledOnceAndHolds) {
+  const posix::TestDir dir;
+  const Host host = sample(dir.path(""));
+  ASSERT_TRUE(make_certificates(host, kNow));
+  const auto before = posix::read_file(host.certs_dir + "/server.crt", 1 << 20);
+  const auto again = make_certificates(host, kNow + std::chrono::hours(1));
+  ASSERT_TRUE(again) << again.error().text();
+  EXPECT_EQ(before, posix::read_file(host.certs_dir + "/server.crt", 1 << 20));
+  for (const auto& leaf : check_certificates(host, kNow, std::chrono::hours(1)))
+    EXPECT_EQ(leaf.health, Health::kGood) << leaf.name << ": " << leaf.problem;
+  EXPECT_EQ(posix::file_info(host.certs_dir + "/ca.key")->mode, 0600U);
+  const auto cert = pki::parse_certificate(*before);
+  for (const char* name : {"localhost", "etcd-1", "db.example"})
+    EXPECT_NE(std::ranges::find(cert->dns, name), cert->dns.end()) << name;
+  for (const char* ip : {"127.0.0.1", "10.0.0.5", "10.9.9.9"})
+    EXPECT_NE(std::ranges::find(cert->ips, ip), cert->ips.end()) << ip;
+}
+
+TEST(Certificates, AJoinNeverMakesAnAuthority) {
+  const posix::TestDir dir;
+  const Host host = sample(dir.path(""));
+  const auto none = take_certificates(host, kNow);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, Code::kNotFound);
+  EXPECT_NE(none.error().message.find("copy ca.crt and ca.key"), std::string::npos);
+  EXPECT_NE(none.error().message.find("keep the key where it is"), std::string::npos);
+  EXPECT_EQ(posix::exists(host.certs_dir + "/ca.crt"), base::Fact<bool>(false));
+  // With the authority, or with leaves alone, it goes on.
+  ASSERT_TRUE(make_certificates(host, kNow));
+  ASSERT_TRUE(posix::remove_file(host.certs_dir + "/peer.crt"));
+  EXPECT_TRUE(take_certificates(host, kNow));
+  ASSERT_TRUE(posix::remove_file(host.certs_dir + "/ca.key"));
+  EXPECT_TRUE(take_certificates(host, kNow));
+  ASSERT_TRUE(posix::remove_file(host.certs_dir + "/peer.crt"));
+  EXPECT_FALSE(take_certificates(host, kNow));
+}
+
+TEST(Certificates, LeavesOfAnotherAuthorityOrHostAreNotUsed) {
+  const posix::TestDir dir;
+  Host host = sample(dir.path(""));
+  ASSERT_TRUE(make_certificates(host, kNow));
+  Host moved = host;
+  moved.bind_address = "10.0.0.77";
+  const auto other = make_certificates(moved, kNow);
+  ASSERT_FALSE(other);
+  EXPECT_NE(other.error().message.find("not valid for 10.0.0.77"), std::string::npos);
+  ASSERT_TRUE(posix::remove_file(host.certs_dir + "/ca.crt"));
+  const auto orphans = make_certificates(host, kNow);
+  ASSERT_FALSE(orphans);
+  EXPECT_EQ(orphans.error().code, Code::kFailedPrecondition);
+}
+
+TEST(Certificates, RenewalTakesWhatEndsSoonAndWhatDoesNotHold) {
+  const posix::TestDir dir;
+  const Host host = sample(dir.path(""));
+  ASSERT_TRUE(make_certificates(host, kNow));
+  const auto none = renew_certificates(host, kNow, std::chrono::hours(24));
+  ASSERT_TRUE(none);
+  EXPECT_TRUE(none->empty());
+  ASSERT_TRUE(posix::write_atomic(host.certs_dir + "/peer.crt", "damaged"));
+  EXPECT_EQ(*renew_certificates(host, kNow, std::chrono::hours(24)),
+            std::vector<std::string>{"peer"});
+  const auto later = kNow + std::chrono::hours(24 * 400);
+  EXPECT_EQ(due_certificates(host, later, {}).size(), 3U);
+  ASSERT_TRUE(renew_certificates(host, later, {}));
+  EXPECT_TRUE(due_certificates(host, later, {}).empty());
+  ASSERT_TRUE(posix::remove_file(host.certs_dir + "/ca.key"));
+  EXPECT_EQ(renew_certificates(host, later + std::chrono::hours(24 * 400), {}).error().code,
+            Code::kFailedPrecondition);
+}
+
+TEST(Door, ThePeersPageNamesClientUrls) {
+  const auto urls = client_urls_in(
+      R"([{"id":1,"name":"b","clientURLs":["https://10.0.0.6:2379"]},
+          {"id":2,"name":""},
+          {"id":3,"clientURLs":["unix://x","https://10.0.0.5:2379"]}])");
+  ASSERT_TRUE(urls);
+  EXPECT_EQ(*urls, (std::vector<std::string>{"https://10.0.0.5:2379", "https://10.0.0.6:2379"}));
+  EXPECT_FALSE(client_urls_in("[]"));
+  EXPECT_FALSE(client_urls_in("404 page not found"));
+}
+
+}  // namespace
+}  // namespace adm

@@ -1,0 +1,183 @@
+#include "adm/service.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/text.h"
+#include "drivers/host/members.h"
+#include "drivers/host/spawner.h"
+#include "posix/env.h"
+#include "posix/files.h"
+#include "posix/process.h"
+#include "posix/wakeup.h"
+
+namespace adm {
+namespace {
+
+constexpr base::Duration kPoll{50};
+
+class Supervised final : public Service {
+ public:
+  Supervised(const Host& host, const Places& places)
+      : guard_(guard_program(host)), name_(host.name), files_(places.member_files()) {}
+
+  base::Status start(base::Duration deadline, const std::stop_token& stop) override {
+    const auto spawner = host::make_process_spawner();
+    return host::start_guard(*spawner, {guard_, "etcdadm", name_, deadline}, files_, stop);
+  }
+
+  base::Status stop(base::Duration deadline, const std::stop_token& stop) override {
+    TRY(const auto boot, posix::boot_id());
+    return host::stop_guard(files_, boot, deadline, stop);
+  }
+
+  base::Status forget() override { return {}; }
+
+ private:
+  const std::string guard_, name_;
+  const host::MemberFiles files_;
+};
+
+class Systemd final : public Service {
+ public:
+  Systemd(const Host& host, const Places& places, std::string systemctl)
+      : systemctl_(std::move(systemctl)),
+        unit_(host.unit_dir + "/" + kUnit),
+        text_(unit_text(host, places)),
+        files_(places.member_files()) {}
+
+  base::Status start(base::Duration deadline, const std::stop_token& stop) override {
+    if (host::is_alive(files_) != base::Fact<bool>(true)) {
+      // Of an earlier life: they must not be taken for this one's.
+      TRY_OK(posix::remove_file(files_.verdict));
+      TRY_OK(posix::remove_file(files_.state));
+    }
+    TRY_OK(posix::make_dirs(host_dir(), 0755));
+    TRY_OK(posix::write_atomic(unit_, text_, 0644));
+    TRY_OK(ctl({"daemon-reload"}, deadline, stop));
+    TRY_OK(ctl({"enable", "--quiet", kUnit}, deadline, stop));
+    // The unit is up once etcd serves, which for a learner or a large database takes its time.
+    TRY_OK(ctl({"start", "--no-block", kUnit}, deadline, stop));
+    const auto until = posix::deadline_in(deadline);
+    while (host::is_alive(files_) != base::Fact<bool>(true)) {
+      if (posix::exists(files_.verdict) == base::Fact<bool>(true)) return {};  // it says why
+      if (stop.stop_requested()) return base::fail(base::Code::kCancelled, "asked to stop");
+      if (posix::deadline_in({}) >= until)
+        return base::fail(base::Code::kDeadlineExceeded,
+                          fmt::format("{} did not start; see `journalctl -u etcd`", kUnit));
+      (void)posix::poll_until({}, posix::deadline_in(kPoll), stop);
+    }
+    return {};
+  }
+
+  base::Status stop(base::Duration deadline, const std::stop_token& stop) override {
+    if (posix::exists(unit_) == base::Fact<bool>(true))
+      TRY_OK(ctl({"disable", "--quiet", "--now", kUnit}, deadline, stop));
+    // Of one that was started by hand.
+    TRY(const auto boot, posix::boot_id());
+    return host::stop_guard(files_, boot, deadline, stop);
+  }
+
+  base::Status forget() override {
+    TRY_OK(posix::remove_file(unit_));
+    return ctl({"daemon-reload"}, std::chrono::seconds(30), {});
+  }
+
+ private:
+  [[nodiscard]] std::string host_dir() const { return unit_.substr(0, unit_.rfind('/')); }
+
+  base::Status ctl(std::vector<std::string> args, base::Duration deadline,
+                   const std::stop_token& stop) const {
+    const std::string what = "systemctl " + base::join(args, " ");
+    args.insert(args.begin(), systemctl_);
+    const std::string path = posix::get_env("PATH").value_or("/usr/bin:/bin");
+    TRY_IN(what, const auto ran,
+           posix::run({args, {"PATH=" + path, "LC_ALL=C"}, "/"}, {deadline}, stop));
+    if (ran.exit_code == 0) return {};
+    return base::fail(base::Code::kUnavailable, what + ": " + std::string(base::trim(ran.err)));
+  }
+
+  const std::string systemctl_, unit_, text_;
+  const host::MemberFiles files_;
+};
+
+// A '%' begins a specifier, a '$' a variable, and blanks part words.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '%') out += '%';
+    if (c == '$') out += '$';
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+}  // namespace
+
+std::string guard_program(const Host& host) {
+  return host.install_dir + "/etcd-guard";
+}
+
+std::string unit_text(const Host& host, const Places& places) {
+  std::string out = fmt::format(
+      "[Unit]\n"
+      "Description=etcd member {0}, under etcd-guard\n"
+      "Documentation=https://etcd.io/docs\n"
+      "After=network-online.target time-sync.target\n"
+      "Wants=network-online.target\n"
+      "StartLimitIntervalSec=0\n"
+      "RequiresMountsFor={4} {5}\n"
+      "\n[Service]\n"
+      // etcd tells that it serves; a large database may take its time for that.
+      "Type=notify\n"
+      "NotifyAccess=all\n"
+      "TimeoutStartSec=infinity\n"
+      "TimeoutStopSec=45\n"
+      "KillMode=mixed\n"
+      "OOMPolicy=continue\n"
+      "ExecStart={1} run --member-dir {2}\n"
+      "WorkingDirectory=/\n"
+      "Restart=on-failure\n"
+      "RestartSec=5\n"
+      // The guard's final verdicts: another start ends the same way.
+      "RestartPreventExitStatus=10 11 12 13 14 15 64\n"
+      "LimitNOFILE=65536\n"
+      "MemoryLow=200M\n"
+      "UMask=0077\n"
+      "ProtectSystem=strict\n"
+      "ReadWritePaths={4} {5}\n"
+      "ProtectHome=read-only\n"
+      "PrivateTmp=true\n"
+      "NoNewPrivileges=true\n"
+      "ProtectKernelTunables=true\n"
+      "ProtectKernelModules=true\n"
+      "ProtectControlGroups=true\n"
+      "RestrictSUIDSGID=true\n"
+      "LockPersonality=true\n"
+      "{3}"
+      "\n[Install]\n"
+      "WantedBy=multi-user.target\n",
+      host.name, quoted(guard_program(host)), quoted(places.member()),
+      [&] {
+        std::string lines;
+        for (const auto& line : host.disk_priorities) lines += line + "\n";
+        return lines;
+      }(),
+      quoted(host.data_dir), quoted(places.state_dir));
+  return out;
+}
+
+base::Result<std::unique_ptr<Service>> service_of(const Host& host, const Places& places) {
+  if (host.init_system == "none") return std::make_unique<Supervised>(host, places);
+  const std::string path = posix::get_env("PATH").value_or("/usr/bin:/bin");
+  auto systemctl = posix::find_program("systemctl", path);
+  if (!systemctl || posix::exists("/run/systemd/system") != base::Fact<bool>(true))
+    return base::fail(base::Code::kFailedPrecondition,
+                      "--init-system systemd: this machine was not booted with systemd; "
+                      "--init-system none needs none");
+  return std::make_unique<Systemd>(host, places, *std::move(systemctl));
+}
+
+}  // namespace adm

@@ -1,0 +1,32 @@
+// What keeps the member's guard running: systemd by a unit, or nothing but the guard itself.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "adm/host.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace adm {
+
+class Service {
+ public:
+  virtual ~Service() = default;
+  // The guard holds the member's lock when it is done; also if it ran before. It comes back after a
+  // reboot where the init system can do that.
+  virtual base::Status start(base::Duration deadline, const std::stop_token& stop) = 0;
+  // Down, and it does not come back by itself.
+  virtual base::Status stop(base::Duration deadline, const std::stop_token& stop) = 0;
+  virtual base::Status forget() = 0;  // what start() left outside the state directory
+};
+
+base::Result<std::unique_ptr<Service>> service_of(const Host& host, const Places& places);
+
+constexpr const char* kUnit = "etcd.service";
+std::string unit_text(const Host& host, const Places& places);
+// Where init and join put the guard.
+std::string guard_program(const Host& host);
+
+}  // namespace adm

@@ -1,0 +1,35 @@
+// A command as named steps, each of which finds out what is done already and may be done again. The
+// journal in the state directory says which command was begun: after a kill the same one goes on,
+// and no other begins before.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "adm/context.h"
+#include "base/result.h"
+
+namespace adm {
+
+struct Step {
+  std::string name;
+  std::string what;  // for --dry-run and for the journal's reader
+  std::function<base::Status()> act;
+};
+
+struct Run {
+  std::string command;  // "init"
+  std::string phase;    // only this step, without the journal; empty: all
+};
+
+// FailedPrecondition: another command is unfinished here. Precondition: the state directory's lock.
+base::Status run_steps(const Context& context, const Run& run, const std::vector<Step>& steps);
+// What would be done: a line a step.
+Answer dry_run(const Run& run, const std::vector<Step>& steps);
+
+// Of the command that was begun here and has not ended; empty: none.
+base::Result<std::string> unfinished(const Places& places);
+base::Status forget_journal(const Places& places);
+
+}  // namespace adm

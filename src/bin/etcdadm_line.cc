@@ -1,0 +1,325 @@
+#include "bin/etcdadm_line.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "bin/cli_parts.h"
+
+namespace bin {
+namespace {
+
+using adm::Flags;
+
+// Which flags a command has.
+enum Has : unsigned {
+  kState = 1,       // --state-dir
+  kNode = 2,        // what init and join make of a host
+  kSnapshotIn = 4,  // init --snapshot
+  kEndpoints = 8,
+  kDryRun = 16,
+  kYes = 32,
+  kForce = 64,
+  kReset = 128,
+  kRestore = 256,
+  kFile = 512,  // --member-file
+  kWarn = 1024,
+  kWithin = 2048,
+  kDownload = 4096,
+  kVersion = 8192,
+  kPhase = 16384
+};
+
+struct Row {
+  const char* verb;
+  const char* text;
+  const char* subject;  // name of the argument; empty: none; "[X]": it may be left out
+  unsigned has;
+  AdmRun run;
+  const char* footer;
+};
+
+constexpr const char* kInitFooter =
+    "`init phase NAME` does one step: preflight, install, certificates, snapshot, configure, "
+    "start, etcdctl, health, post-init-instructions.";
+constexpr const char* kJoinFooter =
+    "URL is the peer or the client URL of any member; the answer says which way was taken. The "
+    "cluster's authority must be in the certificates folder; a new one is never made. "
+    "`join phase NAME URL` does one step: stop, certificates, install, membership, configure, "
+    "start, etcdctl, health.";
+constexpr const char* kRestoreFooter =
+    "Into the configured data directory (the default) it makes a cluster of one member under a "
+    "new token and starts it; into any other it only writes, and prints how to start an etcd "
+    "there. A directory that is in use or not empty is refused, and nothing is changed.";
+
+adm::Reply no_command(const adm::Context& /*context*/) {
+  return base::fail(base::Code::kInternal, "this command is run elsewhere");
+}
+
+constexpr std::array<Row, 21> kRows{{
+    {"init", "make the first member of a new cluster on this host", "",
+     kState | kNode | kVersion | kSnapshotIn | kForce | kDryRun | kPhase, adm::init, kInitFooter},
+    {"join", "make this host a member of a cluster that exists", "URL",
+     kState | kNode | kVersion | kForce | kDryRun | kPhase, adm::join, kJoinFooter},
+    {"reset", "take this host out of its cluster and put its files away", "",
+     kState | kReset | kYes | kDryRun, adm::reset,
+     "The data is moved aside, not deleted, unless --delete-data says so."},
+    {"status", "show every member of the cluster, and this host", "", kState | kEndpoints,
+     adm::status,
+     "The exit code is 1 if a member is not healthy, an alarm is raised or there is "
+     "no quorum."},
+    {"info", "print what this host is, as JSON", "", kState, adm::info, ""},
+    {"member list", "show the members of the cluster", "", kState | kEndpoints, adm::member_list,
+     ""},
+    {"member add", "put a member into the list, as a learner", "PEER-URL",
+     kState | kEndpoints | kDryRun, adm::member_add, "`etcdadm join` does this by itself."},
+    {"member remove", "remove a member, also a dead one, from any live host", "MEMBER",
+     kState | kEndpoints | kDryRun | kYes, adm::member_remove, "MEMBER is a name or an id."},
+    {"member promote", "let a learner vote", "MEMBER", kState | kEndpoints | kDryRun,
+     adm::member_promote, "MEMBER is a name or an id."},
+    {"member move-leader", "let another member lead", "[MEMBER]", kState | kEndpoints | kDryRun,
+     adm::move_leader, "Without MEMBER the healthy voter that is furthest ahead."},
+    {"snapshot save", "save the cluster's data to a file, and check it", "FILE",
+     kState | kEndpoints | kDryRun, adm::snapshot_save,
+     "The file gets its name only once it was judged good; one that was there is kept as "
+     "FILE.old."},
+    {"snapshot status", "say whether a file is a good snapshot, and what is in it", "FILE", kFile,
+     adm::snapshot_status, ""},
+    {"snapshot verify", "say in one line whether a file is a good snapshot", "FILE", kFile,
+     adm::snapshot_verify, "The exit code is 1 if it is not; the message says why."},
+    {"snapshot list", "show the snapshots of a folder", "DIR", 0, adm::snapshot_list, ""},
+    {"snapshot restore", "begin anew with what a snapshot holds", "FILE",
+     kState | kRestore | kFile | kForce | kDryRun, adm::snapshot_restore, kRestoreFooter},
+    {"certs check", "show the certificates of this host", "", kState | kWarn, adm::certs_check,
+     "The exit code is 1 if one of them does not hold."},
+    {"certs renew", "make new leaves for those that end soon", "", kState | kWithin | kDryRun,
+     adm::certs_renew, "etcd reads them with its next handshakes; nothing is restarted."},
+    {"doctor", "find what is wrong on this host and in its cluster, and say what mends it", "",
+     kState | kEndpoints, adm::doctor, "The exit code is 1 if something is wrong."},
+    {"download", "put a version of etcd into the cache", "", kVersion | kDownload | kDryRun,
+     adm::download, ""},
+    {"version", "print the version of this program", "", 0, no_command, ""},
+    {"reference", "", "DIR", 0, no_command, ""},
+}};
+
+// Everything that the parser fills; one for each command, as their defaults differ.
+struct Slot {
+  const Row* row = nullptr;
+  Flags flags;
+  Output output = Output::kText;
+  bool is_short = false;
+  CLI::App* app = nullptr;
+};
+
+std::string environment_of(std::string name) {
+  for (char& c : name) c = c == '-' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  return "ETCDADM_" + name;
+}
+
+template <class T>
+CLI::Option* option(CLI::App& app, const std::string& name, T& to, const char* type,
+                    const std::string& text) {
+  return app.add_option("--" + name, to, text)
+      ->capture_default_str()
+      ->envname(environment_of(name))
+      ->type_name(type);
+}
+
+void flag(CLI::App& app, const std::string& name, bool& to, const std::string& text) {
+  app.add_flag("--" + name, to, text)->envname(environment_of(name));
+}
+
+void add_node(CLI::App& app, Flags& f) {
+  option(app, "name", f.name, "NAME", "of the member (default: the host's)");
+  option(app, "bind-address", f.bind_address, "ADDRESS",
+         "where the member listens (default: that of the default route)");
+  option(app, "server-cert-extra-sans", f.extra_sans, "NAME,...",
+         "more names and addresses for the certificates")
+      ->delimiter(',');
+  option(app, "certs-dir", f.certs_dir, "DIR", "the certificates folder");
+  option(app, "install-dir", f.install_dir, "DIR", "where the programs are put");
+  option(app, "data-dir", f.data_dir, "DIR", "the data: etcd's own is in DIR/data");
+  option(app, "config-dir", f.config_dir, "DIR", "where etcdctl.env is written");
+  option(app, "unit-dir", f.unit_dir, "DIR", "where etcd.service is written");
+  option(app, "init-system", f.init_system, "NAME", "systemd or none");
+  option(app, "disk-priorities", f.disk_priorities, "LINE,...", "for the unit")->delimiter(',');
+  option(app, "client-port", f.client_port, "PORT", "for clients");
+  option(app, "peer-port", f.peer_port, "PORT", "for members");
+  option(app, "metrics-port", f.metrics_port, "PORT", "for metrics, on this host only");
+  option(app, "start-timeout", f.start_timeout, "DURATION", "how long etcd may take to serve");
+  option(app, "retry", f.retry, "BOOL", "join: ask again while the cluster takes no new member");
+}
+
+void add_download(CLI::App& app, Flags& f) {
+  option(app, "release-url", f.release_url, "URL",
+         "where archives of etcd are got from (default: etcd's own releases)");
+  option(app, "cache-dir", f.cache_dir, "DIR", "where versions of etcd are kept and looked for");
+  option(app, "download-connect-timeout", f.download_connect_timeout, "DURATION",
+         "accepted for the retired tool's sake");
+}
+
+void add_flags(CLI::App& app, Slot& slot) {
+  const unsigned has = slot.row->has;
+  Flags& f = slot.flags;
+  if (has & kState) option(app, "state-dir", f.state_dir, "DIR", "what etcdadm keeps of this host");
+  if (has & kNode) add_node(app, f);
+  if (has & kVersion)
+    option(app, "version", f.version, "VERSION",
+           std::string("of etcd (default: ") + adm::kDefaultVersion +
+               "; join: what the cluster runs)");
+  if (has & (kNode | kDownload)) add_download(app, f);
+  if (has & kSnapshotIn) {
+    option(app, "snapshot", f.snapshot, "FILE", "begin with what this snapshot holds");
+    flag(app, "skip-hash-check", f.skip_hash_check,
+         "the snapshot is a copy of a member's file and has no check sum");
+  }
+  if (has & kEndpoints)
+    option(app, "endpoints", f.endpoints, "URL,...",
+           "client URLs to ask in place of this host's cluster as last seen");
+  if (has & kReset) {
+    flag(app, "skip-remove-member", f.skip_remove_member, "leave the member in the cluster's list");
+    flag(app, "keep-config", f.keep_config, "keep the settings, certificates and programs");
+    flag(app, "delete-data", f.delete_data, "delete the data instead of moving it aside");
+  }
+  if (has & kRestore)
+    option(app, "data-dir", f.data_dir, "DIR", "where to (default: the configured one)")
+        ->default_str("")
+        ->each([&f](const std::string&) { f.data_dir_given = true; });
+  if (has & kFile)
+    flag(app, "member-file", f.member_file,
+         "the file is a member's own member/snap/db, which has no check sum at its end");
+  if (has & kWarn)
+    option(app, "warn", f.limit, "DURATION", "who ends within it is SOON (default: 30d)");
+  if (has & kWithin)
+    option(app, "within", f.limit, "DURATION", "who ends within it is renewed (default: 122d)");
+  if (has & kForce) flag(app, "force", f.force, "move data that is in the way aside, and keep it");
+  if (has & kYes) flag(app, "yes", f.yes, "do not ask");
+  if (has & kDryRun) flag(app, "dry-run", f.dry_run, "say what would be done, and change nothing");
+}
+
+void add_subject(CLI::App& app, Slot& slot) {
+  std::string name = slot.row->subject;
+  if (name.empty()) return;
+  const bool optional = name.front() == '[';
+  if (optional) name = name.substr(1, name.size() - 2);
+  auto* argument = app.add_option(name, slot.flags.subject, "")->type_name("");
+  // Where a phase may stand in its place, its absence is told after the parse.
+  if (!optional && (slot.row->has & kPhase) == 0) argument->required();
+}
+
+void add_phase(CLI::App& app, Slot& slot) {
+  auto& phase = *app.add_subcommand("phase", "do one step of it alone");
+  phase.fallthrough();
+  phase.footer("");
+  phase.add_option("NAME", slot.flags.phase, "")->required()->type_name("");
+  if (*slot.row->subject != '\0')
+    phase.add_option(slot.row->subject, slot.flags.subject, "")->type_name("");
+}
+
+const char* group_text(const std::string& group) {
+  if (group == "member") return "the members of the cluster";
+  if (group == "snapshot") return "files that hold a cluster's data";
+  return "the certificates of this host";
+}
+
+struct Parser {
+  CLI::App root{"Builds, grows, backs up and restores etcd clusters on hosts.", "etcdadm"};
+  std::vector<std::unique_ptr<Slot>> slots;
+  std::string log_level = "info";
+
+  Parser() {
+    root.require_subcommand(1);
+    root.set_version_flag("--version", "etcdadm " EO_VERSION);
+    root.add_option("-l,--log-level", log_level, "info, or error: without the words on progress")
+        ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+        ->type_name("LEVEL");
+    root.footer(
+        "etcdadm COMMAND --help says more about each. Every flag can be given by the environment: "
+        "--data-dir is ETCDADM_DATA_DIR.");
+    for (const Row& row : kRows) add(row);
+  }
+
+ private:
+  std::map<std::string, CLI::App*> groups_;
+
+  void add(const Row& row) {
+    const std::string verb = row.verb;
+    const auto blank = verb.find(' ');
+    CLI::App* parent = &root;
+    if (blank != std::string::npos) {
+      const std::string group = verb.substr(0, blank);
+      parent = groups_[group];
+      if (parent == nullptr) {
+        parent = groups_[group] = root.add_subcommand(group, group_text(group));
+        parent->require_subcommand(1);
+        parent->fallthrough();
+      }
+    }
+    slots.push_back(std::make_unique<Slot>());
+    Slot& slot = *slots.back();
+    slot.row = &row;
+    slot.app =
+        parent->add_subcommand(verb.substr(blank == std::string::npos ? 0 : blank + 1), row.text);
+    slot.app->fallthrough();
+    slot.app->footer(row.footer);
+    if (verb == "reference") slot.app->group("");
+    if (verb == "version") slot.app->add_flag("--short", slot.is_short, "the number alone");
+    add_subject(*slot.app, slot);
+    add_flags(*slot.app, slot);
+    if (row.run != no_command || verb == "version") add_output(*slot.app, slot.output);
+    if (row.has & kPhase) add_phase(*slot.app, slot);
+  }
+};
+
+}  // namespace
+
+AdmLine parse_etcdadm(int argc, const char* const* argv) {
+  Parser parser;
+  AdmLine out;
+  try {
+    parser.root.parse(argc, argv);
+  } catch (const CLI::Success& done) {
+    out.exit = parser.root.exit(done);
+    return out;
+  } catch (const CLI::ParseError& error) {
+    parser.root.exit(error);
+    out.exit = kBadInput;
+    return out;
+  }
+  for (const auto& slot : parser.slots) {
+    if (!slot->app->parsed()) continue;
+    out.verb = slot->row->verb;
+    out.flags = slot->flags;
+    out.output = slot->output;
+    out.log_level = parser.log_level;
+    if (out.verb == "reference") out.reference_folder = slot->flags.subject;
+    if (slot->row->run != no_command) out.run = slot->row->run;
+    if (out.verb == "version")
+      fmt::print("{}\n", slot->output == Output::kJson   ? "{\"version\": \"" EO_VERSION "\"}"
+                         : slot->output == Output::kYaml ? "version: \"" EO_VERSION "\""
+                         : slot->is_short                ? EO_VERSION
+                                                         : "etcdadm " EO_VERSION);
+  }
+  if (out.run == adm::join && out.flags.subject.empty()) {
+    fmt::print(stderr, "URL is required\nRun with --help for more information.\n");
+    out.run = nullptr;
+    out.exit = kBadInput;
+  }
+  return out;
+}
+
+std::string etcdadm_reference() {
+  const Parser parser;
+  std::string out =
+      "# Commands of etcdadm\n\nGenerated by `etcdadm reference`; do not edit.\n\nEvery flag can "
+      "also be given by the environment: `--data-dir` is `ETCDADM_DATA_DIR`. "
+      "`-l error` before or after a command leaves out the words on progress.\n";
+  for (const auto* app : parser.root.get_subcommands([](const CLI::App*) { return true; }))
+    if (!app->get_group().empty()) put_command(*app, "etcdadm", app->get_name(), out);
+  return out;
+}
+
+}  // namespace bin

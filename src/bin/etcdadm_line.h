@@ -1,0 +1,35 @@
+// The command line of etcdadm as values. The table of its commands is in etcdadm_line.cc.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "adm/commands.h"
+#include "adm/flags.h"
+#include "bin/command_line.h"
+
+namespace bin {
+
+using AdmRun = adm::Reply (*)(const adm::Context&);
+
+struct AdmLine {
+  AdmRun run = nullptr;  // null: help or the version was printed, or an error; `exit` says which
+  int exit = kDone;
+  std::string verb;  // "snapshot save"
+  adm::Flags flags;
+  Output output = Output::kText;
+  std::string log_level = "info";
+  std::string reference_folder;  // of `reference DIR`; empty: another command
+};
+
+// Prints help and the version to stdout and errors to stderr.
+AdmLine parse_etcdadm(int argc, const char* const* argv);
+// Runs it and prints its answer; gives the exit code of the process. Precondition: line.run.
+int run_line(const AdmLine& line, const adm::Context& context);
+// Parses and runs the command line of a process that does nothing else.
+int run_etcdadm(int argc, const char* const* argv, std::string_view guard);
+
+// Every command and flag as Markdown, made from the parser itself.
+std::string etcdadm_reference();
+
+}  // namespace bin

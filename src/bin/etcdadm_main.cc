@@ -1,0 +1,16 @@
+// etcdadm: clusters of etcd on hosts, by hand.
+#include <cstdio>
+#include <exception>
+
+#include "bin/carried_guard.h"
+#include "bin/command_line.h"
+#include "bin/etcdadm_line.h"
+
+int main(int argc, char** argv) {
+  try {
+    return bin::run_etcdadm(argc, argv, bin::carried_guard());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "etcdadm: broken assumption: %s\n", error.what());
+    return bin::kFailed;
+  }
+}
