@@ -394,6 +394,7 @@ class Writer {
       w_.name(operation);
       w_.flag(saved.snapshot != nullptr);
       w_.flag(saved.exported);
+      w_.flag(saved.fenced);
     }
   }
 

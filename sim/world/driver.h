@@ -90,6 +90,7 @@ class SimDriver final : public engine::Driver, private live::Surroundings {
   void see_saved(const engine::Job& job, plan::Observation& seen) const;
   Done act(const plan::SnapshotSurvivor& a, const Call& call);
   Done act(const plan::ExportSurvivor& a, const Call& call);
+  bool adopt_export(const plan::MemberRecord& member, const plan::Record& record);
   std::string other_way(const plan::MemberRecord& member, const plan::Record& record,
                         const Dir& data);
 

@@ -193,7 +193,11 @@ SimDriver::Done SimDriver::act(const plan::FetchBinary& a, const Call& /*call*/)
 }
 
 SimDriver::Done SimDriver::act(const plan::NewPeerAuthority& /*a*/, const Call& call) {
-  (void)world_.peer_authority(call.job.record.incarnation);
+  const plan::Record& record = call.job.record;
+  (void)world_.peer_authority(record.incarnation);
+  if (!record.recovery) return done();
+  const auto saved = world_.saved.find(record.recovery->operation);
+  if (saved != world_.saved.end()) saved->second.fenced = saved->second.exported;
   return done();
 }
 

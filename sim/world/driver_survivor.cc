@@ -98,11 +98,33 @@ SimDriver::Done SimDriver::act(const plan::ExportSurvivor& a, const Call& call) 
     to.bound = bound_of(*exported);
     between("ExportSurvivor.snapshot");
     to.exported = true;
+    to.whole = {a.member, member->incarnation, exported->index};
     return {};
   }
+  if (adopt_export(*member, call.job.record))
+    return {plan::Outcome::kDone, "an earlier try had read it"};
   const std::string other = other_way(*member, call.job.record, data);
   return refused("the copy did not come up" + (other.empty() ? "" : "; " + other),
-                 log_is_damaged(data) || exported.has_value());
+                 log_is_damaged(data) || exported.has_value() || (!data.blank() && !data.tip));
+}
+
+bool SimDriver::adopt_export(const plan::MemberRecord& member, const plan::Record& record) {
+  if (member.phase != plan::Phase::kSurvivor) return false;
+  Saved* best = nullptr;
+  for (auto& [operation, from] : world_.saved) {
+    if (!from.fenced || !from.snapshot || from.whole.member != member.name ||
+        from.whole.incarnation != member.incarnation)
+      continue;
+    if (best == nullptr || from.whole.applied > best->whole.applied) best = &from;
+  }
+  if (best == nullptr) return false;
+  Saved& to = world_.saved[operation_of(record)];
+  if (best != &to) {
+    to = *best;
+    best->snapshot = nullptr;
+  }
+  to.exported = true;
+  return true;
 }
 
 // Whether the snapshot that was taken while it ran may stand in for a volume that cannot be read.

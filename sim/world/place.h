@@ -69,6 +69,8 @@ struct Saved {
   File<Snapshot> snapshot;
   std::string bound;
   bool exported = false;          // with the end of the log
+  bool fenced = false;            // and nothing of the old incarnation runs after it
+  host::RunningSnapshot whole;    // of what it is, if exported
   host::RunningSnapshot running;  // else: taken while it ran
   bool usable = false;            // although taken while it ran
   std::string told;               // what it lacks, as a person was told

@@ -174,6 +174,12 @@ std::string edited(const Context& c) {
   return {};
 }
 
+// A quorum serves, and whoever has a certificate from before a total loss may have written: what
+// was edited is changed after the latch.
+bool may_hold_writes(const Context& c) {
+  return c.view.list_known && c.seen.client_certificate_published && !c.intent.cluster.spec.restore;
+}
+
 Answer latch(Context& c, bool partly) {
   Answer answer;
   answer.kind = Answer::Kind::kAct;
@@ -294,7 +300,8 @@ Answer form(Context& c) {
   if (!running(c.record, OperationKind::kBootstrap))
     begin(c, OperationKind::kBootstrap, Reason::kBootstrap, "", kFormationLimit).step = "prepare";
   if (c.record.operation->step == "discard") return discarded(c);
-  if (const std::string why = edited(c); !why.empty()) return discard(c, false, why);
+  if (const std::string why = edited(c); !why.empty() && !may_hold_writes(c))
+    return discard(c, false, why);
   for (const Seat& seat : c.view.seats)
     if (const std::string why = spoiled(seat); !why.empty()) return discard(c, true, why);
   // With an expired certificate it would never be seen to have formed.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "plan/concern.h"
+#include "plan/recovery.h"
 #include "plan/status.h"
 #include "plan/view.h"
 
@@ -14,11 +15,13 @@ namespace {
 using Concern = Answer (*)(Context&);
 
 // The order of a pass. Earlier concerns win; a waiting one yields as Answer says.
-constexpr std::array<Concern, 16> kOrder{
-    check_record,       delete_cluster, stop_or_pause,   bootstrap,
-    continue_recovery,  start_members,  quorum_lost,     alarms,
-    settle_membership,  repair_member,  promote_learner, rotate_authorities,
-    renew_certificates, scale,          roll_out,        maintain,
+constexpr std::array<Concern, 17> kOrder{
+    check_record,       delete_cluster,     stop_or_pause,
+    withdraw_question,  bootstrap,          continue_recovery,
+    start_members,      quorum_lost,        alarms,
+    settle_membership,  repair_member,      promote_learner,
+    rotate_authorities, renew_certificates, scale,
+    roll_out,           maintain,
 };
 
 bool disrupts(const std::vector<Step>& steps) {

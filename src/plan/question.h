@@ -2,11 +2,17 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plan/concern.h"
 
 namespace plan {
+
+// What it means to approve that a cluster begins again empty.
+inline constexpr std::string_view kEmptyWords =
+    "Approval begins a NEW EMPTY cluster under a new incarnation: every key that the old one held "
+    "is given up, and what is left of its volumes is put aside";
 
 struct Question {
   std::string step;    // begins with "approve"; with `member` it tells one question from another

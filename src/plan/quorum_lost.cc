@@ -22,10 +22,6 @@ using namespace std::chrono_literals;
 
 constexpr base::Duration kQuestionLook = 2s;
 
-constexpr std::string_view kEmptyWords =
-    "Approval begins a NEW EMPTY cluster under a new incarnation: every key that the old one held "
-    "is given up, and what is left of its volumes is put aside";
-
 // Nothing is asked any longer.
 void take_back_question(Context& c) {
   if (running(c.record, OperationKind::kRecovery) && !c.record.recovery) c.record.operation.reset();
@@ -106,15 +102,24 @@ Answer start_empty(Context& c, const Loss& loss) {
 
 }  // namespace
 
+// Whatever else is done in this pass: an approval that comes later was given for facts that do not
+// hold any more.
+Answer withdraw_question(Context& c) {
+  if (c.record.formation != Formation::kLatched || c.record.recovery ||
+      !running(c.record, OperationKind::kRecovery))
+    return Answer::nothing();
+  if (!c.view.quorum && assess_loss(c.view, c.record).kind != Loss::Kind::kMayReturn)
+    return Answer::nothing();
+  take_back_question(c);
+  if (c.view.quorum)
+    tell(c, Reason::kQuorumLost, "the quorum is back: nothing is asked any longer");
+  return Answer::noted();
+}
+
 Answer quorum_lost(Context& c) {
   if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
   if (mutant(base::Mutant::kQuorumLossInSilence)) return Answer::nothing();
-  if (c.view.quorum) {
-    if (!running(c.record, OperationKind::kRecovery)) return Answer::nothing();
-    take_back_question(c);
-    tell(c, Reason::kQuorumLost, "the quorum is back: nothing is asked any longer");
-    return Answer::noted();
-  }
+  if (c.view.quorum) return Answer::nothing();
   const Loss loss = assess_loss(c.view, c.record);
   const std::string facts = facts_in_words(c.record, loss);
   if (loss.kind == Loss::Kind::kMayReturn) {

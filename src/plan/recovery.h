@@ -18,4 +18,7 @@ struct Basis {
 // person approved to begin again empty.
 Answer begin_recovery(Context& c, const std::string& survivor, const Basis& basis);
 
+// quorum_lost.cc: early in a pass, takes back what is not to be asked any longer.
+Answer withdraw_question(Context& c);
+
 }  // namespace plan

@@ -179,8 +179,11 @@ std::string unhealthy_in_words(const Seat& seat, bool list_known) {
 }
 
 void say_degraded(const Story& s) {
-  // What a person can change comes before what follows from it.
-  if (const Answer* halted = s.answer_of(Reason::kRolloutHalted))
+  // What a person can change comes before what follows from it; data that is gone does not come
+  // back by it.
+  const bool lost = s.answer_of(Reason::kRecoveryForbidden, Reason::kDataLossTotal) != nullptr;
+  const Answer* halted = s.answer_of(Reason::kRolloutHalted);
+  if (halted != nullptr && !lost)
     return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(halted->reason), halted->message);
   const Answer* first = s.answer_of(
       Reason::kRecordTorn, Reason::kStrayData, Reason::kQuorumLost, Reason::kQuorumLostForGood,

@@ -14,11 +14,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// An export that fails so often, and for so long, is not waited for until the deadline.
+constexpr std::uint32_t kExportTries = 4;
+constexpr base::Duration kExportLimit = 2min;
+
 // A new try under a new id: the present incarnation, if it was begun, is left as the old one was.
 void try_again(Context& c, const std::string& survivor, const std::vector<std::string>& hidden) {
   Recovery& recovery = *c.record.recovery;
   Operation& op = *c.record.operation;
-  if (survivor != recovery.survivor)
+  if (survivor != recovery.survivor && !survivor.empty())
     tell(c, Reason::kSurvivorChosen, fmt::format("the next try is made from {}", survivor));
   recovery.operation = op.id;
   recovery.survivor = survivor;
@@ -35,6 +39,10 @@ void try_again(Context& c, const std::string& survivor, const std::vector<std::s
   op.note.clear();
   op.started_at = c.now;
   op.deadline = c.now + kTryDeadline;
+}
+
+bool export_failed(const Context& c) {
+  return is_exporting(c) && failures_of(c.seen, "ExportSurvivor") > 0;
 }
 
 struct Failure {
@@ -59,8 +67,12 @@ Failure failure_of(const Context& c) {
     return {"what was restored cannot run" + words(*seat), true, true};
   if (!is_fenced(c.record) && !saved(c) && is_export_damaged(c))
     return {"its data is damaged: " + c.seen.last->text, true, true};
-  if (!is_fenced(c.record) && is_survivor_gone(c))
+  // In a further try the driver may have what an earlier one read: it is asked first.
+  if (!is_fenced(c.record) && is_survivor_gone(c) && (recovery.failed.empty() || export_failed(c)))
     return {"its data is gone, or was refused" + words(*seat), true, true};
+  if (!is_fenced(c.record) && !saved(c) && export_failed(c) &&
+      c.seen.last->failures >= kExportTries && c.now - op.started_at >= kExportLimit)
+    return {"its data cannot be read: " + c.seen.last->text, true, false};
   if (c.now < op.deadline) return {};
   const bool failing = c.seen.last && failures_of(c.seen, c.seen.last->action) > 0;
   const auto hidden = unseen(c.view, recovery.old_incarnation);
@@ -81,20 +93,40 @@ void fail(Context& c, const Failure& failure) {
   if (!failure.for_good) warn(c, Reason::kOperationTimedOut, recovery.failure);
 }
 
+// It never voted, and its guard noted no entry in its log.
+bool is_empty_learner(const Seat& seat) {
+  return seat.record->permit == Permit::kJoin && seat.status == nullptr && seat.facts != nullptr &&
+         seat.facts->log_index == 0 && seat.facts->log_commit == 0;
+}
+
 // Whose data the next try takes; the same member's when no other has any that did not fail too.
-std::string next_survivor(Context& c) {
-  Recovery& recovery = *c.record.recovery;
+// Empty: what could be read was tried often enough, and there is nothing to try but to begin again.
+std::string next_survivor(const Context& c) {
+  const Recovery& recovery = *c.record.recovery;
   const auto present = c.record.members.find(recovery.survivor);
   if (present == c.record.members.end()) return recovery.survivor;
   const std::string& from = present->second.incarnation;
   const Seat* next = choose_survivor(c.view, c.record, from, recovery.failed);
   if (next == nullptr) next = choose_survivor(c.view, c.record, from, {});
+  if (next != nullptr && !is_empty_learner(*next)) return next->record->name;
+  const auto tries = recovery.failed.find(recovery.survivor);
+  const bool spent = tries != recovery.failed.end() && tries->second >= kTriesEach;
+  const bool may_ask = c.intent.cluster.spec.recovery.on_data_loss == api::OnDataLoss::kApprove;
+  if (spent && may_ask && !c.seen.survivor_snapshot.is_unknown() && !saved(c)) return {};
   return next == nullptr ? recovery.survivor : next->record->name;
+}
+
+// Nothing that can be read is left of the old incarnation.
+Question empty_instead(const Context& c) {
+  return {"approve empty without proof", "", Reason::kApprovalNeeded,
+          fmt::format("{}; no other member is seen to have data. {}", c.record.recovery->failure,
+                      kEmptyWords)};
 }
 
 Question next_try(const Context& c, const std::string& next,
                   const std::vector<std::string>& hidden) {
   const Recovery& recovery = *c.record.recovery;
+  if (next.empty() && !recovery.survivor.empty()) return empty_instead(c);
   std::string out = recovery.failure, step = "approve again";
   if (!next.empty() && !is_fenced(c.record)) {
     Loss loss = assess_loss(c.view, c.record);
@@ -104,8 +136,9 @@ Question next_try(const Context& c, const std::string& next,
       loss.doubts.push_back(std::move(doubt));
     const bool proven = loss.doubts.empty() && loss.kind == Loss::Kind::kSurvivor;
     if (!proven) step += " without proof";
-    out += fmt::format(" ({}){}", facts_in_words(c.record, loss),
-                       proven ? "" : "; " + base::join(loss.doubts, "; "));
+    const std::string facts = facts_in_words(c.record, loss);
+    if (!facts.empty()) out += fmt::format(" ({})", facts);
+    if (!proven) out += "; " + base::join(loss.doubts, "; ");
   }
   out += ". Approval tries again";
   if (next != recovery.survivor)

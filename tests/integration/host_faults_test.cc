@@ -107,6 +107,41 @@ TEST_F(HostFaultsTest, AnExportTakesAsLongAsItsDataNeeds) {
             base::Fact<bool>(true));
 }
 
+TEST_F(HostFaultsTest, WhatWasReadBeforeAFenceStandsInForAVolumeThatIsGone) {
+  for (const auto& name : names_) kill_member(name);
+  const std::string& survivor = names_[2];
+  auto record = recovering("op-1", survivor);
+  const auto look = [&] { return driver_->observe({intent_, record}, false, {}); };
+  const auto do_it = [&](const plan::Action& action) {
+    return driver_->apply({action, plan::Reason::kRecovering}, {intent_, record}, {});
+  };
+  auto done = do_it(plan::ExportSurvivor{survivor});
+  ASSERT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
+  const std::string bound = look().survivor_bound;
+  const plan::Record given_up = record;
+  record.incarnation = "i-2";
+  done = do_it(plan::NewPeerAuthority{});
+  ASSERT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
+  ASSERT_TRUE(posix::remove_tree(files(survivor).dir));
+
+  // In a record in which the old incarnation is in force it may have run since.
+  record = given_up;
+  record.recovery->operation = "op-2";
+  EXPECT_EQ(do_it(plan::ExportSurvivor{survivor}).outcome, plan::Outcome::kRefused);
+  record.members.at(survivor).phase = plan::Phase::kSurvivor;
+  done = do_it(plan::ExportSurvivor{survivor});
+  EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
+  EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(true));
+  EXPECT_EQ(look().survivor_bound, bound);
+  // And for the try after that, also if its place is there again without data.
+  record.recovery->operation = "op-3";
+  ASSERT_TRUE(posix::make_dirs(files(survivor).data));
+  ASSERT_TRUE(posix::write_atomic(files(survivor).lock, ""));
+  done = do_it(plan::ExportSurvivor{survivor});
+  EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
+  EXPECT_EQ(look().survivor_snapshot, base::Fact<bool>(true));
+}
+
 TEST_F(HostFaultsTest, ASnapshotOfARunningSurvivorCountsOnlyForWhatItHolds) {
   const std::string& survivor = names_[2];
   for (size_t i = 0; i < 2; ++i) kill_member(names_[i]);

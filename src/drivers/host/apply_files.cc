@@ -144,7 +144,13 @@ HostDriver::Done HostDriver::act(const plan::FetchBinary& a, const Call& /*call*
 }
 
 HostDriver::Done HostDriver::act(const plan::NewPeerAuthority& /*a*/, const Call& call) {
-  return result_of(certificates_.prepare_peer_ca(call.job.record.incarnation));
+  const auto& record = call.job.record;
+  if (auto made = certificates_.prepare_peer_ca(record.incarnation); !made) return result_of(made);
+  if (!record.recovery) return {};
+  // From here on the old incarnation never runs: another try may use what was read of it.
+  const RecoveryFiles files = recovery_files(files_, record.recovery->operation);
+  const auto exported = posix::read_file(files.exported, 4096);
+  return exported ? result_of(posix::write_atomic(files.fenced, *exported)) : Done{};
 }
 
 base::Result<std::string> HostDriver::put_aside(const std::string& member, const std::string& why,

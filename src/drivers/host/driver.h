@@ -80,8 +80,10 @@ class HostDriver final : public engine::Driver {
   // survivor.cc
   Done act(const plan::SnapshotSurvivor& a, const Call& call);
   Done act(const plan::ExportSurvivor& a, const Call& call);
-  base::Status export_copy(const plan::MemberRecord& member, const MemberFiles& files,
-                           const RecoveryFiles& to, const Call& call);
+  base::Result<RunningSnapshot> export_copy(const plan::MemberRecord& member,
+                                            const MemberFiles& files, const RecoveryFiles& to,
+                                            const Call& call);
+  bool adopt_export(const plan::MemberRecord& member, const RecoveryFiles& to);
   base::Status copy_data(const MemberFiles& files, const RecoveryFiles& to, const Call& call,
                          std::uint64_t all);
   base::Status take_snapshot(etcd::EtcdApi& from, const RecoveryFiles& to, const Call& call,

@@ -49,9 +49,15 @@ LeafFiles leaf_files(const MemberFiles& member) {
 
 RecoveryFiles recovery_files(const ClusterFiles& cluster, const std::string& operation) {
   const std::string dir = cluster.recovery + "/" + operation;
-  return {dir,           dir + "/snapshot.db", dir + "/bound",
-          dir + "/copy", dir + "/exported",    dir + "/running",
-          dir + "/told", dir + "/usable"};
+  return {dir,
+          dir + "/snapshot.db",
+          dir + "/bound",
+          dir + "/copy",
+          dir + "/exported",
+          dir + "/fenced",
+          dir + "/running",
+          dir + "/told",
+          dir + "/usable"};
 }
 
 }  // namespace host

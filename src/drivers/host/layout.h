@@ -50,7 +50,9 @@ LeafFiles leaf_files(const MemberFiles& member);
 
 struct RecoveryFiles {
   std::string dir, snapshot, bound, copy;
-  std::string exported;  // exists: the snapshot is of the whole log
+  // Exist: the snapshot is of the whole log; nothing of the old incarnation runs after it. Both say
+  // of what it is.
+  std::string exported, fenced;
   // Of a snapshot that was taken while the survivor ran: of what it is; what a person was told that
   // it lacks; exists: it may be used without the volume.
   std::string running, told, usable;

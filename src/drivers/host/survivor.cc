@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <thread>
 
 #include "base/text.h"
@@ -203,16 +204,47 @@ HostDriver::Done HostDriver::act(const plan::ExportSurvivor& a, const Call& call
   const RecoveryFiles to = recovery_files(files_, operation);
   // A snapshot of the running process may lack the end of the log: it does not count here.
   if (is_there(to.exported)) return {plan::Outcome::kDone, "it is there already"};
-  if (is_alive(files) != base::Fact<bool>(false))
+  const auto alive = is_alive(files);
+  const engine::ApplyResult earlier{plan::Outcome::kDone, "an earlier try had read it", false};
+  // Its place is gone as a whole.
+  if (alive.is_absent() && adopt_export(found->second, to)) return earlier;
+  if (alive != base::Fact<bool>(false))
     return {plan::Outcome::kRefused, a.member + " is not proven to be stopped"};
-  auto exported = export_copy(found->second, files, to, call);
-  if (exported) exported = posix::write_atomic(to.exported, "");
+  const auto read = export_copy(found->second, files, to, call);
   (void)posix::remove_tree(to.copy);
-  if (!exported) {
-    const std::string other = other_way(found->second, files, to, record);
-    if (!other.empty()) exported.error().message += "; " + other;
+  if (read) return result_of(posix::write_atomic(to.exported, encode(*read)));
+  if (adopt_export(found->second, to)) return earlier;
+  base::Status failed = std::unexpected(read.error());
+  const std::string other = other_way(found->second, files, to, record);
+  if (!other.empty()) failed.error().message += "; " + other;
+  return result_of(failed);
+}
+
+// What an earlier try read of its whole log before it began a new incarnation: nothing of the old
+// one has run since, so that the volume cannot hold more. False: there is no such.
+bool HostDriver::adopt_export(const plan::MemberRecord& member, const RecoveryFiles& to) {
+  if (member.phase != plan::Phase::kSurvivor) return false;
+  std::optional<RecoveryFiles> best;
+  RunningSnapshot newest;
+  const auto tries = posix::list_dir(files_.recovery);
+  for (size_t i = 0; tries && i < tries->size(); ++i) {
+    const RecoveryFiles from = recovery_files(files_, (*tries)[i]);
+    const auto text = posix::read_file(from.fenced, kLimit);
+    const auto of = text ? decode_running_snapshot(*text) : std::unexpected(text.error());
+    if (!of || of->member != member.name || of->incarnation != member.incarnation ||
+        !is_there(from.snapshot) || (best && of->applied <= newest.applied))
+      continue;
+    best = from;
+    newest = *of;
   }
-  return result_of(exported);
+  if (!best) return false;
+  const auto bound = posix::read_file(best->bound, kLimit);
+  // What is fenced goes first: with the snapshot behind it this can be gone on with.
+  const bool moved = best->dir == to.dir ||
+                     (bound && posix::make_dirs(to.dir) && posix::write_atomic(to.bound, *bound) &&
+                      posix::write_atomic(to.fenced, encode(newest)) &&
+                      posix::rename(best->snapshot, to.snapshot));
+  return moved && posix::write_atomic(to.exported, encode(newest)).has_value();
 }
 
 // Of a survivor whose volume could not be read: whether the snapshot that was taken while it ran
@@ -290,8 +322,9 @@ bool HostDriver::comes_up(etcd::EtcdApi& api, std::uint64_t bytes, const std::at
   return false;
 }
 
-base::Status HostDriver::export_copy(const plan::MemberRecord& member, const MemberFiles& files,
-                                     const RecoveryFiles& to, const Call& call) {
+base::Result<RunningSnapshot> HostDriver::export_copy(const plan::MemberRecord& member,
+                                                      const MemberFiles& files,
+                                                      const RecoveryFiles& to, const Call& call) {
   const auto& spec = call.job.intent.cluster.spec;
   const std::uint64_t all = bytes_below(files.data);
   TRY_OK(copy_data(files, to, call, all));
@@ -325,7 +358,8 @@ base::Status HostDriver::export_copy(const plan::MemberRecord& member, const Mem
     const Api api = etcd_.at(alone.addresses.client_url);
     if (comes_up(*api, all, gone, call)) taken = take_snapshot(*api, to, call, nullptr);
   }
-  if (taken || !ended || ended->err.empty()) return taken;
+  if (taken) return RunningSnapshot{member.name, member.incarnation, last};
+  if (!ended || ended->err.empty()) return std::unexpected(taken.error());
   const std::string& said = ended->err;
   if (const auto damage = damage_in(said); !damage.empty())
     return base::fail(base::Code::kDataLoss, "etcd finds a copy of the data damaged: " + damage);

@@ -20,10 +20,10 @@ std::uint64_t bytes_below(const std::string& dir);
 // The line in which an etcd says that its data is damaged; empty: it does not.
 std::string damage_in(std::string_view said);
 
-// What a snapshot of a running process is of, as it is kept beside it.
+// What a snapshot is of, as it is kept beside it.
 struct RunningSnapshot {
   std::string member, incarnation;
-  std::uint64_t applied = 0;  // the raft index that it holds at least
+  std::uint64_t applied = 0;  // the raft index that it holds at least; the log's end, if exported
   bool operator==(const RunningSnapshot&) const = default;
 };
 std::string encode(const RunningSnapshot& snapshot);

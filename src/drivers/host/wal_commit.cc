@@ -180,6 +180,8 @@ base::Result<std::uint64_t> end_of_log(const std::string& wal_dir) {
 
 base::Result<std::uint64_t> commit_whole_log(const std::string& wal_dir) {
   TRY(const Log log, read_log(wal_dir));
+  // --force-new-cluster would make an empty cluster of it.
+  if (log.index == 0) return base::fail(base::Code::kDataLoss, wal_dir + " holds no entry");
   std::string state;
   put_field(state, 1, log.last.term);
   put_field(state, 2, log.last.vote);

@@ -11,7 +11,8 @@ namespace host {
 // etcd writes what it knows of the commit position lazily, and --force-new-cluster drops every
 // entry beyond it, acknowledged ones too. Appends one record to the newest segment that sets the
 // position to the last entry; a torn tail behind the last whole record is cut, as etcd does. Only
-// for a copy: never on a volume that is to serve again. Gives the position. DataLoss: damaged.
+// for a copy: never on a volume that is to serve again. Gives the position. DataLoss: damaged, or
+// without an entry.
 base::Result<std::uint64_t> commit_whole_log(const std::string& wal_dir);
 
 // The index of the last entry in the log of a stopped member, committed or not. Changes nothing.

@@ -121,6 +121,16 @@ TEST_F(WalCommitTest, DamageIsNotPapedOver) {
   EXPECT_EQ(read("a.wal"), log.bytes);
 }
 
+TEST_F(WalCommitTest, ALogWithoutAnEntryIsNoData) {
+  Log log;
+  log.begin();
+  log.state(2, 0, 0);
+  write("0000000000000000-0000000000000000.wal", log.bytes);
+  EXPECT_EQ(end_of_log(dir_).value_or(9), 0U);
+  EXPECT_EQ(commit_whole_log(dir_).error().code, base::Code::kDataLoss);
+  EXPECT_EQ(read("0000000000000000-0000000000000000.wal"), log.bytes);
+}
+
 TEST_F(WalCommitTest, NoLogIsAnError) {
   EXPECT_FALSE(commit_whole_log(dir_));
   write("a.wal", "");
