@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <optional>
 
 #include "adm/begin.h"
@@ -12,38 +11,19 @@
 #include "adm/commands.h"
 #include "adm/door.h"
 #include "adm/node.h"
+#include "adm/retry.h"
 #include "adm/steps.h"
 #include "api/version.h"
 #include "base/text.h"
 #include "drivers/host/members.h"
 #include "pki/random.h"
-#include "posix/wakeup.h"
 
 namespace adm {
 namespace {
 
 using base::Code;
 
-constexpr base::Duration kChange{10'000}, kPoll{250};
-
-// One try, and what is in the way if it did not work; empty: done.
-using Try = std::function<base::Result<std::string>()>;
-
-base::Status until_done(const Context& context, base::Duration limit, std::string_view what,
-                        const Try& attempt) {
-  const auto until = posix::deadline_in(limit);
-  std::string told;
-  for (;;) {
-    TRY(const std::string waits, attempt());
-    if (waits.empty()) return {};
-    if (waits != told) context.say("waits: " + (told = waits));
-    if (context.stop.stop_requested()) return base::fail(Code::kCancelled, "asked to stop");
-    if (posix::deadline_in({}) >= until)
-      return base::fail(Code::kDeadlineExceeded,
-                        fmt::format("{} after {}: {}", what, base::to_text(limit), waits));
-    (void)posix::poll_until({}, posix::deadline_in(kPoll), context.stop);
-  }
-}
+constexpr base::Duration kChange{10'000};
 
 struct Joining {
   Context& context;

@@ -4,6 +4,7 @@
 #include "adm/checks.h"
 #include "adm/cluster.h"
 #include "adm/commands.h"
+#include "adm/retry.h"
 #include "base/text.h"
 
 namespace adm {
@@ -11,7 +12,7 @@ namespace {
 
 using base::Code;
 
-constexpr base::Duration kChange{10'000};
+constexpr base::Duration kChange{10'000}, kPatience{20'000};
 
 struct Scene {
   Host host;
@@ -38,6 +39,21 @@ Answer said(std::string text, const etcd::Member& m) {
   out.value["result"] = text;
   out.text = std::move(text) + "\n";
   return out;
+}
+
+// Tries again what etcd refuses for the moment: it does so for seconds after any start.
+template <class Call>
+auto patiently(const Context& context, const Call& call) {
+  auto change = call();
+  (void)until_done(context, kPatience, "", [&]() -> base::Result<std::string> {
+    const bool later = !change && change.error().outcome == etcd::Outcome::kRefused &&
+                       change.error().error.code == Code::kUnavailable;
+    if (!later) return std::string();
+    std::string why = change.error().error.message;
+    change = call();
+    return why;
+  });
+  return change;
 }
 
 // What the call left open, the list tells.
@@ -69,7 +85,7 @@ Reply member_add(const Context& context) {
     return out;
   }
   TRY(const auto api, scene.cluster.voter(*scene.sight, true));
-  const auto added = api->member_add(url, true, kChange);
+  const auto added = patiently(context, [&] { return api->member_add(url, true, kChange); });
   TRY_OK(settle(scene, added, [&](const Sight& s) { return s.by_peer(url) != nullptr; }));
   out.text = fmt::format(
       "{0} is in the list as a learner that has not started. On that host `etcdadm join {1}` "
@@ -108,7 +124,7 @@ Reply member_remove(const Context& context) {
     if (!moved) return std::unexpected(moved.error().error.in("move the leadership first"));
   }
   TRY(const auto api, scene.cluster.voter(*scene.sight, false, m.id));
-  const auto removed = api->member_remove(m.id, kChange);
+  const auto removed = patiently(context, [&] { return api->member_remove(m.id, kChange); });
   TRY_OK(settle(scene, removed, [&](const Sight& s) { return s.by_id(m.id) == nullptr; }));
   return said(called(m) + " is removed", m);
 }
@@ -123,7 +139,7 @@ Reply member_promote(const Context& context) {
   if (context.flags.dry_run)
     return said("etcdadm member promote would let " + called(m) + " vote", m);
   TRY(const auto api, scene.cluster.voter(*scene.sight, true));
-  const auto promoted = api->member_promote(m.id, kChange);
+  const auto promoted = patiently(context, [&] { return api->member_promote(m.id, kChange); });
   TRY_OK(settle(scene, promoted, [&](const Sight& s) {
     const auto* now = s.by_id(m.id);
     return now != nullptr && !now->learner;

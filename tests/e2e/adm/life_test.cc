@@ -62,7 +62,7 @@ class AdmTest : public ::testing::Test {
     return fmt::format("https://{}:{}", address(n), ports_[1]);
   }
 
-  posix::RunResult on(int n, std::vector<std::string> args) {
+  posix::RunResult on(int n, std::vector<std::string> args, base::Duration deadline = 120s) {
     args.insert(args.begin(), EO_BIN_DIR "/etcdadm");
     std::vector<std::string> env;
     for (const char* name : {"HOME", "PATH", "XDG_CACHE_HOME", "ASAN_OPTIONS"})
@@ -85,7 +85,7 @@ class AdmTest : public ::testing::Test {
                                                    {"METRICS_PORT", std::to_string(ports_[2])}};
     for (const auto& [name, value] : flags)
       env.push_back(fmt::format("ETCDADM_{}={}", name, value));
-    auto ran = posix::run({args, env, "/"}, {120s}, {});
+    auto ran = posix::run({args, env, "/"}, {deadline}, {});
     return ran ? *ran : posix::RunResult{-1, 0, "", ran.error().message, false};
   }
   [[nodiscard]] std::string data(int n) const { return dir(n) + "/data"; }
@@ -181,6 +181,39 @@ TEST_F(AdmTest, TheFiveCommandsAndAllOfItRestored) {
   EXPECT_EQ(get(3, "colour"), "red");
   EXPECT_EQ(on(2, {"certs", "check"}).exit_code, 0);
   for (const int n : {3, 2, 1}) must(n, {"reset", "--yes", "--delete-data"});
+}
+
+// Killed with SIGKILL earlier and later in its way, it goes on each time; the guard and etcd that
+// it started live on.
+TEST_F(AdmTest, WhatIsKilledGoesOn) {
+  const std::vector<std::string> join{"join", client(1)};
+  EXPECT_EQ(on(1, {"init", "--dry-run"}).exit_code, 0);
+  EXPECT_EQ(posix::exists(dir(1)), base::Fact<bool>(false));
+  for (const auto limit : {20ms, 60ms, 150ms, 300ms, 600ms}) (void)on(1, {"init"}, limit);
+  if (const auto rest = on(1, {"init"}); rest.exit_code != 0)
+    EXPECT_NE(rest.err.find("is member etcd-1 of a cluster already"), std::string::npos)
+        << rest.err;
+  EXPECT_EQ(on(1, {"status"}).exit_code, 0);
+  ASSERT_TRUE(etcd(1)->put("colour", "blue", 10s));
+  copy_authority(2);
+  for (const auto limit : {20ms, 60ms, 150ms, 300ms, 600ms, 1200ms}) (void)on(2, join, limit);
+  if (const auto rest = on(2, join); rest.exit_code != 0)
+    EXPECT_NE(rest.err.find("is member etcd-2 of a cluster already"), std::string::npos)
+        << rest.err;
+  const auto status = on(2, {"status", "-o", "json"});
+  ASSERT_EQ(status.exit_code, 0) << status.out << status.err;
+  const auto value = json::parse(status.out);
+  ASSERT_TRUE(value);
+  ASSERT_EQ(value->at("members")->if_array()->size(), 2U) << status.out;
+  for (const auto& m : *value->at("members")->if_array())
+    EXPECT_NE(json::get_string(m, "role"), "learner") << status.out;
+  EXPECT_EQ(get(2, "colour"), "blue");
+
+  // The last voter does not go this way.
+  ASSERT_EQ(on(2, {"member", "remove", "etcd-1", "--yes"}).exit_code, 0);
+  EXPECT_EQ(get(2, "colour"), "blue");
+  EXPECT_EQ(on(2, {"member", "remove", "etcd-2", "--yes"}).exit_code, 4);
+  for (const int n : {1, 2}) must(n, {"reset", "--yes", "--delete-data"});
 }
 
 }  // namespace

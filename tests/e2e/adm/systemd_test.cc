@@ -1,0 +1,85 @@
+// etcdadm on a host with a real systemd, which in_systemd has booted around this program: the
+// commands without any folder, address or port of our own.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/text.h"
+#include "posix/env.h"
+#include "posix/files.h"
+#include "posix/process.h"
+#include "posix/wakeup.h"
+
+namespace e2e {
+namespace {
+
+using namespace std::chrono_literals;
+
+posix::RunResult run(std::vector<std::string> argv) {
+  // The container has no default route, and its cache of etcd is the machine's.
+  std::vector<std::string> env{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "ETCDADM_VERSION=3.5.12",
+                               "ETCDADM_NAME=etcd-1", "ETCDADM_BIND_ADDRESS=127.0.0.1",
+                               "ETCDADM_INSTALL_DIR=/var/opt/bin"};
+  for (const char* name : {"HOME", "ASAN_OPTIONS"})
+    if (const auto value = posix::get_env(name)) env.push_back(fmt::format("{}={}", name, *value));
+  if (argv.front() == "etcdadm") argv.front() = EO_BIN_DIR "/etcdadm";
+  auto ran = posix::run({argv, env, "/"}, {60s}, {});
+  return ran ? *ran : posix::RunResult{-1, 0, "", ran.error().message, false};
+}
+
+posix::RunResult adm(std::vector<std::string> args) {
+  args.insert(args.begin(), "etcdadm");
+  return run(args);
+}
+
+std::string systemctl(std::vector<std::string> args) {
+  args.insert(args.begin(), "/usr/bin/systemctl");
+  return std::string(base::trim(run(args).out));
+}
+
+bool eventually(const std::function<bool()>& done) {
+  const auto until = posix::deadline_in(60s);
+  while (!done()) {
+    if (posix::deadline_in({}) >= until) return false;
+    (void)posix::poll_until({}, posix::deadline_in(100ms), {});
+  }
+  return true;
+}
+
+TEST(AdmSystemd, TheUnitRunsTheGuardAndComesBack) {
+  if (const char* why = std::getenv("EO_NO_SYSTEMD"); why != nullptr) {
+    RecordProperty("not_run", why);
+    return;
+  }
+  const std::string file = "/root/etcd-snapshot.db";
+  const auto init = adm({"init"});
+  ASSERT_EQ(init.exit_code, 0) << init.err;
+  EXPECT_EQ(systemctl({"is-enabled", "etcd"}), "enabled");
+  EXPECT_TRUE(eventually([] { return systemctl({"is-active", "etcd"}) == "active"; }));
+  EXPECT_EQ(adm({"status"}).exit_code, 0);
+  EXPECT_EQ(adm({"snapshot", "save", file}).exit_code, 0);
+
+  // As after a reboot: by the unit alone.
+  (void)systemctl({"restart", "etcd"});
+  EXPECT_EQ(systemctl({"is-active", "etcd"}), "active");
+  EXPECT_EQ(adm({"status"}).exit_code, 0);
+
+  const auto live = adm({"snapshot", "restore", file, "--data-dir", "/var/lib/etcd"});
+  EXPECT_EQ(live.exit_code, 4) << live.err;
+  ASSERT_EQ(adm({"reset", "--keep-config", "--yes"}).exit_code, 0);
+  EXPECT_EQ(systemctl({"is-active", "etcd"}), "inactive");
+  const auto restored = adm({"snapshot", "restore", file, "--data-dir", "/var/lib/etcd"});
+  ASSERT_EQ(restored.exit_code, 0) << restored.err;
+  EXPECT_EQ(adm({"status"}).exit_code, 0);
+  EXPECT_TRUE(eventually([] { return systemctl({"is-active", "etcd"}) == "active"; }));
+
+  ASSERT_EQ(adm({"reset", "--yes", "--delete-data"}).exit_code, 0);
+  for (const char* left :
+       {"/etc/systemd/system/etcd.service", "/var/lib/etcd", "/etc/etcd/pki/ca.key",
+        "/var/opt/bin/etcd", "/var/lib/etcdadm/host.json"})
+    EXPECT_EQ(posix::exists(left), base::Fact<bool>(false)) << left;
+}
+
+}  // namespace
+}  // namespace e2e
