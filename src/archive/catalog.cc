@@ -46,6 +46,7 @@ base::Result<std::optional<Entry>> entry_of(const Shelf& shelf, const Group& gro
     return std::unexpected(manifest.error());
   const auto& data = part(Part::kData);
   entry.size_bytes = data ? data->size : 0;
+  entry.newer = !manifest && manifest.error().code == Code::kUnimplemented;
   if (!manifest)
     entry.why = manifest.error().message;
   else if (!data)

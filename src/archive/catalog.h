@@ -21,6 +21,7 @@ struct Entry {
   std::uint64_t size_bytes = 0;  // of its data in the store; 0: it is not there
   bool verified = false;
   bool proven = false;
+  bool newer = false;    // a newer program made it: what it is worth is not known
   std::string why = {};  // it is not verified
 
   [[nodiscard]] Held held() const {

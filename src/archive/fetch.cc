@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "archive/bump.h"
+#include "archive/seal.h"
 #include "archive/snapshot.h"
 #include "archive/upload.h"
 #include "etcd/bolt/hashkv.h"
@@ -73,14 +74,17 @@ class Fetch {
 
   // Trouble mismatch: this one is damaged, whatever the others are.
   Outcome<FetchReport> try_one(const Entry& entry) {
+    // Not damaged: it may be the best one, so nobody takes an older one instead unasked.
+    if (entry.newer) return trouble(kind::kNewer, entry.name.text() + ": " + entry.why);
     if (!entry.manifest) return trouble(kind::kMismatch, entry.why);
     if (entry.size_bytes != entry.manifest->data.size_bytes)
       return trouble(kind::kMismatch, entry.why);
+    if (const auto fits = check_key(*entry.manifest, world_.key); !fits)
+      return std::unexpected(
+          Trouble(fits.error().code == Code::kUnimplemented ? kind::kNewer : kind::kKey,
+                  fits.error().in(entry.name.text())));
     auto fetched = fetch_one(shelf_, entry, job_.common.scratch, world_.key, call());
-    if (!fetched && fetched.error().code == Code::kFailedPrecondition && entry.manifest->encryption)
-      return std::unexpected(Trouble(kind::kKey, fetched.error().in(entry.name.text())));
-    if (!fetched &&
-        (fetched.error().code == Code::kNotFound || fetched.error().code == Code::kUnimplemented))
+    if (!fetched && fetched.error().code == Code::kNotFound)
       return trouble(kind::kMismatch, fetched.error().message);
     if (!fetched) return std::unexpected(fetched.error());
     FetchReport report{.outcome = FetchOutcome::kFetched,

@@ -167,6 +167,20 @@ TEST_F(Fetching, AStoreThatDoesNotAnswerIsNoReasonToTakeAnOlderOne) {
     }
 }
 
+TEST_F(Fetching, OfANewerProgramIsNotDamaged) {
+  ASSERT_EQ(backup().outcome, RunOutcome::kUploaded);
+  const auto newest = change_and_backup();
+  ASSERT_TRUE(store.damage(key_of(newest.name, Part::kManifest), [](std::string& bytes) {
+    const auto at = bytes.find("\"format\": 1");
+    ASSERT_NE(at, std::string::npos) << bytes;
+    bytes[at + 10] = '2';
+  }));
+  const auto report = bring();
+  EXPECT_EQ(report.outcome, FetchOutcome::kFailed);
+  EXPECT_EQ(report.error_kind, kind::kNewer);
+  EXPECT_NE(report.error.find(newest.name), std::string::npos);
+}
+
 TEST_F(Fetching, KilledBeforeTheFileIsWholeThereIsNone) {
   ASSERT_EQ(backup().outcome, RunOutcome::kUploaded);
   kill_at = "fetched.before";
@@ -194,6 +208,13 @@ TEST_F(Fetching, Encrypted) {
   EXPECT_EQ(other.outcome, FetchOutcome::kFailed);
   EXPECT_EQ(other.error_kind, kind::kKey);
   EXPECT_NE(other.error.find("it is encrypted with the key "), std::string::npos);
+  key = *Key::parse(std::string(64, 'a'), "k");
+  faults = [](std::string_view operation, const std::string& k) -> std::optional<Fault> {
+    if (operation != "get" || !k.ends_with(".zst")) return {};
+    return Fault{Trouble::kRefused, Code::kFailedPrecondition};
+  };
+  EXPECT_EQ(bring().error_kind, kind::kRefused);  // the store's, and no word about keys
+  faults = {};
   key.reset();
   EXPECT_EQ(bring().error_kind, kind::kKey);
   EXPECT_NE(bring().error.find("no key was given"), std::string::npos);

@@ -85,7 +85,8 @@ inline constexpr std::string_view kNoneGood = "none-good";  // backups, and none
 inline constexpr std::string_view kNotFound = "not-found";  // the one that was asked for
 inline constexpr std::string_view kInput = "input";         // of the store: its URL, its Secret
 inline constexpr std::string_view kRefused = "refused";     // by the store, for another reason
-inline constexpr std::string_view kBusy = "busy";  // another job works in this scratch directory
+inline constexpr std::string_view kNewer = "newer";  // a newer version of this program made it
+inline constexpr std::string_view kBusy = "busy";    // another job works in this scratch directory
 inline constexpr std::string_view kInternal = "internal";
 }  // namespace kind
 

@@ -328,6 +328,8 @@ TEST_F(BadStore, ErrorsHaveTheirKind) {
             kind::kAbsent);
   EXPECT_EQ(kind_of({Code::kFailedPrecondition, "403; this machine's clock is 20m ahead of"}),
             kind::kClock);
+  EXPECT_EQ(kind_of({Code::kFailedPrecondition, "put a in s3://my-bucket/x: a certificate"}),
+            kind::kRefused);
   go_wrong("commit", {Trouble::kLiedHalf}, 0, false);
   EXPECT_EQ(change_and_backup().error_kind, kind::kMismatch);
   EXPECT_EQ(catalog().leftovers.size(), 0U);

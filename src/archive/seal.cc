@@ -103,6 +103,24 @@ const Digest& Sealer::sealed() const {
   return state_->sealed.digest;
 }
 
+base::Status check_key(const Manifest& manifest, const Key* key) {
+  if (!manifest.encryption) return {};
+  const auto& how = *manifest.encryption;
+  if (how.method != kSecretStream)
+    return base::fail(
+        Code::kUnimplemented,
+        fmt::format("it is encrypted by \"{}\", which this program does not know", how.method));
+  if (key == nullptr)
+    return base::fail(
+        Code::kFailedPrecondition,
+        fmt::format("it is encrypted with the key {}, and no key was given", how.key_id));
+  if (key->encryption().key_id != how.key_id)
+    return base::fail(Code::kFailedPrecondition,
+                      fmt::format("it is encrypted with the key {}; the one that was given is {}",
+                                  how.key_id, key->encryption().key_id));
+  return {};
+}
+
 struct Unsealer::State {
   std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> zstd{ZSTD_createDCtx(), ZSTD_freeDCtx};
   std::unique_ptr<Decrypter> decrypter;
@@ -139,6 +157,7 @@ Unsealer::~Unsealer() = default;
 
 base::Result<std::unique_ptr<Unsealer>> Unsealer::make(const Manifest& manifest, const Key* key,
                                                        objstore::Sink out) {
+  TRY_OK(check_key(manifest, key));
   auto state = std::make_unique<State>();
   if (state->zstd == nullptr || ZSTD_isError(ZSTD_DCtx_setParameter(
                                     state->zstd.get(), ZSTD_d_windowLogMax, kLargestWindow)) != 0)
@@ -147,19 +166,6 @@ base::Result<std::unique_ptr<Unsealer>> Unsealer::make(const Manifest& manifest,
   state->should_plain = manifest.snapshot;
   state->should_sealed = manifest.data;
   if (manifest.encryption) {
-    const auto& how = *manifest.encryption;
-    if (how.method != kSecretStream)
-      return base::fail(
-          Code::kUnimplemented,
-          fmt::format("it is encrypted by \"{}\", which this program does not know", how.method));
-    if (key == nullptr)
-      return base::fail(
-          Code::kFailedPrecondition,
-          fmt::format("it is encrypted with the key {}, and no key was given", how.key_id));
-    if (key->encryption().key_id != how.key_id)
-      return base::fail(Code::kFailedPrecondition,
-                        fmt::format("it is encrypted with the key {}; the one that was given is {}",
-                                    how.key_id, key->encryption().key_id));
     auto* raw = state.get();  // which owns the decrypter
     TRY(state->decrypter,
         Decrypter::make(*key, [raw](std::string_view bytes) { return raw->expand(bytes); }));

@@ -30,8 +30,12 @@ class Sealer {
   std::unique_ptr<State> state_;
 };
 
+// Whether it can be unsealed with this key, which may be null. FailedPrecondition: a key is needed,
+// or another one. Unimplemented: a newer program made it.
+base::Status check_key(const Manifest& manifest, const Key* key);
+
 // What finish() does not complain about is what was sealed, byte for byte. Errors of the bytes are
-// DataLoss; FailedPrecondition: `key` is absent, or is not the one that it was made with.
+// DataLoss; make() also gives those of check_key().
 class Unsealer {
  public:
   static base::Result<std::unique_ptr<Unsealer>> make(const Manifest& manifest, const Key* key,

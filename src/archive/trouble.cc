@@ -1,5 +1,7 @@
 #include "archive/trouble.h"
 
+#include <algorithm>
+#include <initializer_list>
 #include <utility>
 
 namespace archive {
@@ -7,10 +9,17 @@ namespace {
 
 using base::Code;
 
+bool says(std::string_view message, std::initializer_list<std::string_view> words) {
+  return std::ranges::any_of(
+      words, [&](auto word) { return message.find(word) != std::string_view::npos; });
+}
+
+// By the servers' own words, which no name of a bucket has in it.
 std::string_view precondition(std::string_view message) {
-  if (message.find("machine's clock") != std::string_view::npos) return kind::kClock;
-  for (const auto* word : {"NoSuchBucket", "ContainerNotFound", "bucket", "container", "directory"})
-    if (message.find(word) != std::string_view::npos) return kind::kAbsent;
+  if (says(message, {"machine's clock", "RequestTimeTooSkewed"})) return kind::kClock;
+  if (says(message, {"answered 404", "NoSuchBucket", "noSuchBucket", "ContainerNotFound",
+                     "No such file or directory"}))
+    return kind::kAbsent;
   return kind::kRefused;
 }
 
