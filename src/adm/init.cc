@@ -65,13 +65,7 @@ std::vector<Step> steps_of(const Context& context, Host& host, Answer& answer) {
         return write_member(context, host);
       });
   add("start", fmt::format("start etcd-guard and etcd ({})", host.init_system),
-      [&]() -> base::Status {
-        if (host.stage == Stage::kChosen) {
-          host.stage = Stage::kStarted;
-          TRY_OK(save_host(context.places(), host));
-        }
-        return start_member(context, host);
-      });
+      [&] { return start_member(context, host); });
   add("etcdctl", fmt::format("write {}/etcdctl.sh", host.install_dir),
       [&] { return write_etcdctl(host); });
   add("health", fmt::format("wait until {} serves", host.client_url()), [&]() -> base::Status {

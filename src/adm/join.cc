@@ -142,14 +142,6 @@ struct Joining {
     return write_member(context, host);
   }
 
-  base::Status start() {
-    if (host.stage == Stage::kChosen) {
-      host.stage = Stage::kStarted;
-      TRY_OK(save_host(context.places(), host));
-    }
-    return start_member(context, host);
-  }
-
   base::Result<std::string> promote_once(const Cluster& at) {
     TRY(const auto sight, at.look());
     const auto* own = sight->by_id(host.member_id);
@@ -217,7 +209,7 @@ std::vector<Step> steps_of(Joining& j) {
   out.push_back({"configure", fmt::format("write the member's ticket into {}", places.member()),
                  [&j] { return j.configure(); }});
   out.push_back({"start", fmt::format("start etcd-guard and etcd ({})", h.init_system),
-                 [&j] { return j.start(); }});
+                 [&j] { return start_member(j.context, j.host); }});
   out.push_back({"etcdctl", fmt::format("write {}/etcdctl.sh", h.install_dir),
                  [&j] { return write_etcdctl(j.host); }});
   out.push_back({"health", "promote it once it is in sync, and wait until it serves",

@@ -206,7 +206,13 @@ base::Status write_etcdctl(const Host& host) {
       fmt::format("#!/bin/sh\n. '{}'\nexec '{}/etcdctl' \"$@\"\n", env, host.install_dir), 0755);
 }
 
-base::Status start_member(const Context& context, const Host& host) {
+base::Status start_member(const Context& context, Host& host) {
+  if (host.stage == Stage::kNone)
+    return base::fail(Code::kFailedPrecondition, "the phase configure comes first");
+  if (host.stage == Stage::kChosen) {
+    host.stage = Stage::kStarted;
+    TRY_OK(save_host(context.places(), host));
+  }
   TRY(const auto service, service_of(host, context.places()));
   return service->start(kStart, context.stop);
 }
@@ -225,6 +231,8 @@ std::string last_verdict(const Places& places) {
 }
 
 base::Status wait_serving(const Context& context, const Host& host) {
+  if (host.stage == Stage::kNone || host.stage == Stage::kChosen)
+    return base::fail(Code::kFailedPrecondition, "the phase start comes first");
   TRY(const auto limit, start_timeout(context));
   TRY(const auto tls, client_tls(host.certs_dir));
   const auto files = context.places().member_files();
@@ -261,7 +269,8 @@ base::Status latch(const Context& context, Host& host) {
   host.restore_snapshot.clear();
   TRY(const auto ticket, ticket_of(host));
   TRY_OK(posix::write_atomic(files.ticket, guard::encode(ticket)));
-  return save_host(context.places(), host);
+  TRY_OK(save_host(context.places(), host));
+  return posix::remove_file(context.places().snapshot());
 }
 
 }  // namespace adm

@@ -25,7 +25,8 @@ base::Status install_programs(const Context& context, const Host& host);
 // The member's folder, its ticket, and the files for etcdctl.
 base::Status write_member(const Context& context, const Host& host);
 base::Status write_etcdctl(const Host& host);
-base::Status start_member(const Context& context, const Host& host);
+// That it may have run is written before it does.
+base::Status start_member(const Context& context, Host& host);
 // Until the guard is gone.
 base::Status stop_member(const Context& context, const Host& host);
 // Until this member answers a linearizable read; says the guard's verdict if it gave up.

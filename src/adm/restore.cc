@@ -78,8 +78,7 @@ Reply into_member(const Context& context, Host host) {
       {"health", fmt::format("wait until {} serves", host.client_url()), [&]() -> base::Status {
          TRY_OK(wait_serving(context, host));
          TRY_OK(latch(context, host));
-         TRY_OK(write_etcdctl(host));
-         return posix::remove_file(places.snapshot());
+         return write_etcdctl(host);
        }});
   const Run run{"snapshot restore", {}};
   if (context.flags.dry_run) return dry_run(run, steps);
@@ -109,7 +108,7 @@ base::Result<std::string> etcdutl_of(const Host& host) {
 // A folder of its own: nothing is started, nothing of this host's configuration changes.
 Reply into_folder(const Context& context, const Host& host) {
   const std::string& folder = context.flags.data_dir;
-  const std::string& file = context.flags.subject;
+  TRY(const std::string file, posix::absolute_path(context.flags.subject));
   TRY(const auto etcdutl, etcdutl_of(host));
   TRY(const auto random, pki::random_hex(8));
   const std::string token = "etcd-" + random;

@@ -209,11 +209,43 @@ TEST_F(AdmTest, WhatIsKilledGoesOn) {
     EXPECT_NE(json::get_string(m, "role"), "learner") << status.out;
   EXPECT_EQ(get(2, "colour"), "blue");
 
+  EXPECT_EQ(on(2, {"doctor"}).exit_code, 0) << on(2, {"doctor"}).out;
+  must(2, {"member", "remove", "etcd-1", "--yes"});
+  const auto doctor = on(1, {"doctor"});
+  EXPECT_EQ(doctor.exit_code, 1);
+  EXPECT_NE(doctor.out.find("etcd does not run here: Removed"), std::string::npos) << doctor.out;
   // The last voter does not go this way.
-  ASSERT_EQ(on(2, {"member", "remove", "etcd-1", "--yes"}).exit_code, 0);
   EXPECT_EQ(get(2, "colour"), "blue");
   EXPECT_EQ(on(2, {"member", "remove", "etcd-2", "--yes"}).exit_code, 4);
   for (const int n : {1, 2}) must(n, {"reset", "--yes", "--delete-data"});
+}
+
+TEST_F(AdmTest, PhasesOneByOneAndABeginningFromASnapshot) {
+  EXPECT_EQ(on(1, {"init", "phase", "start"}).exit_code, 4);
+  for (const char* phase : {"preflight", "install", "certificates", "configure", "start", "etcdctl",
+                            "health", "post-init-instructions"})
+    must(1, {"init", "phase", phase});
+  ASSERT_TRUE(etcd(1)->put("colour", "blue", 10s));
+  const std::string file = dir_.path("a.db");
+  must(1, {"snapshot", "save", file});
+  must(1, {"snapshot", "save", file});  // the older one is kept
+  EXPECT_EQ(posix::exists(file + ".old"), base::Fact<bool>(true));
+  EXPECT_NE(on(1, {"snapshot", "list", dir_.path("")}).out.find("a.db"), std::string::npos);
+  must(1, {"reset", "--yes", "--keep-config"});
+
+  // A snapshot that was damaged begins nothing; the copy of a member's file has no check sum.
+  std::string bytes = posix::read_file(file, size_t{1} << 26).value_or("");
+  ASSERT_GT(bytes.size(), 20'000U);
+  ASSERT_TRUE(posix::write_atomic(dir_.path("plain.db"), bytes.substr(0, bytes.size() - 32)));
+  bytes.at(bytes.size() / 2) ^= 1;
+  ASSERT_TRUE(posix::write_atomic(dir_.path("bad.db"), bytes));
+  const auto bad = on(1, {"init", "--snapshot", dir_.path("bad.db")});
+  EXPECT_EQ(bad.exit_code, 1) << bad.err;
+  EXPECT_NE(bad.err.find("not a good snapshot"), std::string::npos) << bad.err;
+  EXPECT_EQ(on(1, {"init", "--snapshot", dir_.path("plain.db")}).exit_code, 1);
+  must(1, {"init", "--snapshot", dir_.path("plain.db"), "--skip-hash-check"});
+  EXPECT_EQ(get(1, "colour"), "blue");
+  must(1, {"reset", "--yes", "--delete-data"});
 }
 
 }  // namespace
