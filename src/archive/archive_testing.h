@@ -1,6 +1,7 @@
 // For tests of this module: a cluster, a store that fails as it is told, and time by hand.
 #pragma once
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <map>

@@ -1,5 +1,7 @@
 #include "archive/run.h"
 
+#include <fmt/format.h>
+
 #include "archive/archive_testing.h"
 #include "posix/lock.h"
 

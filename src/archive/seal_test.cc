@@ -82,7 +82,6 @@ TEST(Seal, EveryChangeIsFound) {
       expect_bad(bad);
       // What the digest of the manifest would find is found without it, too.
       if (key == nullptr || at == 0) continue;
-      std::string out;
       auto decrypter = Decrypter::make(*key, [](std::string_view) { return base::Status(); });
       auto done = (*decrypter)->write(std::string_view(good.bytes).substr(0, at));
       if (done) done = (*decrypter)->finish();

@@ -1,5 +1,6 @@
 // Backups of real etcd by the shipped program: saved, listed, damaged, brought back, restored by
 // etcd's own tool and served again.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "archive/bump.h"
