@@ -28,5 +28,6 @@ Reply snapshot_restore(const Context& context);
 Reply certs_check(const Context& context);
 Reply certs_renew(const Context& context);
 Reply doctor(const Context& context);
+Reply defrag(const Context& context);
 
 }  // namespace adm

@@ -59,7 +59,7 @@ adm::Reply no_command(const adm::Context& /*context*/) {
   return base::fail(base::Code::kInternal, "this command is run elsewhere");
 }
 
-constexpr std::array<Row, 21> kRows{{
+constexpr std::array<Row, 22> kRows{{
     {"init", "make the first member of a new cluster on this host", "",
      kState | kNode | kVersion | kSnapshotIn | kForce | kDryRun | kPhase, adm::init, kInitFooter},
     {"join", "make this host a member of a cluster that exists", "URL",
@@ -99,6 +99,11 @@ constexpr std::array<Row, 21> kRows{{
      adm::certs_renew, "etcd reads them with its next handshakes; nothing is restarted."},
     {"doctor", "find what is wrong on this host and in its cluster, and say what mends it", "",
      kState | kEndpoints, adm::doctor, "The exit code is 1 if something is wrong."},
+    {"defrag", "let members give free pages back to the disk, one after the other", "[MEMBER]",
+     kState | kEndpoints | kDryRun, adm::defrag,
+     "A member does not answer meanwhile. The leader comes last; a version that may lose data by "
+     "it "
+     "is refused."},
     {"download", "put a version of etcd into the cache", "", kVersion | kDownload | kDryRun,
      adm::download, ""},
     {"version", "print the version of this program", "", 0, no_command, ""},

@@ -152,6 +152,8 @@ TEST_F(AdmTest, TheFiveCommandsAndAllOfItRestored) {
   EXPECT_EQ(get(1, "colour"), "green");
   EXPECT_EQ(on(1, {"snapshot", "verify", file}).exit_code, 0);
 
+  must(3, {"defrag"});
+
   // What lives is not restored over, and a member that is needed does not go.
   const auto live = on(1, {"snapshot", "restore", file, "--data-dir", data(1)});
   EXPECT_EQ(live.exit_code, 4) << live.err;
