@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "objstore/bucket_path.h"
 #include "objstore/objstore_testing.h"
 #include "objstore/s3_words.h"
@@ -342,8 +344,8 @@ TEST(S3Words, AListThatIsDamagedIsNoEmptyList) {
        {"", "<html></html>", "<ListBucketResult>", "not xml",
         "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
         "<ListBucketResult><Contents><Key>a</Key></Contents></ListBucketResult>",
-        "<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key><Size>1</Size>"
-        "<LastModified>2026-11-22T00:00:00Z</LastModified></Contents></ListBucketResult>"}) {
+        ("<ListBucketResult><EncodingType>url</EncodingType><Contents><Key>%zz</Key><Size>1</Size>"
+         "<LastModified>2026-11-22T00:00:00Z</LastModified></Contents></ListBucketResult>")}) {
     const auto page = s3::parse_page(xml);
     ASSERT_FALSE(page) << xml;
     EXPECT_EQ(page.error().code, Code::kDataLoss) << xml;
