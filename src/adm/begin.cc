@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "adm/checks.h"
 #include "adm/node.h"
 #include "adm/steps.h"

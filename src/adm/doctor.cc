@@ -1,6 +1,8 @@
 // doctor: what is wrong on this host and in its cluster, each with what mends it.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "adm/certificates.h"
 #include "adm/cluster.h"
 #include "adm/commands.h"

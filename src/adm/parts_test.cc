@@ -1,6 +1,8 @@
 // The host's file, the journal, tickets, the unit and the certificates folder.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "adm/certificates.h"
 #include "adm/door.h"
 #include "adm/host.h"
