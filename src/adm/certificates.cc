@@ -194,7 +194,7 @@ std::vector<std::string> due_certificates(const Host& host, base::Instant now,
 
 base::Result<std::vector<std::string>> renew_certificates(const Host& host, base::Instant now,
                                                           base::Duration within) {
-  const auto due = due_certificates(host, now, within);
+  auto due = due_certificates(host, now, within);
   if (due.empty()) return due;
   auto ca = read_ca(host);
   if (!ca)
