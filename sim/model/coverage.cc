@@ -37,11 +37,26 @@ base::Result<Counts> parse_coverage(std::string_view text) {
 
 std::span<const Unreachable> unreachable() {
   constexpr std::string_view kAuthorities = "nobody replaces an authority or a certificate there";
-  static constexpr std::array<Unreachable, 3> kAll{
+  constexpr std::string_view kStores = "there are no stores of backups in that world";
+  static constexpr std::array<Unreachable, 17> kAll{
       {{"reason", "TlsMigration",
         "the fake etcd takes clients in one way, not with TLS and without at one address"},
        {"reason", "UserCertificates", kAuthorities},
-       {"reason", "AuthorityRotation", kAuthorities}}};
+       {"reason", "AuthorityRotation", kAuthorities},
+       {"reason", "RestoreLookup", kStores},
+       {"reason", "RestoreLookupFailed", kStores},
+       {"reason", "NoBackupFound", kStores},
+       {"reason", "RestoredFromBackup", kStores},
+       {"reason", "BackupBeforeUpgrade", kStores},
+       {"reason", "BackupDue", kStores},
+       {"reason", "BackupRequested", kStores},
+       {"reason", "BackupTaken", kStores},
+       {"reason", "BackupFailed", kStores},
+       {"reason", "BackupOverdue", kStores},
+       {"reason", "BackupSuspended", kStores},
+       {"reason", "SameFailureDomain", kStores},
+       {"action", "StartBackup", kStores},
+       {"action", "FetchBackup", kStores}}};
   return kAll;
 }
 

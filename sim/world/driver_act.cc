@@ -201,6 +201,14 @@ SimDriver::Done SimDriver::act(const plan::NewPeerAuthority& /*a*/, const Call& 
   return done();
 }
 
+SimDriver::Done SimDriver::act(const plan::StartBackup& /*a*/, const Call& /*call*/) {
+  return refused("there is no store in this world");
+}
+
+SimDriver::Done SimDriver::act(const plan::FetchBackup& /*a*/, const Call& /*call*/) {
+  return refused("there is no store in this world");
+}
+
 base::Status SimDriver::put_aside(const std::string& member) {
   TRY_OK(reach(member));
   if (world_.is_alive(member))

@@ -10,7 +10,7 @@
 namespace api {
 namespace {
 
-constexpr std::int64_t kMinInterval = 10;  // seconds; below it backups would overlap
+constexpr std::int64_t kMinInterval = 5;  // seconds; below it backups would overlap
 constexpr std::int64_t kYear = std::int64_t{366} * 86'400;
 constexpr std::array<std::string_view, 6> kStores{"s3", "gcs", "abs", "oss", "local", "pvc"};
 

@@ -44,8 +44,7 @@ TEST(Manifest, ProductionExampleIsReadVerbatim) {
   EXPECT_EQ(cluster.spec.tls.mode, TlsMode::kRequired);
   EXPECT_EQ(cluster.fields_not_acted_on,
             (std::vector<std::string>{"spec.storage.type (no meaning on a host)",
-                                      "spec.storage.spec (no meaning on a host)",
-                                      "spec.backup (not acted on in this version)"}));
+                                      "spec.storage.spec (no meaning on a host)"}));
 }
 
 TEST(Manifest, CloudExampleIsReadVerbatim) {
@@ -72,9 +71,7 @@ TEST(Manifest, CloudExampleIsReadVerbatim) {
   EXPECT_EQ(cluster.spec.restore->source->secret, "aws-secret") << "as the backup block's";
   EXPECT_FALSE(cluster.spec.restore->required);
   EXPECT_EQ(cluster.fields_not_acted_on,
-            (std::vector<std::string>{"spec.pod (no meaning on a host)",
-                                      "spec.backup (not acted on in this version)",
-                                      "spec.restore (not acted on in this version)"}));
+            (std::vector<std::string>{"spec.pod (no meaning on a host)"}));
 }
 
 }  // namespace

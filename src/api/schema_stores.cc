@@ -51,7 +51,7 @@ Members flat_backup() {
       {"s3", object({{"s3Bucket", text()}, {"prefix", text()}, {"awsSecret", secret_name()}},
                     {"s3Bucket"})},
       {"abs", object({{"absContainer", text()}, {"absSecret", secret_name()}}, {"absContainer"})},
-      {"backupIntervalInSecond", integer({10, kYear})},
+      {"backupIntervalInSecond", integer({5, kYear})},
       {"maxBackups", integer({0})},
       {"autoDelete", boolean()},
       {"pod", anything()}};
@@ -74,7 +74,7 @@ Value backup_block(bool coreos) {
   const auto tier = integer({0, 10'000});
   Members own{
       {"enabled", or_else(boolean(), true)},
-      {"backupPolicy", object({{"backupIntervalInSecond", or_else(integer({10, kYear}), 1800)},
+      {"backupPolicy", object({{"backupIntervalInSecond", or_else(integer({5, kYear}), 1800)},
                                {"maxBackups", or_else(integer({0}), 0)},
                                {"timeoutInSecond", or_else(integer({1, 86'400}), 900)},
                                {"storageSource", source()}})},

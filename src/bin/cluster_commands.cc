@@ -164,6 +164,16 @@ int approve(const Context& c) {
   return kDone;
 }
 
+int backup_now(const Context& c) {
+  if (!operator_runs(c)) return report(no_operator(c));
+  if (const auto answer = ask(c, Op::kBackupNow); !answer) return report(answer.error());
+  print_text(
+      fmt::format("{}: a backup is asked for; `etcd-operator status {} --state {}` shows "
+                  "when it was taken\n",
+                  c.key->text(), c.flags.cluster, c.flags.state));
+  return kDone;
+}
+
 Commanded command_of(Op op) {
   Commanded out;
   if (op == Op::kStart) out.stopped = false;
@@ -225,6 +235,7 @@ int dispatch(const Context& c) {
   if (verb == "events") return show_events(c);
   if (verb == "connect") return connect(c);
   if (verb == "approve") return approve(c);
+  if (verb == "backup-now") return backup_now(c);
   if (verb == "pause") return switch_to(c, Op::kPause);
   if (verb == "resume") return switch_to(c, Op::kResume);
   if (verb == "start") return switch_to(c, Op::kStart);

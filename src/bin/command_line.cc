@@ -163,7 +163,8 @@ void add_acting_verbs(CLI::App& root, Flags& flags) {
   const std::pair<const char*, const char*> simple[] = {
       {"pause", "leave a cluster as it is: nothing is changed or repaired"},
       {"resume", "end a pause"},
-      {"start", "start the members of a stopped cluster"}};
+      {"start", "start the members of a stopped cluster"},
+      {"backup-now", "take a backup now, beside the schedule"}};
   for (const auto& [verb, text] : simple) {
     auto& f = add_verb(root, flags, verb, text, "", app);
     need_cluster(*app, f);

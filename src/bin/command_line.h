@@ -39,7 +39,7 @@ struct RunFlags {
   std::vector<std::string> fault_points;  // each "NAME" or "NAME:COUNT"; for tests
 };
 
-// status, plan, events, connect, approve, pause, resume, stop, start.
+// status, plan, events, connect, approve, backup-now, pause, resume, stop, start.
 struct ClusterFlags {
   std::string verb;
   std::string cluster;  // as written; may be empty

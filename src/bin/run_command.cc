@@ -64,6 +64,7 @@ base::Result<manager::ManagerOptions> options_of(const RunFlags& flags) {
     return base::fail(base::Code::kInvalidArgument,
                       "--manifests " + flags.manifests + " is not a folder");
   TRY(out.platform.guard, guard_program());
+  TRY(out.platform.program, posix::own_executable());
   if (!flags.etcd_dir.empty()) {
     TRY(out.platform.etcd_dir, posix::absolute_path(flags.etcd_dir));
   }

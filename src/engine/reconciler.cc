@@ -225,6 +225,11 @@ base::Result<base::Duration> Reconciler::carry_out(Report report, const std::sto
     if (stored.error().code == base::Code::kAborted) memory_.loaded.reset();
     return give_up(std::move(report), stored.error().in("store the record"));
   }
+  // What is kept of a deleted cluster is a person's to remove: what the same name finds when it
+  // comes again is read then.
+  const bool kept = report.plan.record.formation != plan::Formation::kNone;
+  if (report.intent.wish == plan::Wish::kDeleted && report.plan.steps.empty() && kept)
+    memory_.loaded.reset();
   memory_.want_hashes = report.plan.want_hashes;
   tell(report);
   keep(report);

@@ -34,6 +34,10 @@ struct Names<plan::OperationKind> {
       "Bootstrap", "ScaleUp", "ScaleDown",  "Replace",   "Rollout", "Recovery",
       "NoSpace",   "Corrupt", "Defragment", "Hibernate", "Wake",    "Delete"};
 };
+template <>
+struct Names<plan::Found> {
+  static constexpr std::array<std::string_view, 3> list{"Nothing", "Empty", "Backup"};
+};
 #define EO_REASON_NAME(name, meaning) std::string_view(#name),
 template <>
 struct Names<plan::RotationPhase> {
@@ -135,6 +139,48 @@ void fields(A& a, auto& x)
 template <class A>
 void fields(A& a, auto& x)
   requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
+                          plan::BackupRecord>
+{
+  a("epoch", x.epoch);
+  a("running", x.running);
+  a("startedAt", x.started_at);
+  a("jobOf", x.job_of);
+  a("of", x.of);
+  a("since", x.since);
+  a("lastSuccess", x.last_success);
+  a("revision", x.revision);
+  a("name", x.name);
+  a("location", x.location);
+  a("taken", x.taken);
+  a("failures", x.failures);
+  a("failedAt", x.failed_at);
+  a("error", x.error);
+  a("request", x.request);
+  a("requestedAt", x.requested_at);
+  a("upgrade", x.upgrade);
+  a("upgradeSince", x.upgrade_since);
+}
+template <class A>
+void fields(A& a, auto& x)
+  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
+                          plan::RestoreRecord>
+{
+  a("epoch", x.epoch);
+  a("running", x.running);
+  a("startedAt", x.started_at);
+  a("source", x.source);
+  a("operation", x.operation);
+  a("found", x.found);
+  a("location", x.location);
+  a("revision", x.revision);
+  a("failures", x.failures);
+  a("failedAt", x.failed_at);
+  a("error", x.error);
+  a("afterLoss", x.after_loss);
+}
+template <class A>
+void fields(A& a, auto& x)
+  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
                           base::ClusterKey>
 {
   a("namespace", x.ns);
@@ -159,6 +205,8 @@ void fields(A& a, auto& x)
   a("operation", x.operation);
   a("recovery", x.recovery);
   a("rotation", x.rotation);
+  a("backup", x.backup);
+  a("restore", x.restore);
   a("hibernated", x.hibernated);
   a("openToClients", x.open_to_clients);
   a("oldTokens", x.old_tokens);

@@ -30,6 +30,7 @@ enum class Op {
   kResume,
   kStop,
   kStart,
+  kBackupNow,
   kShutdown
 };
 std::string_view name_of(Op op);  // "status"

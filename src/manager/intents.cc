@@ -22,12 +22,20 @@ namespace {
 
 using Secrets = std::map<base::ClusterKey, api::Secret>;
 
-// Of what this cluster's certificates are made, something came, went or changed.
+std::set<std::string> secrets_of(const api::ClusterSpec& spec) {
+  std::set<std::string> out{spec.tls.peer_secret, spec.tls.server_secret, spec.tls.operator_secret};
+  if (spec.backup) out.insert(spec.backup->encryption_secret);
+  if (spec.backup && spec.backup->destination) out.insert(spec.backup->destination->secret);
+  if (spec.restore && spec.restore->source) out.insert(spec.restore->source->secret);
+  out.erase("");
+  return out;
+}
+
+// Of what this cluster's certificates are made, or its stores are opened with, something came, went
+// or changed.
 bool has_new_secret(const api::Cluster& cluster, const Secrets& before, const Secrets& now) {
-  const auto& tls = cluster.spec.tls;
-  for (const auto* name : {&tls.peer_secret, &tls.server_secret, &tls.operator_secret}) {
-    if (name->empty()) continue;
-    const base::ClusterKey key{cluster.key.ns, *name};
+  for (const auto& name : secrets_of(cluster.spec)) {
+    const base::ClusterKey key{cluster.key.ns, name};
     const auto a = before.find(key), b = now.find(key);
     if ((a == before.end()) != (b == now.end())) return true;
     if (a != before.end() && a->second.data != b->second.data) return true;
@@ -63,6 +71,7 @@ void Intents::store(const base::ClusterKey& key) {
     next.paused = old->paused;
     next.stop = old->stop;
     next.approvals = old->approvals;
+    next.backup_now = old->backup_now;
     if (*old == next) return;
   }
   if (const auto saved = parts_.store.save(key, next); !saved) {
@@ -143,11 +152,14 @@ base::Result<IntentView> Intents::view(const base::ClusterKey& key) const {
   if (const auto* commands = commands_of(key)) {
     out.intent.paused = commands->paused;
     out.intent.stop = commands->stop;
+    out.intent.backup_now = commands->backup_now;
     for (const auto& approval : commands->approvals)
       if (approval.expires > now) out.intent.approvals.push_back(approval);
   }
   if (const auto note = api::note_of(*wanted.cluster, api::kApproveAnnotation); !note.empty())
     out.intent.approvals.push_back({note, now + kAnnotationValid});
+  if (const auto note = api::note_of(*wanted.cluster, api::kBackupNowAnnotation); !note.empty())
+    out.intent.backup_now += " " + note;
   return out;
 }
 
@@ -195,6 +207,11 @@ base::Status Intents::approve(const base::ClusterKey& key, plan::Approval approv
     });
     saved.approvals.push_back(std::move(approval));
   });
+}
+
+base::Status Intents::backup_now(const base::ClusterKey& key) {
+  const auto text = base::to_rfc3339(parts_.clock.now());
+  return change(key, [&](SavedIntent& saved) { saved.backup_now = text; });
 }
 
 }  // namespace manager

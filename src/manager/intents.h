@@ -62,6 +62,7 @@ class Intents {
   base::Status pause(const base::ClusterKey& key, bool on);
   base::Status stop(const base::ClusterKey& key, bool on);
   base::Status approve(const base::ClusterKey& key, plan::Approval approval);
+  base::Status backup_now(const base::ClusterKey& key);
 
  private:
   base::Status change(const base::ClusterKey& key, const std::function<void(SavedIntent&)>& edit);

@@ -142,6 +142,16 @@ Requests::Answer Requests::approve(const Request& request, const base::ClusterKe
                                   {"message", waits ? needs->message : ""}});
 }
 
+Requests::Answer Requests::backup_now(const base::ClusterKey& key) {
+  TRY(const auto view, parts_.intents.view(key));
+  if (!view.known || !view.intent.cluster.spec.backup)
+    return base::fail(base::Code::kFailedPrecondition,
+                      key.text() + " has no backup block: add spec.backup to its manifest");
+  TRY_OK(parts_.intents.backup_now(key));
+  parts_.wake(key);
+  return json::Value(json::Object{{"cluster", key.text()}, {"done", name_of(Op::kBackupNow)}});
+}
+
 Requests::Answer Requests::switch_to(const Request& request, const base::ClusterKey& key) {
   if (request.op == Op::kPause || request.op == Op::kResume)
     TRY_OK(parts_.intents.pause(key, request.op == Op::kPause));
@@ -169,11 +179,13 @@ base::Result<json::Value> Requests::handle(const Request& request, const std::st
     case Op::kResume:
     case Op::kStop:
     case Op::kStart:
+    case Op::kBackupNow:
       break;
   }
   TRY(const auto key, needed(request));
   if (request.op == Op::kConnect) return connect(key);
   if (request.op == Op::kApprove) return approve(request, key);
+  if (request.op == Op::kBackupNow) return backup_now(key);
   if (request.op != Op::kDebug) return switch_to(request, key);
   TRY(const auto view, parts_.intents.view(key));
   return debug_view(view, parts_.fleet.last(key).get());

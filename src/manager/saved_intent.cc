@@ -24,6 +24,9 @@ base::Result<SavedIntent> from_json(const json::Value& value) {
   TRY(out.deleted, json::get_bool(value, "deleted"));
   TRY(out.paused, json::get_bool(value, "paused"));
   TRY(out.stop, json::get_bool(value, "stop"));
+  if (value.find("backupNow") != nullptr) {
+    TRY(out.backup_now, json::get_string(value, "backupNow"));
+  }
   const auto* approvals = value.find("approvals");
   if (approvals == nullptr || approvals->if_array() == nullptr) return out;
   for (const auto& item : *approvals->if_array()) {
@@ -44,7 +47,8 @@ bool operator==(const SavedIntent& a, const SavedIntent& b) {
   };
   return a.file == b.file && a.text == b.text && a.spec_crc == b.spec_crc &&
          a.generation == b.generation && a.deleted == b.deleted && a.paused == b.paused &&
-         a.stop == b.stop && std::ranges::equal(a.approvals, b.approvals, same_approval);
+         a.stop == b.stop && a.backup_now == b.backup_now &&
+         std::ranges::equal(a.approvals, b.approvals, same_approval);
 }
 
 std::string encode(const SavedIntent& saved) {
@@ -59,6 +63,7 @@ std::string encode(const SavedIntent& saved) {
                                                          {"deleted", saved.deleted},
                                                          {"paused", saved.paused},
                                                          {"stop", saved.stop},
+                                                         {"backupNow", saved.backup_now},
                                                          {"approvals", std::move(approvals)},
                                                          {"text", saved.text}}));
   return body + "\n" + base::to_hex(base::crc32c(body)) + "\n";

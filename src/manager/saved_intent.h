@@ -20,6 +20,7 @@ struct SavedIntent {
   bool deleted = false;               // its manifest is gone, and the grace is over
   bool paused = false, stop = false;  // by command
   std::vector<plan::Approval> approvals;
+  std::string backup_now;  // by command; each new text asks for one
 };
 bool operator==(const SavedIntent& a, const SavedIntent& b);
 

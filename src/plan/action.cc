@@ -30,6 +30,8 @@ std::string_view name() {
   if constexpr (std::is_same_v<A, SnapshotSurvivor>) return "SnapshotSurvivor";
   if constexpr (std::is_same_v<A, ExportSurvivor>) return "ExportSurvivor";
   if constexpr (std::is_same_v<A, NewPeerAuthority>) return "NewPeerAuthority";
+  if constexpr (std::is_same_v<A, StartBackup>) return "StartBackup";
+  if constexpr (std::is_same_v<A, FetchBackup>) return "FetchBackup";
 }
 
 // What follows the name in a transcript, each with a blank before it.
@@ -64,6 +66,8 @@ struct Arguments {
            base::to_text(a.id);
   }
   std::string operator()(const NewPeerAuthority&) const { return {}; }
+  std::string operator()(const StartBackup& a) const { return " " + std::to_string(a.epoch); }
+  std::string operator()(const FetchBackup& a) const { return " " + std::to_string(a.epoch); }
   template <class A>
   std::string operator()(const A& a) const {
     return " " + a.member;

@@ -83,11 +83,17 @@ struct ExportSurvivor {
 struct NewPeerAuthority {
 };  // fence: the record's incarnation gets its own, once; no old peer counts
 
-using Action =
-    std::variant<PrepareMember, StartMember, WriteTicket, IssueCertificates, OpenToClients,
-                 FetchBinary, AdvanceLog, PutAside, DeleteCluster, DiscardFormation, StopMember,
-                 AddLearner, PromoteMember, RemoveMember, MoveLeader, Compact, Defragment,
-                 DisarmAlarm, SnapshotSurvivor, ExportSurvivor, NewPeerAuthority>;
+struct StartBackup {
+  int epoch = 0;
+};  // a job of its own that ends by itself; the look tells how
+struct FetchBackup {
+  int epoch = 0;
+};  // the same; what it fetches is kept for the member that begins with it
+using Action = std::variant<PrepareMember, StartMember, WriteTicket, IssueCertificates,
+                            OpenToClients, FetchBinary, AdvanceLog, PutAside, DeleteCluster,
+                            DiscardFormation, StopMember, AddLearner, PromoteMember, RemoveMember,
+                            MoveLeader, Compact, Defragment, DisarmAlarm, SnapshotSurvivor,
+                            ExportSurvivor, NewPeerAuthority, StartBackup, FetchBackup>;
 
 std::string_view name_of(const Action& action);  // "AddLearner"
 std::string to_text(const Action& action);       // "AddLearner c-3 https://…": for transcripts

@@ -10,12 +10,19 @@
 #include "plan/concern.h"
 #include "plan/members.h"
 #include "plan/quorum.h"
+#include "plan/restore.h"
 #include "plan/template.h"
 
 namespace plan {
 namespace {
 
-constexpr base::Duration kFormationLimit{60'000}, kSoon{200}, kSlow{5'000};
+constexpr base::Duration kFormationLimit{60'000}, kRestoreLimit{1'800'000}, kSoon{200},
+    kSlow{5'000};
+
+// A large backup takes its time.
+base::Duration limit_of(const Record& record) {
+  return record.restore.found == Found::kBackup ? kRestoreLimit : kFormationLimit;
+}
 
 std::string first_template(const Intent& intent) {
   return to_text({intent.template_hash, intent.cluster.spec.tls.mode, 0});
@@ -72,8 +79,11 @@ Answer found(Context& c) {
   c.record.rotation = {};
   c.record.rotation.request = rotation_wish(c.intent);
   c.record.operation.reset();
-  auto members = offers(c, spec.size);
-  if (static_cast<int>(members.size()) < spec.size) {
+  // A backup becomes the data of one member; the others join it.
+  const bool restores = c.record.restore.found == Found::kBackup;
+  const int count = restores ? 1 : spec.size;
+  auto members = offers(c, count);
+  if (static_cast<int>(members.size()) < count) {
     c.record = before;
     return Answer::stop(Reason::kBootstrap, "no free addresses or volumes for all members", kSlow);
   }
@@ -84,12 +94,20 @@ Answer found(Context& c) {
   answer.message = fmt::format("a new cluster of {} is prepared", spec.size);
   for (MemberRecord& member : members) {
     answer.steps.push_back({PrepareMember{member.name}, Reason::kBootstrap});
+    if (restores) member.permit = Permit::kRestore;
     c.record.members[member.name] = std::move(member);
   }
   c.record.formation = Formation::kForming;
-  begin(c, OperationKind::kBootstrap, Reason::kBootstrap, "", kFormationLimit).step = "prepare";
+  begin(c, OperationKind::kBootstrap, Reason::kBootstrap, "", limit_of(c.record)).step = "prepare";
   tell(c, Reason::kBootstrap,
-       fmt::format("a new cluster of {} members, etcd {}", spec.size, spec.version.text()));
+       fmt::format("a new cluster of {} members, etcd {}{}{}", spec.size, spec.version.text(),
+                   restores ? ", from " : "", restores ? c.record.restore.location : ""));
+  return answer;
+}
+
+// Nothing else is done before it is known what the cluster begins from.
+std::optional<Answer> held(std::optional<Answer> answer) {
+  if (answer && answer->kind == Answer::Kind::kWait) answer->kind = Answer::Kind::kStop;
   return answer;
 }
 
@@ -98,12 +116,7 @@ Answer begin_formation(Context& c) {
   if (c.intent.wish == Wish::kStale)
     return Answer::stop(Reason::kIntentUnreadable,
                         "the manifest cannot be read now; a new cluster is not begun", kSlow);
-  if (c.intent.cluster.spec.restore)
-    return Answer::stop(
-        Reason::kRestoreNotPossible,
-        "spec.restore asks for a backup, and this version cannot look into a backup store; an "
-        "empty cluster is not begun in its place: remove spec.restore to begin one",
-        kSlow);
+  if (c.intent.cluster.spec.restore && c.seen.fetch_job.is_absent()) return *held(restore_first(c));
   if (!c.seen.user_certificates_problem.empty())
     return Answer::stop(Reason::kUserCertificates, c.seen.user_certificates_problem, kSlow);
   const auto& pause = c.record.operation;
@@ -112,6 +125,7 @@ Answer begin_formation(Context& c) {
                         "the last formation failed (" + pause->note + "); the next begins soon",
                         std::max(kSoon, base::Duration(pause->deadline - c.now)));
   if (auto answer = fetch_binary(c)) return *std::move(answer);
+  if (auto answer = held(restore_first(c))) return *std::move(answer);
   return found(c);
 }
 
@@ -144,6 +158,7 @@ Answer discarded(Context& c) {
   c.record.token.clear();
   c.record.incarnation.clear();
   c.record.members.clear();
+  forget_lookup(c.record);
   c.record.epoch += 1;
   c.record.formation = Formation::kNone;
   c.record.operation->step = "begin again";
@@ -170,7 +185,9 @@ std::string edited(const Context& c) {
   if (spec.size != c.record.size) return "spec.size was changed";
   if (spec.version != c.record.version) return "spec.version was changed";
   if (first_template(c.intent) != c.record.template_hash) return "the specification was changed";
-  if (spec.restore) return "spec.restore was added";
+  const RestoreRecord& restore = c.record.restore;
+  if (!restore.after_loss && restore_source(spec) != restore.source)
+    return restore.source.empty() ? "spec.restore was added" : "spec.restore was changed";
   return {};
 }
 
@@ -187,8 +204,17 @@ Answer latch(Context& c, bool partly) {
   answer.look_again = kSoon;
   c.record.cluster_id = c.seen.membership->cluster_id;
   c.record.formation = Formation::kLatched;
-  c.record.bootstrap_source = "New";
+  RestoreRecord& restore = c.record.restore;
+  const bool restored = restore.found == Found::kBackup;
+  c.record.bootstrap_source =
+      restored ? fmt::format("Restore {} of revision {}", restore.location, restore.revision)
+               : "New";
   c.record.bootstrapped_at = c.now;
+  restore.after_loss = false;
+  if (restored)
+    tell(c, Reason::kRestoredFromBackup,
+         fmt::format("the cluster began from the backup {} of revision {}", restore.location,
+                     restore.revision));
   std::vector<std::string> late;
   for (const Seat& seat : c.view.seats) {
     if (seat.record == nullptr) continue;
@@ -208,6 +234,7 @@ Answer latch(Context& c, bool partly) {
   Operation& operation =
       begin(c, OperationKind::kBootstrap, Reason::kBootstrap, "", kFormationLimit);
   operation.step = "open";
+  operation.deadline = c.now + kFormationLimit;
   operation.halted = false;
   answer.message =
       partly ? fmt::format("a quorum formed by the deadline; {} will be removed and replaced",
@@ -267,7 +294,7 @@ std::optional<Answer> past_deadline(Context& c, const Census& census) {
   if (!operation.halted) return discard(c, true, "no quorum by the deadline, missing " + missing);
   // It seems to be mended: its time begins anew.
   operation.halted = false;
-  operation.deadline = c.now + kFormationLimit;
+  operation.deadline = c.now + limit_of(c.record);
   return std::nullopt;
 }
 
@@ -298,7 +325,8 @@ Answer start_founders(Context& c) {
 
 Answer form(Context& c) {
   if (!running(c.record, OperationKind::kBootstrap))
-    begin(c, OperationKind::kBootstrap, Reason::kBootstrap, "", kFormationLimit).step = "prepare";
+    begin(c, OperationKind::kBootstrap, Reason::kBootstrap, "", limit_of(c.record)).step =
+        "prepare";
   if (c.record.operation->step == "discard") return discarded(c);
   if (const std::string why = edited(c); !why.empty() && !may_hold_writes(c))
     return discard(c, false, why);

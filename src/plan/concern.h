@@ -38,6 +38,7 @@ struct Answer {
   // template for the very member that is down.
   bool overtakes = false;
   bool want_hashes = false;  // see Plan
+  bool sooner = false;       // look_again counts although nothing is told
 
   static Answer nothing() { return {}; }
   static Answer noted() {
@@ -90,6 +91,7 @@ void warn(Context& c, Reason why, std::string message);  // an event that is a w
 
 // In the order of a pass; each in a file of its own name group.
 Answer check_record(Context& c);        // gate.cc: torn record, stray data
+Answer settle_backup(Context& c);       // backup.cc: how a job ended
 Answer delete_cluster(Context& c);      // lifecycle.cc
 Answer stop_or_pause(Context& c);       // lifecycle.cc: paused, stop by command, hibernate, wake
 Answer bootstrap(Context& c);           // bootstrap.cc: gate, formation, latch, opening
@@ -105,5 +107,6 @@ Answer renew_certificates(Context& c);  // certificates.cc
 Answer scale(Context& c);               // membership.cc
 Answer roll_out(Context& c);            // rollout.cc: template changes and version steps
 Answer maintain(Context& c);            // maintenance.cc: put aside, defragment by rule
+Answer back_up(Context& c);             // backup.cc: a backup that is due
 
 }  // namespace plan

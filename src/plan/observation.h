@@ -11,6 +11,7 @@
 #include "base/fact.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "plan/store_jobs.h"
 
 namespace plan {
 
@@ -129,6 +130,10 @@ struct Observation {
   bool client_certificate_published = false;
   base::Fact<bool> survivor_snapshot;  // of the recovery in the record: is it ready?
   std::string survivor_bound;          // words on what it holds: revision, index
+
+  // Absent: this platform takes no backups, or does not look into stores.
+  base::Fact<StoreJob> backup_job = base::Fact<StoreJob>::absent(),
+                       fetch_job = base::Fact<StoreJob>::absent();
 
   std::optional<LastAct> last;
   // Offers for new members: the next free ordinals with addresses nobody uses, and fresh random

@@ -15,13 +15,26 @@ namespace {
 using Concern = Answer (*)(Context&);
 
 // The order of a pass. Earlier concerns win; a waiting one yields as Answer says.
-constexpr std::array<Concern, 17> kOrder{
-    check_record,       delete_cluster,     stop_or_pause,
-    withdraw_question,  bootstrap,          continue_recovery,
-    start_members,      quorum_lost,        alarms,
-    settle_membership,  repair_member,      promote_learner,
-    rotate_authorities, renew_certificates, scale,
-    roll_out,           maintain,
+constexpr std::array<Concern, 19> kOrder{
+    check_record,
+    settle_backup,
+    delete_cluster,
+    stop_or_pause,
+    withdraw_question,
+    bootstrap,
+    continue_recovery,
+    start_members,
+    quorum_lost,
+    alarms,
+    settle_membership,
+    repair_member,
+    promote_learner,
+    rotate_authorities,
+    renew_certificates,
+    scale,
+    roll_out,
+    maintain,
+    back_up,
 };
 
 bool disrupts(const std::vector<Step>& steps) {
@@ -45,7 +58,10 @@ Plan plan(const Intent& intent, const Record& record, const Observation& observa
     if (acts && held && disrupts(answer.steps) && !answer.overtakes) continue;
     out.record = std::move(context.record);
     std::ranges::move(context.events, std::back_inserter(out.events));
-    if (answer.kind == Answer::Kind::kNoted && answer.message.empty()) continue;
+    if (answer.kind == Answer::Kind::kNoted && answer.message.empty()) {
+      if (answer.sooner) out.requeue_after = std::min(out.requeue_after, answer.look_again);
+      continue;
+    }
     out.requeue_after = std::min(out.requeue_after, answer.look_again);
     out.want_hashes |= answer.want_hashes;
     held |= answer.kind == Answer::Kind::kWait;

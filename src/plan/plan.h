@@ -35,6 +35,7 @@ struct Intent {
   bool paused = false;        // by command, beside spec.paused
   bool stop = false;          // by command: every member down, data kept
   std::vector<Approval> approvals;
+  std::string backup_now;  // a person's wish; each new text asks for one backup
 };
 
 struct Step {

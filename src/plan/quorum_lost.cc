@@ -14,13 +14,14 @@
 #include "plan/members.h"
 #include "plan/question.h"
 #include "plan/recovery.h"
+#include "plan/restore.h"
 
 namespace plan {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr base::Duration kQuestionLook = 2s;
+constexpr base::Duration kQuestionLook = 2s, kEmptyAgain = 30s;
 
 // Nothing is asked any longer.
 void take_back_question(Context& c) {
@@ -65,6 +66,46 @@ Answer recover_from(Context& c, const Loss& loss) {
   return begin_recovery(c, survivor, automatic ? Basis{} : Basis{true, hidden});
 }
 
+// The store is looked into first: what is left of the old cluster is put aside only when a backup
+// is at hand.
+Answer restore_after_loss(Context& c, const std::string& lost) {
+  const std::string source = after_loss_source(c.intent.cluster.spec);
+  const bool nowhere = c.seen.fetch_job.is_absent() || source.empty();
+  if (nowhere)
+    return Answer::wait(
+        Reason::kDataLossTotal,
+        fmt::format("{}. recovery.onDataLoss is Restore, and {}: it waits. Restore "
+                    "by hand, or set the policy to Approve",
+                    lost,
+                    source.empty() ? "there is no backup block"
+                                   : "backup stores cannot be looked into on this platform"),
+        kQuestionLook);
+  RestoreRecord& r = c.record.restore;
+  // What was found before the cluster first formed is old.
+  if (!r.after_loss) {
+    forget_lookup(c.record);
+    r.after_loss = true;
+  }
+  if (r.found == Found::kEmpty && c.now >= r.failed_at + kEmptyAgain) r.found = Found::kNothing;
+  if (auto answer = look_for_backup(c, source)) {
+    answer->reason = Reason::kDataLossTotal;
+    answer->message = fmt::format("{}. {}", lost, answer->message);
+    return *std::move(answer);
+  }
+  if (r.found == Found::kEmpty)
+    return Answer::wait(Reason::kDataLossTotal,
+                        fmt::format("{}. recovery.onDataLoss is Restore, and {} holds no backup of "
+                                    "this cluster: it is looked into again. Bring a volume or a "
+                                    "backup back, or set the policy to Approve",
+                                    lost, source),
+                        kQuestionLook);
+  warn(c, Reason::kDataLossTotal,
+       fmt::format("{}. The cluster begins again from {} of revision {}; what was written after it "
+                   "is lost",
+                   lost, r.location, r.revision));
+  return begin_recovery(c, "", Basis{true, {}});
+}
+
 Answer start_empty(Context& c, const Loss& loss) {
   const std::string facts = facts_in_words(c.record, loss);
   const bool proven = loss.kind == Loss::Kind::kTotal;
@@ -85,18 +126,16 @@ Answer start_empty(Context& c, const Loss& loss) {
     case api::OnDataLoss::kRestore:
       if (!proven) break;
       take_back_question(c);
-      return Answer::wait(why,
-                          fmt::format("{}. recovery.onDataLoss is Restore, and this version cannot "
-                                      "look into a backup store: it waits. Restore by hand, or set "
-                                      "the policy to Approve",
-                                      lost),
-                          kQuestionLook);
+      return restore_after_loss(c, lost);
     case api::OnDataLoss::kApprove:
       break;
   }
   const std::string text = fmt::format("{}. {}", lost, kEmptyWords);
   const std::string step = proven ? "approve empty" : "approve empty without proof";
   if (!ask(c, {step, "", why, text})) return wait_for_approval(c, why, text);
+  // What they chose is an empty cluster, whatever was looked for before.
+  c.record.restore.after_loss = false;
+  forget_lookup(c.record);
   return begin_recovery(c, "", Basis{true, {}});
 }
 

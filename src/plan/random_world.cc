@@ -216,6 +216,52 @@ void draw_live(World& w) {
   }
 }
 
+StoreJob draw_job(int epoch) {
+  StoreJob job;
+  job.epoch = std::max(0, epoch + below(3) - 1);
+  job.running = chance(30);
+  if (job.running || chance(40)) return job;
+  JobReport report;
+  report.end = any<JobEnd>(6);
+  report.name = "i1/full-900";
+  report.revision = 900;
+  if (chance(50)) report.time = ago();
+  report.error = "refused";
+  job.report = report;
+  return job;
+}
+
+// A platform that works with stores of backups.
+void draw_stores(World& w) {
+  api::ClusterSpec& spec = w.intent.cluster.spec;
+  if (chance(80)) {
+    spec.backup = api::Backup{};
+    spec.backup->enabled = chance(90);
+    spec.backup->interval = chance(50) ? base::Duration(10s) : base::Duration(30min);
+  }
+  if (chance(20)) w.intent.backup_now = "monday";
+  BackupRecord& b = w.record.backup;
+  b.epoch = below(4);
+  b.running = b.epoch > 0 && chance(40);
+  b.started_at = ago();
+  b.of = b.job_of = chance(80) ? "default i1" : "s3:b i1";
+  b.since = ago();
+  if (chance(50)) b.last_success = ago();
+  if (chance(20)) b.requested_at = ago();
+  b.failures = below(3);
+  b.failed_at = ago();
+  RestoreRecord& r = w.record.restore;
+  r.epoch = below(4);
+  r.running = r.epoch > 0 && chance(30);
+  r.started_at = ago();
+  if (chance(50)) r.source = "the default store";
+  if (!r.source.empty() && !r.running) r.found = any<Found>(3);
+  if (r.found == Found::kBackup) r.operation = "fetch-op";
+  r.after_loss = chance(20);
+  w.seen.backup_job = fact(draw_job(b.epoch));
+  w.seen.fetch_job = fact(draw_job(r.epoch));
+}
+
 void draw_last(Observation& seen) {
   LastAct last;
   last.action =
@@ -383,6 +429,7 @@ World draw_world() {
   }
   seen.fresh_incarnation = chance(90) ? "i2" : "i0";
   seen.fresh_operation = "op2";
+  if (chance(40)) draw_stores(w);
   return w;
 }
 

@@ -126,6 +126,8 @@ struct Record {
   std::optional<Operation> operation;
   std::optional<Recovery> recovery;
   Rotation rotation;
+  BackupRecord backup;
+  RestoreRecord restore;
   bool hibernated = false, open_to_clients = false;
   std::set<std::string> old_tokens;
   std::optional<base::Instant> quorum_lost_since;

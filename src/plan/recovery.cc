@@ -189,7 +189,10 @@ Answer begin_empty(Context& c) {
   c.record.quorum_lost_since.reset();
   c.record.recovery.reset();
   c.record.operation.reset();
-  const std::string text = "a new empty cluster begins, as a person approved";
+  const RestoreRecord& restore = c.record.restore;
+  const std::string text = restore.after_loss && restore.found == Found::kBackup
+                               ? "a new cluster begins from " + restore.location
+                               : "a new empty cluster begins, as a person approved";
   warn(c, Reason::kDataLossTotal, text);
   return Answer::stop(Reason::kDataLossTotal, text, kSoon);
 }

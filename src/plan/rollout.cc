@@ -9,6 +9,7 @@
 #include <chrono>
 
 #include "base/mutants.h"
+#include "plan/backup.h"
 #include "plan/concern.h"
 #include "plan/members.h"
 #include "plan/quorum.h"
@@ -65,8 +66,9 @@ void begin_rollout(Context& c, Reason why) {
 
 void warn_without_backup(Context& c) {
   const bool block = c.intent.cluster.spec.backup && c.intent.cluster.spec.backup->enabled;
+  if (block && takes_backups(c.intent, c.seen)) return;
   warn(c, Reason::kNoBackupBeforeUpgrade,
-       block ? "backups are not taken by this version of the operator: the upgrade goes on "
+       block ? "backups are not taken on this platform: the upgrade goes on "
                "without one"
              : "there is no backup block: the upgrade goes on without a backup");
 }
@@ -154,6 +156,8 @@ std::optional<Answer> latch_version(Context& c, const api::Version& wanted) {
                         fmt::format("{} waits: {}", verdict.message,
                                     problem.empty() ? "an alarm is set or not known" : problem));
   }
+  if (verdict.next_minor && !replaces)
+    if (auto waits = backup_before(c, wanted)) return waits;
   c.record.version = wanted;
   tell(c, verdict.reason, verdict.message);
   if (verdict.next_minor) warn_without_backup(c);

@@ -8,6 +8,7 @@
 #include "api/hazards.h"
 #include "base/mutants.h"
 #include "base/text.h"
+#include "plan/backup.h"
 #include "plan/members.h"
 
 namespace plan {
@@ -135,6 +136,8 @@ constexpr std::array kGates{Reason::kPaused,
                             Reason::kRecoveryForbidden,
                             Reason::kDataLossTotal,
                             Reason::kRestoreNotPossible,
+                            Reason::kRestoreLookupFailed,
+                            Reason::kNoBackupFound,
                             Reason::kDeleteDone,
                             Reason::kDeletionProtected,
                             Reason::kUpgradeRefused,
@@ -268,7 +271,8 @@ void say_certificates(const Story& s) {
 
 void say_asked_for(const Story& s) {
   const Answer* blocked =
-      s.answer_of(Reason::kUpgradeRefused, Reason::kDowngradeRefused, Reason::kUpgradePreflight);
+      s.answer_of(Reason::kUpgradeRefused, Reason::kDowngradeRefused, Reason::kUpgradePreflight,
+                  Reason::kBackupBeforeUpgrade, Reason::kBackupFailed);
   // The wanted version cannot be had: members go on with what they run.
   const bool latched = s.record.formation == Formation::kLatched;
   if (blocked == nullptr && latched && s.record.version != s.intent.cluster.spec.version)
@@ -282,6 +286,22 @@ void say_asked_for(const Story& s) {
       question ? s.answer_of(Reason::kApprovalNeeded, Reason::kDataLossTotal) : nullptr;
   s.say(ConditionType::kNeedsApproval, asks == nullptr ? Truth::kFalse : Truth::kTrue,
         asks == nullptr ? kPlain : name_of(asks->reason), asks == nullptr ? "" : asks->message);
+}
+
+void say_restored(const Story& s) {
+  const std::string& source = s.record.bootstrap_source;
+  if (const Answer* waits = s.answer_of(Reason::kRestoreNotPossible, Reason::kRestoreLookup,
+                                        Reason::kRestoreLookupFailed, Reason::kNoBackupFound))
+    return s.say(ConditionType::kRestored, Truth::kFalse, name_of(waits->reason), waits->message);
+  if (source.starts_with("Survivor"))
+    return s.say(ConditionType::kRestored, Truth::kTrue, name_of(Reason::kRecovered), source);
+  if (source.starts_with("Restore"))
+    return s.say(ConditionType::kRestored, Truth::kTrue, name_of(Reason::kRestoredFromBackup),
+                 source);
+  if (s.record.restore.found == Found::kEmpty && !s.record.restore.after_loss)
+    s.say(
+        ConditionType::kRestored, Truth::kFalse, name_of(Reason::kNoBackupFound),
+        fmt::format("{} held no backup of this cluster: it began empty", s.record.restore.source));
 }
 
 void say_spec(const Story& s) {
@@ -305,11 +325,13 @@ void say_spec(const Story& s) {
         even ? fmt::format("{} members survive no more failures than {} would; set an odd size",
                            cluster.spec.size, cluster.spec.size - 1)
              : "");
-  if (const Answer* waits = s.answer_of(Reason::kRestoreNotPossible))
-    s.say(ConditionType::kRestored, Truth::kFalse, name_of(waits->reason), waits->message);
-  if (s.record.bootstrap_source.starts_with("Survivor"))
-    s.say(ConditionType::kRestored, Truth::kTrue, name_of(Reason::kRecovered),
-          s.record.bootstrap_source);
+  say_restored(s);
+}
+
+void say_backups(const Story& s) {
+  if (auto said = judge_backups({s.intent, s.seen, s.record, s.now, s.rests()}))
+    api::set_condition(s.out, *std::move(said), s.now);
+  s.out.last_backup = last_backup(s.record);
 }
 
 void say_hazards(const Story& s) {
@@ -382,8 +404,9 @@ void tell_operation(const Story& s) {
   }
   if (!s.record.bootstrap_source.empty()) {
     const auto end = s.record.bootstrap_source.find(' ');
-    s.out.bootstrap =
-        api::BootstrapStatus{s.record.bootstrap_source.substr(0, end), 0, s.record.bootstrapped_at};
+    const std::string source = s.record.bootstrap_source.substr(0, end);
+    s.out.bootstrap = api::BootstrapStatus{
+        source, source == "Restore" ? s.record.restore.revision : 0, s.record.bootstrapped_at};
   }
 }
 
@@ -428,6 +451,7 @@ void describe(const Intent& intent, const Observation& seen, const std::vector<A
   say_certificates(s);
   say_asked_for(s);
   say_spec(s);
+  say_backups(s);
   say_hazards(s);
   out.phase = word_for(s);
 }

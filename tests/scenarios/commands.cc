@@ -7,6 +7,26 @@ namespace {
 
 using plan::Record;
 
+void wish_backup(Situation& s, api::Backup& backup, Words& w) {
+  w.set("enabled", backup.enabled);
+  w.set("interval", backup.interval);
+  w.set("now", s.intent.backup_now);
+  std::string text;
+  if (!w.take("bucket", text)) return;
+  backup.destination = api::ObjectLocation{};
+  backup.destination->kind = "s3";
+  backup.destination->path = text;
+}
+
+void wish_restore(api::Restore& restore, Words& w) {
+  w.set("required", restore.required);
+  std::string text;
+  if (!w.take("from", text)) return;
+  restore.source = api::ObjectLocation{};
+  restore.source->kind = "s3";
+  restore.source->path = text;
+}
+
 void wish(Situation& s, Words& w) {
   api::ClusterSpec& spec = s.intent.cluster.spec;
   w.set("size", spec.size);
@@ -28,10 +48,14 @@ void wish(Situation& s, Words& w) {
   w.set("hibernate", spec.hibernate);
   bool given = spec.restore.has_value();
   w.set("restore", given);
-  spec.restore = given ? std::optional<api::Restore>(api::Restore{}) : std::nullopt;
+  if (given != spec.restore.has_value())
+    spec.restore = given ? std::optional<api::Restore>(api::Restore{}) : std::nullopt;
+  if (spec.restore) wish_restore(*spec.restore, w);
   given = spec.backup.has_value();
   w.set("backup", given);
-  spec.backup = given ? std::optional<api::Backup>(api::Backup{}) : std::nullopt;
+  if (given != spec.backup.has_value())
+    spec.backup = given ? std::optional<api::Backup>(api::Backup{}) : std::nullopt;
+  if (spec.backup) wish_backup(s, *spec.backup, w);
   w.choose<api::TlsMode>("tls", spec.tls.mode,
                          {{"required", api::TlsMode::kRequired},
                           {"migrating", api::TlsMode::kMigrating},

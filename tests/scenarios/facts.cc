@@ -197,6 +197,43 @@ void survivor(Situation& s, Words& w) {
   w.set("bound", s.seen.survivor_bound);
 }
 
+// none|unknown|absent|running|vanished, or how the newest job ended.
+void job(base::Fact<plan::StoreJob>& fact, int epoch, Situation& s, Words& w) {
+  const std::string what = w.next();
+  if (what == "unknown") {
+    fact = base::Fact<plan::StoreJob>::unknown("permission denied");
+    return;
+  }
+  if (what == "absent") {
+    fact = base::Fact<plan::StoreJob>::absent();
+    return;
+  }
+  plan::StoreJob seen;
+  seen.epoch = what == "none" ? 0 : epoch;
+  w.set("epoch", seen.epoch);
+  seen.running = what == "running";
+  if (what != "none" && what != "running" && what != "vanished") {
+    plan::JobReport report;
+    report.end = Words::pick<plan::JobEnd>(what, {{"uploaded", plan::JobEnd::kUploaded},
+                                                  {"unchanged", plan::JobEnd::kUnchanged},
+                                                  {"notDue", plan::JobEnd::kNotDue},
+                                                  {"fetched", plan::JobEnd::kFetched},
+                                                  {"empty", plan::JobEnd::kEmpty},
+                                                  {"failed", plan::JobEnd::kFailed}});
+    w.set("name", report.name);
+    if (!report.name.empty()) report.location = "the-store/" + report.name;
+    w.set("revision", report.revision);
+    w.set("version", report.etcd_version);
+    w.set("error", report.error);
+    w.set("warning", report.warning);
+    base::Instant taken{};
+    w.set("taken", taken, s.now, -1);
+    if (taken != base::Instant{}) report.time = taken;
+    seen.report = report;
+  }
+  fact = seen;
+}
+
 void client(Situation& s, Words& w) {
   w.set("published", s.seen.client_certificate_published);
   fact_of_time(w, "renew", s.seen.client_certificate_renew_at, s.now);
@@ -262,6 +299,10 @@ const std::map<std::string, Setter>& setters() {
       {"stray", stray},
       {"strayProcess", stray_process},
       {"survivor", survivor},
+      {"backup",
+       [](Situation& s, Words& w) { job(s.seen.backup_job, s.record.backup.epoch, s, w); }},
+      {"fetch",
+       [](Situation& s, Words& w) { job(s.seen.fetch_job, s.record.restore.epoch, s, w); }},
       {"clientCertificate", client},
       {"userCertificates", users},
       {"membership", membership},

@@ -74,6 +74,35 @@ std::string describe(const plan::Rotation& r) {
   return fmt::format("{} {} for {}, trust {}", r.id, plan::name_of(r.phase), r.request, r.trust);
 }
 
+std::string at(const std::optional<base::Instant>& time) {
+  return time ? base::to_rfc3339(*time) : std::string();
+}
+
+void backup(Differences& d, const plan::BackupRecord& a, const plan::BackupRecord& b) {
+  d.field("backup job", fmt::format("{}{}", a.epoch, a.running ? " runs" : ""),
+          fmt::format("{}{}", b.epoch, b.running ? " runs" : ""));
+  d.field("backups of", a.of, b.of);
+  d.field("last backup", at(a.last_success), at(b.last_success));
+  d.field("backup revision", std::to_string(a.revision), std::to_string(b.revision));
+  d.field("failed backups", std::to_string(a.failures), std::to_string(b.failures));
+  d.field("backup asked for", at(a.requested_at), at(b.requested_at));
+  d.field("backup before", a.upgrade, b.upgrade);
+}
+
+void restore(Differences& d, const plan::RestoreRecord& a, const plan::RestoreRecord& b) {
+  const auto found = [](const plan::RestoreRecord& r) -> std::string {
+    if (r.found == plan::Found::kEmpty) return "nothing is there";
+    if (r.found == plan::Found::kNothing) return {};
+    return fmt::format("{} of revision {} as {}", r.location, r.revision, r.operation);
+  };
+  d.field("fetch job", fmt::format("{}{}", a.epoch, a.running ? " runs" : ""),
+          fmt::format("{}{}", b.epoch, b.running ? " runs" : ""));
+  d.field("looked for in", a.source, b.source);
+  d.field("found", found(a), found(b));
+  d.field("failed looks", std::to_string(a.failures), std::to_string(b.failures));
+  d.field("after a loss", yes(a.after_loss), yes(b.after_loss));
+}
+
 std::string listed(const std::set<std::string>& all) {
   std::string out;
   for (const auto& one : all) out += (out.empty() ? "" : " ") + one;
@@ -97,6 +126,8 @@ void record(std::string& out, const Record& a, const Record& b) {
   d.field("operation", describe(a.operation), describe(b.operation));
   d.field("recovery", describe(a.recovery), describe(b.recovery));
   d.field("rotation", describe(a.rotation), describe(b.rotation));
+  backup(d, a.backup, b.backup);
+  restore(d, a.restore, b.restore);
   d.field("hibernated", yes(a.hibernated), yes(b.hibernated));
   d.field("open to clients", yes(a.open_to_clients), yes(b.open_to_clients));
   d.field("bootstrap source", a.bootstrap_source, b.bootstrap_source);
@@ -158,6 +189,9 @@ std::string words(const Situation& s, const api::ClusterStatus& status) {
   if (status.operation)
     out += fmt::format("operation {} {}, {}\n", status.operation->id, status.operation->kind,
                        status.operation->step);
+  if (status.last_backup)
+    out += fmt::format("last backup {} revision {} at {}\n", at(status.last_backup->time),
+                       status.last_backup->revision, status.last_backup->location);
   return out;
 }
 

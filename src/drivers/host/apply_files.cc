@@ -71,8 +71,10 @@ base::Status HostDriver::write_ticket(const plan::MemberRecord& member, const Ca
       for (const auto& m : now->list.members)
         if (!m.peer_urls.empty()) input.live.emplace_back(m.name, m.peer_urls.front());
   }
-  if (member.permit == plan::Permit::kRestore && record.recovery)
-    input.restore_snapshot = recovery_files(files_, record.recovery->operation).snapshot;
+  if (member.permit == plan::Permit::kRestore)
+    input.restore_snapshot = recovery_files(files_, record.recovery ? record.recovery->operation
+                                                                    : record.restore.operation)
+                                 .snapshot;
   TRY(guard::Ticket ticket, make_ticket(input));
   const auto old = old_ticket(files);
   if (old) keep_flags(*old, call.job.intent.template_hash, ticket);
@@ -220,6 +222,7 @@ HostDriver::Done HostDriver::act(const plan::DeleteCluster& a, const Call& call)
     if (alive.is_unknown() || (alive.known() && *alive))
       return refused((*names)[i] + " still runs");
   }
+  if (auto ended = end_jobs(call.stop); !ended) return result_of(ended);
   if (!a.delete_data) return done("its data is kept in " + files_.dir);
   shared_.ports.forget(call.job.record.key);
   if (auto buried = bury(shared_.layout, key_); !buried) return result_of(buried);
@@ -240,7 +243,12 @@ HostDriver::Done HostDriver::act(const plan::DiscardFormation& /*a*/, const Call
     const MemberFiles files = files_of(name);
     const auto ticket = old_ticket(files);
     const auto data = has_data(files);
-    if (ticket ? ticket->permit != guard::Permit::kBootstrap : data != base::Fact<bool>(false))
+    // What begins from a backup holds nothing else, as long as it was not latched.
+    const bool fetched = ticket && ticket->permit == guard::Permit::kRestore &&
+                         !call.job.record.recovery &&
+                         ticket->restore_operation == call.job.record.restore.operation;
+    if (ticket ? !fetched && ticket->permit != guard::Permit::kBootstrap
+               : data != base::Fact<bool>(false))
       return refused(name + " may hold data of a cluster that was formed");
     const auto stopped = stop_guard(files, shared_.boot_id, kStop, call.stop);
     if (!stopped) return result_of(stopped);

@@ -15,7 +15,13 @@
 #include "drivers/live/cluster.h"
 #include "engine/driver.h"
 
+namespace archive {
+struct Common;
+}
+
 namespace host {
+
+struct JobFiles;
 
 // This machine, as the etcd half needs it. A thread for each call but one.
 class Around final : public live::Surroundings {
@@ -77,6 +83,22 @@ class HostDriver final : public engine::Driver {
   base::Status keep_only(const std::string& newest,
                          const std::function<bool(const std::string&)>& may_go);
   [[nodiscard]] bool is_superseded(const std::string& folder, const plan::Record& record) const;
+  // backups.cc
+  void see_backup(plan::Observation& seen);
+  Done act(const plan::StartBackup& a, const Call& call);
+  base::Status start_backup(int epoch, const Call& call);
+  [[nodiscard]] base::Result<api::Secret> secret_of(const std::string& name) const;
+  base::Result<archive::Common> store_of(const api::ObjectLocation* at,
+                                         const JobFiles& files) const;
+  base::Status add_encryption_key(const api::Backup& wish, const JobFiles& files,
+                                  archive::Common& to) const;
+  void see_fetch(const engine::Job& job, plan::Observation& seen);
+  Done act(const plan::FetchBackup& a, const Call& call);
+  base::Status start_fetch(int epoch, const Call& call);
+  base::Result<archive::Common> source_of(const engine::Job& job, const JobFiles& files) const;
+  base::Status drop_fetched();
+  void not_cleared(const base::Error& why);
+  base::Status end_jobs(const std::stop_token& stop);
   // survivor.cc
   Done act(const plan::SnapshotSurvivor& a, const Call& call);
   Done act(const plan::ExportSurvivor& a, const Call& call);

@@ -6,6 +6,12 @@ std::string Layout::tomb(const base::ClusterKey& key, int number) const {
   return clusters() + "/" + key.ns + "/.deleted-" + key.name + "-" + std::to_string(number);
 }
 
+std::string Layout::backups(const base::ClusterKey& key) const {
+  // Names that are taken in the state directory; no namespace ends so.
+  const std::string own = key.ns == "clusters" || key.ns == "lock" ? "_" : "";
+  return root_ + "/" + key.ns + own + "/" + key.name + "/backups";
+}
+
 ClusterFiles Layout::cluster(const base::ClusterKey& key) const {
   const std::string dir = clusters() + "/" + key.ns + "/" + key.name;
   return {dir,

@@ -22,6 +22,9 @@ class Layout {
   // What a deletion leaves of a cluster until it is removed; no name of a cluster begins with a
   // dot.
   [[nodiscard]] std::string tomb(const base::ClusterKey& key, int number) const;
+  // Of a cluster that names no other place. Not below the cluster's folder: backups stay when that
+  // is deleted.
+  [[nodiscard]] std::string backups(const base::ClusterKey& key) const;
   [[nodiscard]] ClusterFiles cluster(const base::ClusterKey& key) const;
   [[nodiscard]] MemberFiles member(const base::ClusterKey& key, const std::string& name) const;
 

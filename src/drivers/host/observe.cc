@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "archive/names.h"
 #include "base/text.h"
 #include "drivers/host/driver.h"
 #include "drivers/host/members.h"
@@ -11,10 +12,9 @@
 namespace host {
 namespace {
 
-// Ordered by time, so that a listing shows the newest last.
+// Ordered by time, as its backups are found by it.
 std::string fresh_incarnation(base::Instant now, base::Random& random) {
-  const auto ms = static_cast<std::uint64_t>(now.time_since_epoch().count());
-  return base::to_hex(ms) + "-" + base::to_hex(random.next() & 0xffffffffULL);
+  return archive::make_incarnation(now, base::to_hex(random.next() & 0xffffffffULL)).text;
 }
 
 }  // namespace
@@ -28,6 +28,8 @@ plan::Observation HostDriver::observe(const engine::Job& job, bool want_hashes,
   see_offers(job, seen);
   see_binaries(call, seen);
   see_survivor(job, seen);
+  see_backup(seen);
+  see_fetch(job, seen);
   if (const auto ready = etcd_.dial(job.intent.cluster.spec.tls); !ready) {
     seen.membership = base::Fact<plan::Membership>::unknown(ready.error().message);
     seen.quorum_read = base::Fact<base::Instant>::unknown(ready.error().message);

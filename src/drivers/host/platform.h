@@ -21,6 +21,7 @@ namespace host {
 struct PlatformOptions {
   std::string state_dir;  // absolute; made with mode 0700 if absent
   std::string guard;      // absolute path of etcd-guard
+  std::string program;    // and of etcd-operator: it also runs the backups
   // Where a version of etcd is looked for beside PATH and the cache; may be empty.
   std::string etcd_dir;
   // Whether a missing version is fetched when a cluster wants it (binaries.h), and where from.

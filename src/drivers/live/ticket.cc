@@ -99,8 +99,9 @@ guard::Ticket ticket_of(const TicketSource& in) {
   const Names names = first ? founders(in) : joined(in);
   t.initial_cluster = list_text(names);
   if (first) add_ids(in, names, t);
-  if (m.permit == plan::Permit::kRestore && in.record.recovery) {
-    t.restore_operation = in.record.recovery->operation;
+  if (m.permit == plan::Permit::kRestore) {
+    t.restore_operation =
+        in.record.recovery ? in.record.recovery->operation : in.record.restore.operation;
     t.restore_token = in.record.token;
   }
   return t;

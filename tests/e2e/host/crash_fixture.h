@@ -26,6 +26,7 @@ inline const std::vector<std::string> kFullAndUpgraded{"Compact", "Defragment", 
                                                        "AdvanceLog"};
 inline const std::vector<std::string> kBegunAgainAndDeleted{"FetchBinary", "DiscardFormation",
                                                             "IssueCertificates", "DeleteCluster"};
+inline const std::vector<std::string> kFetchedAndBackedUp{"FetchBackup", "StartBackup"};
 
 class CrashTest : public ClusterTest {
  protected:

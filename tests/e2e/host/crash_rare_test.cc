@@ -49,6 +49,23 @@ class RareCrashTest : public CrashTest {
   }
 };
 
+TEST_F(RareCrashTest, ThroughTheLookIntoAStoreAndABackup) {
+  version_ = "3.5.33";
+  const fs::path store = sandbox_.root() / "store";
+  fs::create_directories(store);
+  const std::string place = "local:\n          path: " + store.string() + "\n";
+  more_ = "  restore:\n    restorePolicy:\n        " + place +
+          "  backup:\n    backupPolicy:\n      backupIntervalInSecond: 5\n      storageSource:\n"
+          "        " +
+          place;
+  die_around(kFetchedAndBackedUp);
+  declare(1);
+  ASSERT_NO_FATAL_FAILURE(step("begun empty and backed up", [&] {
+    return settled(1) && sandbox_.condition("c", "BackupHealthy") == "True";
+  }));
+  expect_all_met();
+}
+
 TEST_F(RareCrashTest, ThroughAFullDatabaseAndTheLogOfAnUpgrade) {
   version_ = "3.5.33";
   more_ = "  etcdOptions:\n    - --quota-backend-bytes=33554432\n";

@@ -8,7 +8,8 @@ namespace {
 
 TEST(CrashLives, MeetEveryFaultPointThereIs) {
   std::set<std::string> lived, points;
-  for (const auto& life : {kWholeLife, kFullAndUpgraded, kBegunAgainAndDeleted})
+  for (const auto& life :
+       {kWholeLife, kFullAndUpgraded, kBegunAgainAndDeleted, kFetchedAndBackedUp})
     for (const auto& call : life)
       for (const char* when : {".before", ".after"})
         EXPECT_TRUE(lived.insert(call + when).second) << call << " is in two lives";

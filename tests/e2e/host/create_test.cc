@@ -37,7 +37,7 @@ TEST(Seeds, ManifestAVerbatimGivesThreeHealthyVoters) {
   expect_nothing_lost(sandbox, "production-etcd", writer.stop());
   // What this version does not act on is said, not ignored.
   EXPECT_EQ(sandbox.condition("production-etcd", "FieldsNotActedOn"), "True");
-  EXPECT_NE(sandbox.message("production-etcd", "FieldsNotActedOn").find("spec.backup"),
+  EXPECT_NE(sandbox.message("production-etcd", "FieldsNotActedOn").find("spec.storage"),
             std::string::npos);
 }
 

@@ -1,0 +1,25 @@
+// A cluster that begins from a backup: the store is looked into, and what was fetched becomes the
+// data of the first member.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "plan/concern.h"
+
+namespace plan {
+
+// Where a backup is looked for, in words that change with the place; empty: nowhere.
+std::string restore_source(const api::ClusterSpec& spec);     // of the restore block
+std::string after_loss_source(const api::ClusterSpec& spec);  // when every member lost its data
+
+// Looks there until a backup is fetched or it is known that there is none. No value:
+// Record::restore says which of the two. An answer waits or acts.
+std::optional<Answer> look_for_backup(Context& c, const std::string& source);
+
+// Before a formation is begun. No value: it may begin, from what Record::restore says.
+std::optional<Answer> restore_first(Context& c);
+// What was looked up counts no more. That an empty cluster must not begin stays.
+void forget_lookup(Record& record);
+
+}  // namespace plan

@@ -1,0 +1,74 @@
+// Jobs that work with a store of backups: what a platform sees of them, and what a record keeps.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/time.h"
+
+namespace plan {
+
+enum class JobEnd { kUploaded, kUnchanged, kNotDue, kFetched, kEmpty, kFailed };
+
+// What a job said at its end.
+struct JobReport {
+  JobEnd end = JobEnd::kFailed;
+  std::string name;      // of the backup in its store, "<incarnation>/full-…"
+  std::string location;  // the same with the store
+  std::int64_t revision = 0;
+  std::optional<base::Instant> time;  // when that backup was taken
+  std::string etcd_version;           // that wrote it, when one was fetched
+  std::string error, warning;
+};
+
+// The newest job of its kind.
+struct StoreJob {
+  int epoch = 0;  // 0: there was none
+  bool running = false;
+  std::optional<JobReport> report;  // none, and it does not run: it vanished, its end is not known
+};
+
+struct BackupRecord {
+  int epoch = 0;         // of the newest job; no two jobs have one
+  bool running = false;  // its end was not seen
+  base::Instant started_at{};
+  std::string job_of;  // as `of`, of that job
+  // Store and incarnation that the rest is about: a revision says nothing in another one.
+  std::string of;
+  base::Instant since{};  // when that was first wanted
+  // The last success holds all that was written by this time.
+  std::optional<base::Instant> last_success;
+  std::int64_t revision = 0;
+  std::string name, location;
+  base::Instant taken{};  // by the store's word; a later one there is not known to us
+  int failures = 0;       // in a row
+  base::Instant failed_at{};
+  std::string error;
+  std::string request;                        // a person's, as last taken up
+  std::optional<base::Instant> requested_at;  // no success has begun since
+  std::string upgrade;                        // the version before which one is to be taken
+  base::Instant upgrade_since{};
+  bool operator==(const BackupRecord&) const = default;
+};
+
+enum class Found { kNothing, kEmpty, kBackup };
+
+// What was looked up before the cluster formed.
+struct RestoreRecord {
+  int epoch = 0;  // as of backups
+  bool running = false;
+  base::Instant started_at{};
+  std::string source;     // where; the rest is of this place
+  std::string operation;  // of the newest job: names what it fetches, and the restore by the guard
+  Found found = Found::kNothing;
+  std::string location;  // of the backup
+  std::int64_t revision = 0;
+  int failures = 0;
+  base::Instant failed_at{};
+  std::string error;
+  bool after_loss = false;  // every member lost its data: an empty cluster must not take its place
+  bool operator==(const RestoreRecord&) const = default;
+};
+
+}  // namespace plan

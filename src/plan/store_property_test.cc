@@ -1,0 +1,77 @@
+// What the planner may do with stores of backups, on random worlds.
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+
+#include "plan/property.h"
+
+namespace plan {
+namespace {
+
+using namespace test;
+
+int known_epoch(const base::Fact<StoreJob>& job) {
+  return job.known() ? job->epoch : 0;
+}
+bool runs(const base::Fact<StoreJob>& job) {
+  return job.known() && job->running;
+}
+
+RC_GTEST_PROP(Stores, OneBackupAtATimeUnderANewEpochAndOnlyOfAClusterThatServes, ()) {
+  const auto [w, p] = draw();
+  for (const auto& a : steps_of<StartBackup>(p)) {
+    RC_ASSERT(p.steps.size() == 1U);
+    RC_ASSERT(w.seen.backup_job.known());
+    RC_ASSERT(!runs(w.seen.backup_job));
+    RC_ASSERT(a.epoch > w.record.backup.epoch);
+    RC_ASSERT(a.epoch > known_epoch(w.seen.backup_job));
+    RC_ASSERT(p.record.backup.epoch == a.epoch && p.record.backup.running);
+    RC_ASSERT(w.seen.membership.known() && w.seen.membership->cluster_id == w.record.cluster_id);
+    RC_ASSERT(w.record.formation == Formation::kLatched && w.record.open_to_clients);
+    RC_ASSERT(!p.record.recovery && w.intent.wish != Wish::kDeleted);
+    RC_ASSERT(w.intent.cluster.spec.backup.has_value());
+  }
+}
+
+RC_GTEST_PROP(Stores, AFetchIsAloneAndUnderANewEpoch, ()) {
+  const auto [w, p] = draw();
+  for (const auto& a : steps_of<FetchBackup>(p)) {
+    RC_ASSERT(p.steps.size() == 1U);
+    RC_ASSERT(w.seen.fetch_job.known() && !runs(w.seen.fetch_job));
+    RC_ASSERT(a.epoch > w.record.restore.epoch);
+    RC_ASSERT(a.epoch > known_epoch(w.seen.fetch_job));
+    RC_ASSERT(!p.record.restore.operation.empty());
+  }
+}
+
+// S9: what could not be looked at is never taken for an empty store.
+RC_GTEST_PROP(Stores, S9NothingBeginsBeforeItIsKnownWhatTheStoreHolds, ()) {
+  const auto [w, p] = draw();
+  const bool begins =
+      w.record.formation == Formation::kNone && p.record.formation == Formation::kForming;
+  if (begins && (w.intent.cluster.spec.restore || w.record.restore.after_loss))
+    RC_ASSERT(p.record.restore.found != Found::kNothing ||
+              (!p.record.restore.after_loss && !w.intent.cluster.spec.restore));
+  // What a look has found is what its own job said.
+  const RestoreRecord &before = w.record.restore, &after = p.record.restore;
+  if (after.found == Found::kNothing || after.found == before.found) return;
+  const auto& job = w.seen.fetch_job;
+  RC_ASSERT(job.known() && !job->running && job->report);
+  RC_ASSERT(job->epoch == after.epoch);
+  RC_ASSERT(job->report->end == (after.found == Found::kEmpty ? JobEnd::kEmpty : JobEnd::kFetched));
+}
+
+RC_GTEST_PROP(Stores, ASuccessIsNeverMadeUp, ()) {
+  const auto [w, p] = draw();
+  const auto &before = w.record.backup, &after = p.record.backup;
+  if (!after.last_success || after.last_success == before.last_success) return;
+  const auto& job = w.seen.backup_job;
+  RC_ASSERT(job.known() && job->report && !job->running);
+  RC_ASSERT(job->report->end != JobEnd::kFailed);
+  RC_ASSERT(*after.last_success <= w.now);
+}
+
+}  // namespace
+}  // namespace plan
