@@ -236,7 +236,7 @@ kube::Response KubeServer::scale(const kube::Request& request, const Target& tar
       wanted["metadata"][field] = named;
   Target whole = target;
   whole.part.clear();
-  const auto response = update(request, whole, std::move(wanted));
+  auto response = update(request, whole, std::move(wanted));
   if (response.status != 200) return response;
   return good(200, json::Object{{"kind", "Scale"},
                                 {"apiVersion", "autoscaling/v1"},

@@ -95,7 +95,7 @@ Reply into_member(const Context& context, Host host) {
 }
 
 base::Result<std::string> etcdutl_of(const Host& host) {
-  const std::string own = host.install_dir + "/etcdutl";
+  std::string own = host.install_dir + "/etcdutl";
   if (posix::exists(own) == base::Fact<bool>(true)) return own;
   const auto path = posix::get_env("PATH").value_or("/usr/bin:/bin");
   auto found = posix::find_program("etcdutl", path);

@@ -97,7 +97,7 @@ class LocalStore final : public Store {
     TRY_OK(in(check_key(key)));
     TRY_OK(in(check_range(range)));
     TRY(const auto file, in(open_object(key)));
-    TRY(const auto object, in(object_of(key, file)));
+    TRY(auto object, in(object_of(key, file)));
     if (!range.tag.empty() && range.tag != object.tag)
       return in(base::Result<Object>(base::fail(Code::kAborted, "it is another one by now")));
     if (range.offset > 0 && range.offset >= object.size)

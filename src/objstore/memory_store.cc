@@ -94,7 +94,7 @@ base::Result<Object> MemoryStore::place(const std::string& key, std::string byte
         error(Code::kFailedPrecondition, "put", key, "a key would be a folder as well"));
   Stored stored{
       .bytes = std::move(bytes), .modified = clock_.now(), .tag = fmt::format("v{}", ++count_)};
-  const Object object{
+  Object object{
       .key = key, .size = stored.bytes.size(), .modified = stored.modified, .tag = stored.tag};
   objects_.insert_or_assign(key, std::move(stored));
   return object;

@@ -19,7 +19,8 @@ namespace posix {
 using base::Code;
 
 std::optional<std::string> get_env(const std::string& name) {
-  const char* value = std::getenv(name.c_str());
+  // Nothing of ours changes the environment of this process.
+  const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
   if (value == nullptr) return std::nullopt;
   return std::string(value);
 }

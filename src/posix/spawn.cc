@@ -46,7 +46,7 @@ void reset_signals() {
   for (int s = 1; s < NSIG; ++s) ::signal(s, SIG_DFL);  // fails for KILL and STOP, rightly
   sigset_t none;
   sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
 }
 
 [[noreturn]] void report_and_exit(int report_fd) {

@@ -69,7 +69,8 @@ std::optional<Value> pod_field(const api::ClusterSpec& spec, std::string_view na
 std::string pod_text(const api::ClusterSpec& spec, std::string_view name, std::string otherwise) {
   const auto value = pod_field(spec, name);
   const auto* text = value ? value->if_string() : nullptr;
-  return text != nullptr && !text->empty() ? *text : std::move(otherwise);
+  if (text != nullptr && !text->empty()) return *text;
+  return otherwise;
 }
 
 Object cluster_selector(const api::Cluster& cluster) {

@@ -205,7 +205,7 @@ HostDriver::Done HostDriver::act(const plan::ExportSurvivor& a, const Call& call
   // A snapshot of the running process may lack the end of the log: it does not count here.
   if (is_there(to.exported)) return {plan::Outcome::kDone, "it is there already"};
   const auto alive = is_alive(files);
-  const engine::ApplyResult earlier{plan::Outcome::kDone, "an earlier try had read it", false};
+  engine::ApplyResult earlier{plan::Outcome::kDone, "an earlier try had read it", false};
   // Its place is gone as a whole.
   if (alive.is_absent() && adopt_export(found->second, to)) return earlier;
   if (alive != base::Fact<bool>(false))
