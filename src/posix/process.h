@@ -38,7 +38,8 @@ struct Detached {
   std::vector<int> keep_fds = {};  // every other descriptor is closed
 };
 // Starts a process in a session of its own that no end of ours touches: default signal handling,
-// nothing inherited but `keep_fds`. An error of exec itself is reported.
+// nothing inherited but `keep_fds`. An error of exec itself is reported. Aborted: it was started,
+// and has ended already.
 base::Result<ProcessId> spawn_detached(const Detached& what);
 
 struct RunLimits {

@@ -199,7 +199,10 @@ base::Result<ProcessId> spawn_detached(const Detached& what) {
     return fail_errno(number, "start " + what.launch.argv[0]);
   if (read_all(pid_pipe.read.get(), &child, sizeof child) != sizeof child)
     return base::fail(Code::kInternal, "start " + what.launch.argv[0] + ": no pid came back");
-  return identify(child);
+  auto process = identify(child);
+  if (!process && process.error().code == Code::kNotFound)
+    return base::fail(Code::kAborted, what.launch.argv[0] + " ended as soon as it was started");
+  return process;
 }
 
 base::Result<RunResult> run(const Launch& launch, const RunLimits& limits,

@@ -118,8 +118,11 @@ base::Status start_job(const JobLaunch& what, const JobFiles& files) {
                   "/"};
   child.log_file = files.log;
   child.keep_fds = {lock->fd()};
-  TRY(const auto process, posix::spawn_detached(child));
-  return posix::write_atomic(files.process, encode(process));
+  const auto process = posix::spawn_detached(child);
+  // It has run: its report, or that there is none, tells the rest.
+  if (!process && process.error().code == base::Code::kAborted) return {};
+  if (!process) return std::unexpected(process.error());
+  return posix::write_atomic(files.process, encode(*process));
 }
 
 base::Status end_job(const JobFiles& files, base::Duration deadline, const std::stop_token& stop) {
