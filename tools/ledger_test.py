@@ -43,6 +43,14 @@ class LedgerTest(unittest.TestCase):
         self.assertEqual(row.depth, "7 states, 3/1/1")
         self.assertEqual((row.passed, row.failed), (1, 0))
 
+    def test_a_chosen_stage_brings_what_it_needs(self):
+        stages = [ledger.Stage("a", [], 1), ledger.Stage("b", [], 1, ("a",)),
+                  ledger.Stage("c", [], 1, ("b",)), ledger.Stage("d", [], 1)]
+        self.assertEqual([s.name for s in ledger.chosen(stages, ["c"])], ["a", "b", "c"])
+        self.assertEqual([s.name for s in ledger.chosen(stages, [])], ["a", "b", "c", "d"])
+        with self.assertRaises(SystemExit):
+            ledger.chosen(stages, ["e"])
+
     def ran(self, programs, status=0):
         """A stage whose ctest ran these programs: {name: (ctest's word, cases or None)}."""
         source = tempfile.mkdtemp(dir=self.root)
