@@ -1,11 +1,9 @@
 // Backups as children of ours: what each is told, and what is seen of it.
 #include <fmt/format.h>
 
-#include "archive/job.h"
-#include "archive/names.h"
-#include "base/text.h"
 #include "drivers/host/driver.h"
 #include "drivers/host/store_jobs.h"
+#include "drivers/jobs/jobs.h"
 #include "posix/files.h"
 #include "posix/lock.h"
 
@@ -13,79 +11,7 @@ namespace host {
 namespace {
 
 constexpr base::Duration kEnd{8'000};
-constexpr std::chrono::seconds kFetchDeadline{1'800};
 const std::string kBackup = "backup", kFetch = "fetch";
-
-std::string scheme_of(const std::string& kind) {
-  if (kind == "gcs") return "gs";
-  if (kind == "abs") return "azblob";
-  return kind;
-}
-
-// What people see of a place, before the name of a backup in it.
-std::string root_text(const archive::Common& common) {
-  const std::string root = archive::root_of(common.cluster, common.direct);
-  return fmt::format("{}/{}", common.store.url, root);
-}
-
-plan::JobEnd end_of(archive::RunOutcome outcome) {
-  switch (outcome) {
-    case archive::RunOutcome::kUploaded:
-      return plan::JobEnd::kUploaded;
-    case archive::RunOutcome::kUnchanged:
-      return plan::JobEnd::kUnchanged;
-    case archive::RunOutcome::kNotDue:
-      return plan::JobEnd::kNotDue;
-    case archive::RunOutcome::kFailed:
-      break;
-  }
-  return plan::JobEnd::kFailed;
-}
-
-// No value: it left none that can be read.
-std::optional<plan::JobReport> report_of(const JobState& state) {
-  const auto report = archive::parse_run_report(state.report);
-  if (!report) return std::nullopt;
-  plan::JobReport out;
-  out.end = end_of(report->outcome);
-  out.name = report->name;
-  out.revision = report->revision;
-  out.time = report->time;
-  out.error = report->error;
-  out.warning = report->warning;
-  if (const auto job = archive::parse_run_job(state.job); job && !out.name.empty())
-    out.location = root_text(job->common) + out.name;
-  return out;
-}
-
-std::optional<plan::JobReport> fetch_report_of(const JobState& state) {
-  const auto report = archive::parse_fetch_report(state.report);
-  if (!report) return std::nullopt;
-  plan::JobReport out;
-  out.end = report->outcome == archive::FetchOutcome::kFetched ? plan::JobEnd::kFetched
-            : report->outcome == archive::FetchOutcome::kEmpty ? plan::JobEnd::kEmpty
-                                                               : plan::JobEnd::kFailed;
-  out.name = report->name;
-  out.revision = report->revision;
-  out.time = report->time;
-  out.etcd_version = report->etcd_version;
-  out.error = report->error;
-  out.warning = report->warning;
-  for (const auto& skipped : report->skipped)
-    out.warning += fmt::format("{}{} was passed over: {}", out.warning.empty() ? "" : "; ",
-                               skipped.name, skipped.why);
-  if (const auto job = archive::parse_fetch_job(state.job); job && !out.name.empty())
-    out.location = root_text(job->common) + out.name;
-  return out;
-}
-
-// The name of this life of the cluster in its store.
-std::string incarnation_of(const plan::Record& record) {
-  if (archive::Incarnation::parse(record.incarnation)) return record.incarnation;
-  return archive::make_incarnation(record.bootstrapped_at,
-                                   fmt::format("{:08x}", base::crc32c(record.incarnation)))
-      .text;
-}
 
 }  // namespace
 
@@ -96,8 +22,9 @@ void HostDriver::see_backup(plan::Observation& seen) {
     seen.backup_job = base::Fact<plan::StoreJob>::unknown(state.why());
     return;
   }
-  seen.backup_job = plan::StoreJob{state->epoch, state->running,
-                                   state->running ? std::nullopt : report_of(*state)};
+  seen.backup_job =
+      plan::StoreJob{state->epoch, state->running,
+                     state->running ? std::nullopt : jobs::run_report(state->job, state->report)};
   // Secrets stay no longer than the child for which they were written.
   if (!state->running && posix::exists(files.secret) != base::Fact<bool>(false))
     if (const auto cleared = clear_job(files); !cleared) not_cleared(cleared.error());
@@ -132,11 +59,7 @@ base::Result<archive::Common> HostDriver::store_of(const api::ObjectLocation* at
     TRY_OK(posix::make_dirs(shared_.layout.backups(key_)));
     return out;
   }
-  out.store.url = at->kind == "local" ? "file://" + at->path
-                                      : fmt::format("{}://{}", scheme_of(at->kind), at->path);
-  out.store.endpoint = at->endpoint;
-  out.store.region = at->region;
-  out.store.path_style = at->force_path_style;
+  out.store = jobs::store_of(*at);
   if (at->secret.empty()) return out;
   TRY(const api::Secret secret, secret_of(at->secret));
   out.store.secret = files.secret + "/store";
@@ -167,15 +90,12 @@ base::Status HostDriver::start_backup(int epoch, const Call& call) {
     return base::fail(base::Code::kFailedPrecondition, "a backup of this cluster runs already");
   TRY_OK(clear_job(files));
   TRY_OK(posix::make_dirs(files.secret));
-  archive::RunJob job;
+  archive::RunJob job = jobs::backup_job(wish, record, epoch);
+  const auto deadline = job.common.deadline;
   TRY(job.common, store_of(wish.destination ? &*wish.destination : nullptr, files));
+  job.common.deadline = deadline;
   TRY_OK(add_encryption_key(wish, files, job.common));
-  job.common.deadline = std::chrono::ceil<std::chrono::seconds>(wish.timeout);
-  job.incarnation = incarnation_of(record);
-  job.epoch = epoch;
-  for (const auto& [name, member] : record.members)
-    if (member.phase == plan::Phase::kVoter)
-      job.endpoints.push_back({name, member.addresses.client_url});
+  jobs::add_endpoints(record, job);
   TRY(const etcd::Tls tls, certificates_.operator_tls(spec.tls));
   if (!tls.ca.empty()) {
     job.tls = archive::TlsFiles{files.secret + "/ca.crt", files.secret + "/client.crt",
@@ -184,18 +104,6 @@ base::Status HostDriver::start_backup(int epoch, const Call& call) {
     TRY_OK(posix::write_atomic(job.tls->cert, tls.cert));
     TRY_OK(posix::write_atomic(job.tls->key, tls.key));
   }
-  job.max_backups = static_cast<unsigned>(wish.max_backups);
-  const auto tier = [](int n) { return static_cast<unsigned>(n); };
-  job.retention = {tier(wish.retention.hourly), tier(wish.retention.daily),
-                   tier(wish.retention.weekly), tier(wish.retention.monthly)};
-  const plan::BackupRecord& last = record.backup;
-  if (last.requested_at)
-    job.not_before = *last.requested_at;
-  else if (last.name.empty())
-    job.not_before = last.started_at - wish.interval;
-  else
-    job.not_before = last.taken + std::chrono::seconds(1);
-  if (!last.name.empty()) job.last_revision = last.revision;
   return start_job({shared_.options.program, "run", epoch, archive::to_json(job)}, files);
 }
 
@@ -228,7 +136,7 @@ base::Status HostDriver::start_fetch(int epoch, const Call& call) {
   TRY_OK(posix::make_dirs(to.dir));
   archive::FetchJob job;
   TRY(job.common, source_of(call.job, files));
-  job.common.deadline = kFetchDeadline;
+  job.common.deadline = jobs::kFetchDeadline;
   job.to = to.snapshot;
   return start_job({shared_.options.program, "fetch", epoch, archive::to_json(job)}, files);
 }
@@ -250,8 +158,9 @@ void HostDriver::see_fetch(const engine::Job& job, plan::Observation& seen) {
     seen.fetch_job = base::Fact<plan::StoreJob>::unknown(state.why());
     return;
   }
-  seen.fetch_job = plan::StoreJob{state->epoch, state->running,
-                                  state->running ? std::nullopt : fetch_report_of(*state)};
+  seen.fetch_job =
+      plan::StoreJob{state->epoch, state->running,
+                     state->running ? std::nullopt : jobs::fetch_report(state->job, state->report)};
   if (state->running) return;
   const auto& record = job.record;
   const std::string& operation = record.restore.operation;

@@ -1,0 +1,126 @@
+#include "drivers/jobs/jobs.h"
+
+#include <fmt/format.h>
+
+#include "archive/names.h"
+#include "base/text.h"
+
+namespace jobs {
+namespace {
+
+std::string scheme_of(const std::string& kind) {
+  if (kind == "gcs") return "gs";
+  if (kind == "abs") return "azblob";
+  return kind;
+}
+
+// What people see of a place, before the name of a backup in it.
+std::string root_text(const archive::Common& common) {
+  const std::string root = archive::root_of(common.cluster, common.direct);
+  return fmt::format("{}/{}", common.store.url, root);
+}
+
+plan::JobEnd end_of(archive::RunOutcome outcome) {
+  switch (outcome) {
+    case archive::RunOutcome::kUploaded:
+      return plan::JobEnd::kUploaded;
+    case archive::RunOutcome::kUnchanged:
+      return plan::JobEnd::kUnchanged;
+    case archive::RunOutcome::kNotDue:
+      return plan::JobEnd::kNotDue;
+    case archive::RunOutcome::kFailed:
+      break;
+  }
+  return plan::JobEnd::kFailed;
+}
+
+// The name of this life of the cluster in its store.
+std::string incarnation_of(const plan::Record& record) {
+  if (archive::Incarnation::parse(record.incarnation)) return record.incarnation;
+  return archive::make_incarnation(record.bootstrapped_at,
+                                   fmt::format("{:08x}", base::crc32c(record.incarnation)))
+      .text;
+}
+
+}  // namespace
+
+archive::StoreRef store_of(const api::ObjectLocation& at) {
+  archive::StoreRef out;
+  out.url = at.kind == "local" ? "file://" + at.path
+                               : fmt::format("{}://{}", scheme_of(at.kind), at.path);
+  out.endpoint = at.endpoint;
+  out.region = at.region;
+  out.path_style = at.force_path_style;
+  return out;
+}
+
+archive::RunJob backup_job(const api::Backup& wish, const plan::Record& record, int epoch) {
+  archive::RunJob job;
+  job.common.deadline = std::chrono::ceil<std::chrono::seconds>(wish.timeout);
+  job.incarnation = incarnation_of(record);
+  job.epoch = epoch;
+  job.max_backups = static_cast<unsigned>(wish.max_backups);
+  const auto tier = [](int n) { return static_cast<unsigned>(n); };
+  job.retention = {tier(wish.retention.hourly), tier(wish.retention.daily),
+                   tier(wish.retention.weekly), tier(wish.retention.monthly)};
+  const plan::BackupRecord& last = record.backup;
+  if (last.requested_at)
+    job.not_before = *last.requested_at;
+  else if (last.name.empty())
+    job.not_before = last.started_at - wish.interval;
+  else
+    job.not_before = last.taken + std::chrono::seconds(1);
+  if (!last.name.empty()) job.last_revision = last.revision;
+  return job;
+}
+
+void add_endpoints(const plan::Record& record, archive::RunJob& to) {
+  for (const auto& [name, member] : record.members)
+    if (member.phase == plan::Phase::kVoter)
+      to.endpoints.push_back({name, member.addresses.client_url});
+}
+
+std::string name_in_store(const std::string& location) {
+  const auto file = location.rfind('/');
+  if (file == std::string::npos || file == 0) return {};
+  const auto life = location.rfind('/', file - 1);
+  return location.substr(life == std::string::npos ? 0 : life + 1);
+}
+
+std::optional<plan::JobReport> run_report(const std::string& job, const std::string& text) {
+  const auto report = archive::parse_run_report(text);
+  if (!report) return std::nullopt;
+  plan::JobReport out;
+  out.end = end_of(report->outcome);
+  out.name = report->name;
+  out.revision = report->revision;
+  out.time = report->time;
+  out.error = report->error;
+  out.warning = report->warning;
+  if (const auto of = archive::parse_run_job(job); of && !out.name.empty())
+    out.location = root_text(of->common) + out.name;
+  return out;
+}
+
+std::optional<plan::JobReport> fetch_report(const std::string& job, const std::string& text) {
+  const auto report = archive::parse_fetch_report(text);
+  if (!report) return std::nullopt;
+  plan::JobReport out;
+  out.end = report->outcome == archive::FetchOutcome::kFetched ? plan::JobEnd::kFetched
+            : report->outcome == archive::FetchOutcome::kEmpty ? plan::JobEnd::kEmpty
+                                                               : plan::JobEnd::kFailed;
+  out.name = report->name;
+  out.revision = report->revision;
+  out.time = report->time;
+  out.etcd_version = report->etcd_version;
+  out.error = report->error;
+  out.warning = report->warning;
+  for (const auto& skipped : report->skipped)
+    out.warning += fmt::format("{}{} was passed over: {}", out.warning.empty() ? "" : "; ",
+                               skipped.name, skipped.why);
+  if (const auto of = archive::parse_fetch_job(job); of && !out.name.empty())
+    out.location = root_text(of->common) + out.name;
+  return out;
+}
+
+}  // namespace jobs

@@ -1,0 +1,107 @@
+#include "drivers/jobs/jobs.h"
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+
+namespace jobs {
+namespace {
+
+using namespace std::chrono_literals;
+
+base::Instant at(const char* text) {
+  return *base::parse_rfc3339(text);
+}
+
+plan::Record record() {
+  plan::Record out;
+  out.key = {"shop", "c"};
+  out.incarnation = "0000019abcdef012-1a2b3c4d";
+  out.bootstrapped_at = at("2026-11-22T03:15:00Z");
+  plan::MemberRecord voter, learner;
+  voter.name = "c-0";
+  voter.phase = plan::Phase::kVoter;
+  voter.addresses.client_url = "https://c-0:2379";
+  learner.name = "c-1";
+  learner.phase = plan::Phase::kLearner;
+  out.members = {{"c-0", voter}, {"c-1", learner}};
+  return out;
+}
+
+TEST(Jobs, APlaceIsItsUrl) {
+  api::ObjectLocation place;
+  place.path = "bucket/prefix";
+  for (const auto& [kind, url] :
+       {std::pair("s3", "s3://bucket/prefix"), std::pair("gcs", "gs://bucket/prefix"),
+        std::pair("abs", "azblob://bucket/prefix"), std::pair("oss", "oss://bucket/prefix")}) {
+    place.kind = kind;
+    EXPECT_EQ(store_of(place).url, url);
+  }
+  place.kind = "local";
+  place.path = "/backups";
+  EXPECT_EQ(store_of(place).url, "file:///backups");
+}
+
+TEST(Jobs, ABackupIsToldWhatIsKnownOfTheLast) {
+  api::Backup wish;
+  wish.interval = 60s;
+  wish.max_backups = 3;
+  wish.retention.daily = 7;
+  auto of = record();
+  of.backup.started_at = at("2026-11-22T04:00:00Z");
+  auto job = backup_job(wish, of, 4);
+  EXPECT_TRUE(job.incarnation.starts_with("20261122T031500Z-")) << job.incarnation;
+  EXPECT_EQ(job.epoch, 4);
+  EXPECT_EQ(job.max_backups, 3U);
+  EXPECT_EQ(job.retention.daily, 7U);
+  // One that somebody took within the interval does.
+  EXPECT_EQ(job.not_before, at("2026-11-22T03:59:00Z"));
+  EXPECT_FALSE(job.last_revision);
+  of.backup.name = "x";
+  of.backup.revision = 12;
+  of.backup.taken = at("2026-11-22T03:58:00Z");
+  job = backup_job(wish, of, 5);
+  EXPECT_EQ(job.not_before, at("2026-11-22T03:58:01Z"));
+  EXPECT_EQ(job.last_revision, 12);
+  of.backup.requested_at = at("2026-11-22T03:59:59Z");
+  EXPECT_EQ(backup_job(wish, of, 6).not_before, at("2026-11-22T03:59:59Z"));
+  add_endpoints(of, job);
+  ASSERT_EQ(job.endpoints.size(), 1U) << "learners give no backup";
+  EXPECT_EQ(job.endpoints[0].member, "c-0");
+}
+
+TEST(Jobs, ReportsSayWhereABackupIs) {
+  auto job = backup_job({}, record(), 1);
+  job.common.cluster = {"shop", "c"};
+  job.common.store.url = "s3://bucket";
+  job.common.scratch = "/scratch";
+  add_endpoints(record(), job);
+  archive::RunReport report;
+  report.outcome = archive::RunOutcome::kUploaded;
+  report.name = "20261122T031500Z-8f3a/full-1";
+  report.revision = 7;
+  auto said = run_report(archive::to_json(job), archive::to_json(report));
+  ASSERT_TRUE(said);
+  EXPECT_EQ(said->end, plan::JobEnd::kUploaded);
+  EXPECT_EQ(said->location, "s3://bucket/shop/c/20261122T031500Z-8f3a/full-1");
+  EXPECT_EQ(name_in_store(said->location), report.name);
+  EXPECT_FALSE(run_report(archive::to_json(job), "exit status 2"));
+  EXPECT_EQ(name_in_store("full-1"), "");
+}
+
+TEST(Jobs, WhatWasPassedOverIsAWarning) {
+  archive::FetchReport report;
+  report.outcome = archive::FetchOutcome::kFetched;
+  report.name = "a/full-1";
+  report.etcd_version = "3.5.12";
+  report.skipped = {{"a/full-2", "its hash differs"}};
+  const auto said = fetch_report("{}", archive::to_json(report));
+  ASSERT_TRUE(said);
+  EXPECT_EQ(said->end, plan::JobEnd::kFetched);
+  EXPECT_NE(said->warning.find("a/full-2 was passed over"), std::string::npos) << said->warning;
+  report.outcome = archive::FetchOutcome::kEmpty;
+  EXPECT_EQ(fetch_report("", archive::to_json(report))->end, plan::JobEnd::kEmpty);
+}
+
+}  // namespace
+}  // namespace jobs
