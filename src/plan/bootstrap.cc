@@ -161,6 +161,9 @@ Answer discarded(Context& c) {
   forget_lookup(c.record);
   c.record.epoch += 1;
   c.record.formation = Formation::kNone;
+  // The next may be of another version, whose rise must be seen.
+  c.record.highest_minor_seen = 0;
+  c.record.minor_since_index = 0;
   c.record.operation->step = "begin again";
   return Answer::stop(Reason::kBootstrapRestarted,
                       "the formation was thrown away: " + c.record.operation->note, kSoon);
