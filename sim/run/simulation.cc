@@ -170,6 +170,7 @@ void Simulation::operate_late() {
   if (std::exchange(edited_, false)) intent_ = intent_of(wanted_);
   const auto thought = lives_.think(intent_);
   Lives other(world_);
+  other.fuse().on_look([this] { oracles_.looked(world_); });
   for (int i = 0; i < 3; ++i) {
     oracles_.before_pass(world_);
     const auto passed = other.pass(intent_, 0);
