@@ -22,7 +22,7 @@ host() {
     ETCDADM_STATE_DIR=$root/$n/state ETCDADM_CERTS_DIR=$root/$n/pki ETCDADM_DATA_DIR=$root/$n/data \
     ETCDADM_CONFIG_DIR=$root/$n/etc ETCDADM_INSTALL_DIR=$root/bin ETCDADM_CACHE_DIR=$root/cache \
     ETCDADM_INIT_SYSTEM=none ETCDADM_CLIENT_PORT=24479 ETCDADM_PEER_PORT=24480 \
-    ETCDADM_METRICS_PORT=24481 ETCDADM_VERSION=${ETCD_VERSION:-3.5.12} PATH=$bin:$PATH \
+    ETCDADM_METRICS_PORT=24481 ETCDADM_TOKEN_PORT=24482 ETCDADM_VERSION=${ETCD_VERSION:-3.5.12} PATH=$bin:$PATH \
     "$@"
 }
 etcdctl() { # N ARGUMENT…: on host N
@@ -39,16 +39,15 @@ end() {
 }
 trap end EXIT
 
-# 1. The first member. It makes the authority of the cluster's certificates.
+# 1. The first member. It makes the authority of the cluster's certificates, and leaves a listener that
+# hands it to the others; the command for them is printed.
 host 1 etcdadm init
 etcdctl 1 put greeting hello
 
-# 2. Two more. The authority is copied first; the URL is that of any member.
-for n in 2 3; do
-  mkdir -p "$root/$n/pki"
-  cp "$root"/1/pki/ca.{crt,key} "$root/$n/pki/"
-  host "$n" etcdadm join https://127.79.0.1:24480
-done
+# 2. Two more. `token create` prints the command anew; here it is taken from its JSON. The URL is that
+# of any member.
+join=$(host 1 etcdadm token create -o json | sed -n 's/^ *"join": "\(.*\)",*$/\1/p')
+for n in 2 3; do host "$n" $join; done
 
 # 3. A snapshot. The file gets its name only once it was judged good.
 host 1 etcdadm snapshot save "$backup/etcd-snapshot.db"

@@ -21,29 +21,16 @@ constexpr size_t kLimit = size_t{1} << 20;
 constexpr base::Duration kCaLife = std::chrono::hours(24 * 365 * 10);
 constexpr base::Duration kLeafLife = std::chrono::hours(24 * 365);
 constexpr const char* kClient = "etcdctl-etcd-client";
-constexpr std::array<const char*, 3> kLeaves{"server", "peer", kClient};
 
 std::string crt(const Host& host, std::string_view name) {
-  return fmt::format("{}/{}.crt", host.certs_dir, name);
+  return certificate_file(host, name);
 }
 std::string key(const Host& host, std::string_view name) {
-  return fmt::format("{}/{}.key", host.certs_dir, name);
+  return key_file(host, name);
 }
 
 bool is_there(const std::string& file) {
   return posix::exists(file) == base::Fact<bool>(true);
-}
-
-base::Result<pki::Pair> read_pair(const Host& host, std::string_view name) {
-  TRY(auto cert, posix::read_file(crt(host, name), kLimit));
-  TRY(auto secret, posix::read_file(key(host, name), kLimit));
-  return pki::Pair{std::move(cert), std::move(secret)};
-}
-
-// The key first: a certificate whose key is not there yet would be no pair, a key alone is none.
-base::Status write_pair(const Host& host, std::string_view name, const pki::Pair& pair) {
-  TRY_OK(posix::write_atomic(key(host, name), pair.key, 0600));
-  return posix::write_atomic(crt(host, name), pair.cert, 0644);
 }
 
 pki::LeafRequest request_of(const Host& host, std::string_view name, base::Instant now) {
@@ -83,20 +70,6 @@ std::string fault_of(const Host& host, std::string_view name, base::Instant now)
   return {};
 }
 
-base::Status sign(const Host& host, const pki::Pair& ca, std::string_view name, base::Instant now) {
-  TRY_IN(crt(host, name), const auto leaf, pki::issue(ca, request_of(host, name, now)));
-  return write_pair(host, name, leaf);
-}
-
-base::Result<pki::Pair> read_ca(const Host& host) {
-  TRY(auto ca, read_pair(host, "ca"));
-  TRY(const bool matches, pki::key_matches(ca.key, ca.cert));
-  if (!matches)
-    return base::fail(Code::kFailedPrecondition,
-                      key(host, "ca") + " is not the key of " + crt(host, "ca"));
-  return ca;
-}
-
 // A leaf that is there and wrong is a person's to look at: it may be their own.
 base::Status make_leaves(const Host& host, base::Instant now) {
   for (const char* name : kLeaves) {
@@ -108,8 +81,8 @@ base::Status make_leaves(const Host& host, base::Instant now) {
                                     "certs check`",
                                     crt(host, name), fault));
     }
-    TRY(const auto ca, read_ca(host));
-    TRY_OK(sign(host, ca, name, now));
+    TRY(const auto ca, signing_authority(host));
+    TRY_OK(write_leaf(host, ca, name, now));
   }
   return {};
 }
@@ -143,6 +116,49 @@ LeafReport report_of(const Host& host, std::string_view name, base::Instant now,
 
 }  // namespace
 
+std::string certificate_file(const Host& host, std::string_view name) {
+  return fmt::format("{}/{}.crt", host.certs_dir, name);
+}
+
+std::string key_file(const Host& host, std::string_view name) {
+  return fmt::format("{}/{}.key", host.certs_dir, name);
+}
+
+base::Result<pki::Pair> read_pair(const Host& host, std::string_view name) {
+  TRY(auto cert, posix::read_file(crt(host, name), kLimit));
+  TRY(auto secret, posix::read_file(key(host, name), kLimit));
+  return pki::Pair{std::move(cert), std::move(secret)};
+}
+
+base::Status write_pair(const Host& host, std::string_view name, const pki::Pair& pair) {
+  TRY_OK(posix::write_atomic(key(host, name), pair.key, 0600));
+  return posix::write_atomic(crt(host, name), pair.cert, 0644);
+}
+
+base::Status write_leaf(const Host& host, const pki::Pair& ca, std::string_view name,
+                        base::Instant now) {
+  TRY_IN(crt(host, name), const auto leaf, pki::issue(ca, request_of(host, name, now)));
+  return write_pair(host, name, leaf);
+}
+
+base::Result<pki::Pair> signing_authority(const Host& host) {
+  std::string_view name = "ca";
+  if (is_there(crt(host, "ca-next"))) {
+    TRY(const auto next, posix::read_file(crt(host, "ca-next"), kLimit));
+    TRY_IN(crt(host, "ca-next"), const auto authority, pki::parse_certificate(next));
+    // The leaf that is made last tells that every host was seen to trust it.
+    const auto text = posix::read_file(crt(host, kLeaves.back()), kLimit);
+    const auto leaf = text ? pki::parse_certificate(*text) : std::unexpected(text.error());
+    if (leaf && leaf->authority_key_id == authority.subject_key_id) name = "ca-next";
+  }
+  TRY(auto ca, read_pair(host, name));
+  TRY(const bool matches, pki::key_matches(ca.key, ca.cert));
+  if (!matches)
+    return base::fail(Code::kFailedPrecondition,
+                      key(host, name) + " is not the key of " + crt(host, name));
+  return ca;
+}
+
 base::Status make_certificates(const Host& host, base::Instant now) {
   TRY_OK(posix::make_dirs(host.certs_dir, 0755));
   if (!is_there(crt(host, "ca"))) {
@@ -167,8 +183,10 @@ base::Status take_certificates(const Host& host, base::Instant now) {
     return base::fail(
         Code::kNotFound,
         fmt::format(
-            "{0} lacks the cluster's authority. Either copy ca.crt and ca.key from a member's "
-            "certificates folder:\n"
+            "{0} lacks the cluster's authority. Either run the command that `etcdadm token "
+            "create` prints on a member:\n"
+            "  etcdadm join URL --token ID.SECRET --ca-cert-hash sha256:HEX\n"
+            "or copy ca.crt and ca.key from a member's certificates folder:\n"
             "  scp root@MEMBER:/etc/etcd/pki/ca.{{crt,key}} {0}/\n"
             "or, to keep the key where it is, copy ca.crt and the pairs server, peer and {1} "
             "(.crt and .key), signed by it for {2} and {3}, into {0}.\n"
@@ -196,11 +214,11 @@ base::Result<std::vector<std::string>> renew_certificates(const Host& host, base
                                                           base::Duration within) {
   auto due = due_certificates(host, now, within);
   if (due.empty()) return due;
-  auto ca = read_ca(host);
+  auto ca = signing_authority(host);
   if (!ca)
     return base::fail(Code::kFailedPrecondition,
                       "the authority's key is needed to sign: " + ca.error().message);
-  for (const auto& name : due) TRY_OK(sign(host, *ca, name, now));
+  for (const auto& name : due) TRY_OK(write_leaf(host, *ca, name, now));
   return due;
 }
 

@@ -2,7 +2,9 @@
 // leaves server, peer and etcdctl-etcd-client, each with .crt and .key (mode 0600).
 #pragma once
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "adm/host.h"
@@ -10,6 +12,7 @@
 #include "base/time.h"
 #include "etcd/api.h"
 #include "json/value.h"
+#include "pki/issue.h"
 #include "render/etcd_args.h"
 
 namespace adm {
@@ -38,6 +41,19 @@ base::Result<std::vector<std::string>> renew_certificates(const Host& host, base
 // Those that the next call would renew.
 std::vector<std::string> due_certificates(const Host& host, base::Instant now,
                                           base::Duration within);
+
+// The parts of it that rotations and leaves for other hosts are made of.
+inline constexpr std::array<const char*, 3> kLeaves{"server", "peer", "etcdctl-etcd-client"};
+std::string certificate_file(const Host& host, std::string_view name);
+std::string key_file(const Host& host, std::string_view name);
+base::Result<pki::Pair> read_pair(const Host& host, std::string_view name);
+// The key first: a certificate whose key is not there yet would be no pair, a key alone is none.
+base::Status write_pair(const Host& host, std::string_view name, const pki::Pair& pair);
+// A new leaf of this host in the folder.
+base::Status write_leaf(const Host& host, const pki::Pair& ca, std::string_view name,
+                        base::Instant now);
+// The authority that signs here: the next one, once a rotation has made leaves of it.
+base::Result<pki::Pair> signing_authority(const Host& host);
 
 // How the members are dialled.
 base::Result<etcd::Tls> client_tls(const std::string& certs_dir);

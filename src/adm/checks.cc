@@ -37,10 +37,11 @@ base::Result<unsigned> parse_port(std::string_view url, std::string_view text) {
 }
 
 base::Status check_ports(const Flags& f) {
-  const std::array<std::pair<std::string_view, unsigned>, 3> ports{
+  const std::array<std::pair<std::string_view, unsigned>, 4> ports{
       {{"--client-port", f.client_port},
        {"--peer-port", f.peer_port},
-       {"--metrics-port", f.metrics_port}}};
+       {"--metrics-port", f.metrics_port},
+       {"--token-port", f.token_port}}};
   for (size_t i = 0; i < ports.size(); ++i) {
     if (ports.at(i).second < 1 || ports.at(i).second > 65535)
       return wrong(ports.at(i).first, std::to_string(ports.at(i).second),
@@ -92,6 +93,12 @@ base::Status check_durations(const Flags& f) {
 }
 
 }  // namespace
+
+base::Status check_token_port(const Flags& f) {
+  if (f.token_port < 1 || f.token_port > 65535)
+    return wrong("--token-port", std::to_string(f.token_port), "is not a number from 1 to 65535");
+  return {};
+}
 
 std::string url_of(const std::string& host, unsigned port) {
   const bool six = host.find(':') != std::string::npos;

@@ -34,6 +34,7 @@ base::Status check_address(std::string_view flag, const std::string& address,
                            const Machine& machine);
 base::Status check_sans(const std::vector<std::string>& sans);
 base::Status check_folder(std::string_view flag, const std::string& path);
+base::Status check_token_port(const Flags& flags);
 base::Status check_disk_priorities(const std::vector<std::string>& lines);
 
 // Fills in what the machine says where a flag is empty, and checks all of them.

@@ -25,7 +25,13 @@ Reply snapshot_verify(const Context& context);
 Reply snapshot_list(const Context& context);
 Reply snapshot_restore(const Context& context);
 
+Reply token_create(const Context& context);
+Reply token_serve(const Context& context);
+
+Reply certs_list(const Context& context);
 Reply certs_check(const Context& context);
+Reply certs_generate(const Context& context);
+Reply certs_rotate(const Context& context);
 Reply certs_renew(const Context& context);
 Reply doctor(const Context& context);
 Reply defrag(const Context& context);

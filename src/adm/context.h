@@ -22,6 +22,7 @@ struct Context {
   std::function<void(const std::string&)> say;  // one line of progress for a person
   // A question that only "yes" answers; false also where nobody can be asked.
   std::function<bool(const std::string&)> ask;
+  std::string program = {};  // of this process, for the listener that it leaves behind
 
   [[nodiscard]] Places places() const { return {flags.state_dir}; }
 };

@@ -37,6 +37,11 @@ struct Flags {
   bool retry = true;
   unsigned client_port = 2379, peer_port = 2380, metrics_port = 2381;
   std::string start_timeout = "5m";
+  // How a host that joins gets the authority.
+  std::string token, token_file, ca_hash;
+  unsigned token_port = 2378;
+  std::string token_ttl = "30m";
+  std::string out;    // certs generate: the folder, for another host
   std::string phase;  // of `init phase NAME` and `join phase NAME`; empty: all
 
   // reset.

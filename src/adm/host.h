@@ -60,6 +60,9 @@ struct Places {
   [[nodiscard]] std::string host_file() const { return state_dir + "/host.json"; }
   [[nodiscard]] std::string journal() const { return state_dir + "/journal.json"; }
   [[nodiscard]] std::string lock() const { return state_dir + "/lock"; }
+  [[nodiscard]] std::string tokens() const { return state_dir + "/tokens.json"; }
+  [[nodiscard]] std::string token_lock() const { return state_dir + "/token.lock"; }
+  [[nodiscard]] std::string token_log() const { return state_dir + "/token.log"; }
   [[nodiscard]] std::string endpoints() const { return state_dir + "/endpoints"; }
   [[nodiscard]] std::string snapshot() const { return state_dir + "/restore.db"; }
   // The guard's folder. Its `volume` is a link to the data directory, which holds the marker of

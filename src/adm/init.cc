@@ -5,8 +5,10 @@
 #include "adm/certificates.h"
 #include "adm/checks.h"
 #include "adm/commands.h"
+#include "adm/listener.h"
 #include "adm/node.h"
 #include "adm/steps.h"
+#include "posix/socket.h"
 
 namespace adm {
 namespace {
@@ -18,26 +20,69 @@ base::Status choose(const Context& context, Host& host) {
   return save_host(context.places(), host);
 }
 
-Answer instructions(const Host& host) {
+// A host that joins finds the listener there; without it the authority is copied by hand.
+base::Status check_door(const Context& context, const Host& host) {
+  TRY(const auto life, token_life(context.flags));
+  if (life == base::Duration{0}) return {};
+  if (const auto listener = posix::TcpListener::listen(host.bind_address, context.flags.token_port);
+      !listener)
+    return base::fail(base::Code::kFailedPrecondition,
+                      fmt::format("the port for hosts that join (--token-port) cannot be used: {}; "
+                                  "--token-ttl 0 opens none",
+                                  listener.error().message));
+  return {};
+}
+
+// The cluster serves whatever comes of it.
+base::Status leave_door_open(const Context& context, const Host& host, std::string& command) {
+  TRY(const auto life, token_life(context.flags));
+  if (life == base::Duration{0}) return {};
+  const auto token = open_door(context, host, life);
+  if (!token) {
+    context.say(token.error().message + "; `etcdadm token create` tries it again");
+    return {};
+  }
+  TRY(const auto book, load_book(context.places()));
+  TRY(command, join_command(host, *token, book.port));
+  return {};
+}
+
+Answer instructions(const Context& context, const Host& host, const std::string& command) {
   Answer out;
-  out.text = fmt::format(
-      "etcd {0} serves as member {1} at {2}.\n\n"
-      "To add a host, copy {3}/ca.crt and {3}/ca.key into its {3}, then run there:\n\n"
-      "  etcdadm join {4}\n\n"
-      "`etcdadm status` shows the cluster; {5}/etcdctl.sh is etcdctl with its flags.\n",
-      host.version, host.name, host.client_url(), host.certs_dir, host.peer_url(),
-      host.install_dir);
+  out.text = fmt::format("etcd {} serves as member {} at {}.\n\n", host.version, host.name,
+                         host.client_url());
+  if (!command.empty())
+    out.text += fmt::format(
+        "To add a host, run there within {}:\n\n  {}\n\n"
+        "Later `etcdadm token create` here prints the command anew. Or copy {}/ca.crt\n"
+        "and ca.key to the host, then run there:\n\n  etcdadm join {}\n\n",
+        context.flags.token_ttl, command, host.certs_dir, host.peer_url());
+  else
+    out.text += fmt::format(
+        "To add a host, `etcdadm token create` here prints the command. Or copy {0}/ca.crt and\n"
+        "ca.key to the host, then run there:\n\n  etcdadm join {1}\n\n",
+        host.certs_dir, host.peer_url());
+  out.text +=
+      fmt::format("`etcdadm status` shows the cluster; {}/etcdctl.sh is etcdctl with its flags.\n",
+                  host.install_dir);
   out.value["name"] = host.name;
   out.value["version"] = host.version;
   out.value["clientURL"] = host.client_url();
   out.value["peerURL"] = host.peer_url();
   out.value["clusterID"] = base::to_text(host.cluster_id);
   out.value["memberID"] = base::to_text(host.member_id);
-  out.value["join"] = "etcdadm join " + host.peer_url();
+  out.value["join"] = command.empty() ? "etcdadm join " + host.peer_url() : command;
   return out;
 }
 
-std::vector<Step> steps_of(const Context& context, Host& host, Answer& answer) {
+struct Beginning {
+  Host& host;
+  std::string command;  // for a host that joins
+  Answer answer;
+};
+
+std::vector<Step> steps_of(const Context& context, Beginning& b) {
+  Host& host = b.host;
   std::vector<Step> out;
   const auto add = [&](const char* name, std::string what, std::function<base::Status()> act) {
     out.push_back({name, std::move(what), std::move(act)});
@@ -46,6 +91,7 @@ std::vector<Step> steps_of(const Context& context, Host& host, Answer& answer) {
       [&]() -> base::Status {
         if (host.stage != Stage::kNone) return {};
         TRY_OK(check_room(context, host));
+        TRY_OK(check_door(context, host));
         return clear_data(context, host);
       });
   add("install", fmt::format("put etcd {} and etcd-guard into {}", host.version, host.install_dir),
@@ -72,8 +118,10 @@ std::vector<Step> steps_of(const Context& context, Host& host, Answer& answer) {
     TRY_OK(wait_serving(context, host));
     return latch(context, host);
   });
+  add("token", "leave a listener for hosts that join",
+      [&] { return leave_door_open(context, host, b.command); });
   add("post-init-instructions", "say how to go on", [&]() -> base::Status {
-    answer = instructions(host);
+    b.answer = instructions(context, host, b.command);
     return {};
   });
   return out;
@@ -83,13 +131,14 @@ std::vector<Step> steps_of(const Context& context, Host& host, Answer& answer) {
 
 Reply init(const Context& given) {
   Context context = given;
+  TRY_OK(token_life(context.flags));
   TRY(auto begun, begin(context, "init"));
-  Answer answer;
-  const auto steps = steps_of(context, begun.host, answer);
+  Beginning beginning{begun.host, {}, {}};
+  const auto steps = steps_of(context, beginning);
   const Run run{"init", context.flags.phase};
   if (context.flags.dry_run) return dry_run(run, steps);
   TRY_OK(run_steps(context, run, steps));
-  return answer;
+  return beginning.answer;
 }
 
 }  // namespace adm

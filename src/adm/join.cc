@@ -10,6 +10,7 @@
 #include "adm/checks.h"
 #include "adm/commands.h"
 #include "adm/door.h"
+#include "adm/fetch_authority.h"
 #include "adm/node.h"
 #include "adm/retry.h"
 #include "adm/steps.h"
@@ -28,6 +29,7 @@ constexpr base::Duration kChange{10'000};
 struct Joining {
   Context& context;
   Host& host;
+  std::optional<Pass> pass;
   Answer answer;
 
   base::Result<Cluster> cluster() {
@@ -37,6 +39,11 @@ struct Joining {
     host.endpoints = door.client_urls;
     TRY(auto tls, client_tls(host.certs_dir));
     return Cluster(door.client_urls, std::move(tls), context.clock);
+  }
+
+  base::Status certificates() {
+    if (pass) TRY_OK(fetch_authority(context, host, *pass));
+    return take_certificates(host, context.clock.now());
   }
 
   // The version that the cluster runs, unless one was asked for.
@@ -195,8 +202,10 @@ std::vector<Step> steps_of(Joining& j) {
                    TRY_OK(check_room(j.context, j.host));
                    return clear_data(j.context, j.host);
                  }});
-  out.push_back({"certificates", fmt::format("complete {} by its authority", h.certs_dir),
-                 [&j] { return take_certificates(j.host, j.context.clock.now()); }});
+  out.push_back({"certificates",
+                 fmt::format("{}complete {} by its authority",
+                             j.pass ? "fetch the authority with the token; " : "", h.certs_dir),
+                 [&j] { return j.certificates(); }});
   out.push_back({"install", fmt::format("put etcd and etcd-guard into {}", h.install_dir),
                  [&j]() -> base::Status {
                    TRY_OK(j.choose_version());
@@ -222,10 +231,11 @@ std::vector<Step> steps_of(Joining& j) {
 Reply join(const Context& given) {
   Context context = given;
   TRY_OK(parse_endpoint(context.flags.subject));
+  TRY(const auto pass, pass_of(context.flags));
   TRY(auto begun, begin(context, "join"));
   // An earlier life's: this is another cluster, or the same one at another place.
   if (begun.host.stage == Stage::kNone) begun.host.endpoints.clear();
-  Joining joining{context, begun.host, {}};
+  Joining joining{context, begun.host, pass, {}};
   const auto steps = steps_of(joining);
   const Run run{"join", context.flags.phase};
   if (context.flags.dry_run) return dry_run(run, steps);

@@ -5,6 +5,7 @@
 
 #include "adm/begin.h"
 #include "adm/commands.h"
+#include "adm/listener.h"
 #include "adm/node.h"
 #include "adm/steps.h"
 #include "drivers/host/members.h"
@@ -119,6 +120,8 @@ std::vector<Step> steps_of(const Context& context, const Host& host) {
   if (!context.flags.skip_remove_member && in_list(host))
     out.push_back({"remove-member", "remove this member from its cluster",
                    [&] { return leave(context, host); }});
+  out.push_back({"token", "end the listener for hosts that join, if there is one",
+                 [&] { return close_door(context, host); }});
   out.push_back({"stop", "stop etcd and its guard", [&] { return stop_member(context, host); }});
   out.push_back(
       {"data",

@@ -4,10 +4,9 @@
 
 #include <utility>
 
-#include "base/text.h"
+#include "adm/systemd.h"
 #include "drivers/host/members.h"
 #include "drivers/host/spawner.h"
-#include "posix/env.h"
 #include "posix/files.h"
 #include "posix/process.h"
 #include "posix/wakeup.h"
@@ -41,7 +40,7 @@ class Supervised final : public Service {
 
 class Systemd final : public Service {
  public:
-  Systemd(const Host& host, const Places& places, std::string systemctl)
+  Systemd(const Host& host, const Places& places, Systemctl systemctl)
       : systemctl_(std::move(systemctl)),
         unit_(host.unit_dir + "/" + kUnit),
         text_(unit_text(host, places)),
@@ -89,30 +88,13 @@ class Systemd final : public Service {
 
   base::Status ctl(std::vector<std::string> args, base::Duration deadline,
                    const std::stop_token& stop) const {
-    const std::string what = "systemctl " + base::join(args, " ");
-    args.insert(args.begin(), systemctl_);
-    const std::string path = posix::get_env("PATH").value_or("/usr/bin:/bin");
-    TRY_IN(what, const auto ran,
-           posix::run({args, {"PATH=" + path, "LC_ALL=C"}, "/"}, {deadline}, stop));
-    if (ran.exit_code == 0) return {};
-    return base::fail(base::Code::kUnavailable, what + ": " + std::string(base::trim(ran.err)));
+    return systemctl_.run(std::move(args), deadline, stop);
   }
 
-  const std::string systemctl_, unit_, text_;
+  const Systemctl systemctl_;
+  const std::string unit_, text_;
   const host::MemberFiles files_;
 };
-
-// A '%' begins a specifier, a '$' a variable, and blanks part words.
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '%') out += '%';
-    if (c == '$') out += '$';
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
-}
 
 }  // namespace
 
@@ -159,25 +141,20 @@ std::string unit_text(const Host& host, const Places& places) {
       "{3}"
       "\n[Install]\n"
       "WantedBy=multi-user.target\n",
-      host.name, quoted(guard_program(host)), quoted(places.member()),
+      host.name, unit_word(guard_program(host)), unit_word(places.member()),
       [&] {
         std::string lines;
         for (const auto& line : host.disk_priorities) lines += line + "\n";
         return lines;
       }(),
-      quoted(host.data_dir), quoted(places.state_dir));
+      unit_word(host.data_dir), unit_word(places.state_dir));
   return out;
 }
 
 base::Result<std::unique_ptr<Service>> service_of(const Host& host, const Places& places) {
   if (host.init_system == "none") return std::make_unique<Supervised>(host, places);
-  const std::string path = posix::get_env("PATH").value_or("/usr/bin:/bin");
-  auto systemctl = posix::find_program("systemctl", path);
-  if (!systemctl || posix::exists("/run/systemd/system") != base::Fact<bool>(true))
-    return base::fail(base::Code::kFailedPrecondition,
-                      "--init-system systemd: this machine was not booted with systemd; "
-                      "--init-system none needs none");
-  return std::make_unique<Systemd>(host, places, *std::move(systemctl));
+  TRY(auto systemctl, Systemctl::find());
+  return std::make_unique<Systemd>(host, places, std::move(systemctl));
 }
 
 }  // namespace adm

@@ -30,7 +30,10 @@ enum Has : unsigned {
   kWithin = 2048,
   kDownload = 4096,
   kVersion = 8192,
-  kPhase = 16384
+  kPhase = 16384,
+  kToken = 32768,      // join: --token and what belongs to it
+  kTokenLife = 65536,  // --token-ttl
+  kOut = 131072
 };
 
 struct Row {
@@ -44,10 +47,13 @@ struct Row {
 
 constexpr const char* kInitFooter =
     "`init phase NAME` does one step: preflight, install, certificates, snapshot, configure, "
-    "start, etcdctl, health, post-init-instructions.";
+    "start, etcdctl, health, token, post-init-instructions. A listener is left for hosts that "
+    "join; "
+    "the command that they run is printed.";
 constexpr const char* kJoinFooter =
     "URL is the peer or the client URL of any member; the answer says which way was taken. The "
-    "cluster's authority must be in the certificates folder; a new one is never made. "
+    "cluster's authority comes with --token and --ca-cert-hash, as `etcdadm token create` on a "
+    "member prints them, or is in the certificates folder; a new one is never made. "
     "`join phase NAME URL` does one step: stop, certificates, install, membership, configure, "
     "start, etcdctl, health.";
 constexpr const char* kRestoreFooter =
@@ -55,15 +61,22 @@ constexpr const char* kRestoreFooter =
     "new token and starts it; into any other it only writes, and prints how to start an etcd "
     "there. A directory that is in use or not empty is refused, and nothing is changed.";
 
+constexpr const char* kRotateFooter =
+    "In three rounds over all hosts: trust the new authority as well (a restart), make new "
+    "certificates, drop the old authority (a restart). Begun on one host; the others get the new "
+    "authority from it by the command that it prints. A phase waits until every member's running "
+    "etcd shows the one before; what each shows is told. The same command goes on after a kill.";
+
 adm::Reply no_command(const adm::Context& /*context*/) {
   return base::fail(base::Code::kInternal, "this command is run elsewhere");
 }
 
-constexpr std::array<Row, 22> kRows{{
+constexpr std::array<Row, 28> kRows{{
     {"init", "make the first member of a new cluster on this host", "",
-     kState | kNode | kVersion | kSnapshotIn | kForce | kDryRun | kPhase, adm::init, kInitFooter},
+     kState | kNode | kVersion | kSnapshotIn | kTokenLife | kForce | kDryRun | kPhase, adm::init,
+     kInitFooter},
     {"join", "make this host a member of a cluster that exists", "URL",
-     kState | kNode | kVersion | kForce | kDryRun | kPhase, adm::join, kJoinFooter},
+     kState | kNode | kVersion | kToken | kForce | kDryRun | kPhase, adm::join, kJoinFooter},
     {"reset", "take this host out of its cluster and put its files away", "",
      kState | kReset | kYes | kDryRun, adm::reset,
      "The data is moved aside, not deleted, unless --delete-data says so."},
@@ -93,10 +106,24 @@ constexpr std::array<Row, 22> kRows{{
     {"snapshot list", "show the snapshots of a folder", "DIR", 0, adm::snapshot_list, ""},
     {"snapshot restore", "begin anew with what a snapshot holds", "FILE",
      kState | kRestore | kFile | kForce | kDryRun, adm::snapshot_restore, kRestoreFooter},
+    {"certs list", "show the certificates that every member's etcd has in use", "",
+     kState | kEndpoints, adm::certs_list,
+     "By a handshake with each port. The exit code is 1 if one does not answer or has expired."},
+    {"certs generate", "make the certificates that this host lacks, or those for another", "",
+     kState | kNode | kOut | kDryRun, adm::certs_generate,
+     "With --out it writes what a host needs that shall not have the authority's key."},
+    {"certs rotate", "replace the cluster's authority, one phase of this host a time", "[URL]",
+     kState | kToken | kTokenLife | kYes | kDryRun, adm::certs_rotate, kRotateFooter},
     {"certs check", "show the certificates of this host", "", kState | kWarn, adm::certs_check,
      "The exit code is 1 if one of them does not hold."},
     {"certs renew", "make new leaves for those that end soon", "", kState | kWithin | kDryRun,
      adm::certs_renew, "etcd reads them with its next handshakes; nothing is restarted."},
+    {"token create", "make a token for a host that is to join, and print the command", "",
+     kState | kTokenLife | kDryRun, adm::token_create,
+     "The listener hands the authority to whoever shows the token, until no token is left. Five "
+     "wrong ones close it; this command opens it again."},
+    {"token serve", "be the listener: what `init` and `token create` start", "", kState,
+     adm::token_serve, ""},
     {"doctor", "find what is wrong on this host and in its cluster, and say what mends it", "",
      kState | kEndpoints, adm::doctor, "The exit code is 1 if something is wrong."},
     {"defrag", "let members give free pages back to the disk, one after the other", "[MEMBER]",
@@ -106,6 +133,8 @@ constexpr std::array<Row, 22> kRows{{
      "is refused."},
     {"download", "put a version of etcd into the cache", "", kVersion | kDownload | kDryRun,
      adm::download, ""},
+    {"completion", "print the completion of commands and flags for a shell", "SHELL", 0, completion,
+     "SHELL is bash, zsh or fish; the first lines of the output say where it belongs."},
     {"version", "print the version of this program", "", 0, no_command, ""},
     {"reference", "", "DIR", 0, no_command, ""},
 }};
@@ -176,6 +205,18 @@ void add_flags(CLI::App& app, Slot& slot) {
            std::string("of etcd (default: ") + adm::kDefaultVersion +
                "; join: what the cluster runs)");
   if (has & (kNode | kDownload)) add_download(app, f);
+  if (has & kOut)
+    option(app, "out", f.out, "DIR", "write for the host of --name and --bind-address into it");
+  if (has & kToken) {
+    option(app, "token", f.token, "ID.SECRET", "fetch the cluster's authority with this");
+    option(app, "token-file", f.token_file, "FILE", "the same, from a file");
+    option(app, "ca-cert-hash", f.ca_hash, "sha256:HEX", "by which the cluster is known");
+  }
+  if (has & kTokenLife)
+    option(app, "token-ttl", f.token_ttl, "DURATION",
+           "how long hosts may use the token, at most 24h; init: 0 makes none");
+  if (has & (kToken | kTokenLife))
+    option(app, "token-port", f.token_port, "PORT", "where the listener for them is");
   if (has & kSnapshotIn) {
     option(app, "snapshot", f.snapshot, "FILE", "begin with what this snapshot holds");
     flag(app, "skip-hash-check", f.skip_hash_check,
@@ -227,6 +268,7 @@ void add_phase(CLI::App& app, Slot& slot) {
 const char* group_text(const std::string& group) {
   if (group == "member") return "the members of the cluster";
   if (group == "snapshot") return "files that hold a cluster's data";
+  if (group == "token") return "how hosts that join get the cluster's authority";
   return "the certificates of this host";
 }
 
@@ -314,6 +356,11 @@ AdmLine parse_etcdadm(int argc, const char* const* argv) {
     out.exit = kBadInput;
   }
   return out;
+}
+
+void with_etcdadm(const std::function<void(const CLI::App&)>& use) {
+  const Parser parser;
+  use(parser.root);
 }
 
 std::string etcdadm_reference() {

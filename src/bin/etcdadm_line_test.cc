@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "posix/clock.h"
 #include "posix/files.h"
+#include "posix/process.h"
 #include "posix/test_dir.h"
 
 namespace bin {
@@ -92,8 +94,44 @@ TEST(EtcdadmLine, EveryCommandIsInTheReference) {
   EXPECT_NE(page.find("| `--data-dir` DIR |  | `/var/lib/etcd` |"), std::string::npos) << page;
 }
 
+TEST(EtcdadmLine, CompletionsAndPagesHaveEveryCommand) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const auto script = etcdadm_completion(shell);
+    ASSERT_TRUE(script) << shell;
+    for (const char* word : {"certs", "rotate", "token", "snapshot", "restore"})
+      EXPECT_NE(script->find(word), std::string::npos) << shell << word;
+    EXPECT_EQ(script->find("reference"), std::string::npos) << "it is hidden";
+  }
+  EXPECT_FALSE(etcdadm_completion("tcsh"));
+  const auto pages = etcdadm_man_pages();
+  const auto page = std::ranges::find(pages, "etcdadm-certs-rotate.1",
+                                      &std::pair<std::string, std::string>::first);
+  ASSERT_NE(page, pages.end());
+  EXPECT_NE(page->second.find(".TH ETCDADM\\-CERTS\\-ROTATE 1"), std::string::npos) << page->second;
+  EXPECT_NE(page->second.find(".SH EXIT STATUS"), std::string::npos);
+}
+
+// As a shell asks it.
+TEST(EtcdadmLine, BashCompletes) {
+  const posix::TestDir dir;
+  ASSERT_TRUE(posix::write_atomic(dir.path("c"), *etcdadm_completion("bash")));
+  const auto ask = [&](const std::string& words, int at) {
+    const std::string script = "source " + dir.path("c") + "; COMP_WORDS=(" + words +
+                               "); COMP_CWORD=" + std::to_string(at) +
+                               "; _etcdadm; echo \"${COMPREPLY[*]}\"";
+    auto ran = posix::run({{"/bin/bash", "-c", script}, {}, "/"}, {}, {});
+    return ran ? ran->out + ran->err : ran.error().message;
+  };
+  EXPECT_EQ(ask("etcdadm ce", 1), "certs\n");
+  EXPECT_EQ(ask("etcdadm certs r", 2), "rotate renew\n");
+  EXPECT_EQ(ask("etcdadm join --ca", 2), "--ca-cert-hash --cache-dir\n");
+  EXPECT_EQ(ask("etcdadm -l error snapshot sa", 4), "save\n");
+}
+
 // What is wrong is told with its exit code before anything is touched. "@" is a folder that is
 // there, with notes.txt in it.
+#define TOKEN "00c0ffee.00112233445566778899aabbccddeeff"
+#define HASH "sha256:abababababababababababababababababababababababababababababababab"
 struct BadInput {
   const char* line;
   int exit;
@@ -165,6 +203,37 @@ constexpr BadInput kBad[] = {
     {"certs renew --within never", kBadInput, "--within"},
     {"download --version x", kBadInput, "--version"},
     {"-l loud status", kBadInput, "loud"},
+    {"init --token-ttl soon", kBadInput, "--token-ttl"},
+    {"init --token-ttl 25h", kBadInput, "is not from 0 to 24h"},
+    {"init --token-port 0", kBadInput, "is not a number from 1 to 65535"},
+    {"init --token-port 2379", kBadInput, "is the port of --client-port as well"},
+    {"init --token " TOKEN, kBadInput, "--token"},
+    {"join https://a:2380 --token " TOKEN, kBadInput, "--token needs --ca-cert-hash"},
+    {"join https://a:2380 --ca-cert-hash " HASH, kBadInput, "--ca-cert-hash needs --token"},
+    {"join https://a:2380 --token secret --ca-cert-hash " HASH, kBadInput, "is no token ID.SECRET"},
+    {"join https://a:2380 --token " TOKEN " --ca-cert-hash sha256:ab", kBadInput,
+     "is not sha256: and 64 hex digits"},
+    {"join https://a:2380 --token " TOKEN " --ca-cert-hash md5:" TOKEN, kBadInput,
+     "is not sha256: and 64 hex digits"},
+    {"join https://a:2380 --token " TOKEN " --token-file @/notes.txt --ca-cert-hash " HASH,
+     kBadInput, "exclude each other"},
+    {"join https://a:2380 --token-file @/none --ca-cert-hash " HASH, kNotThere, "--token-file"},
+    {"join https://a:2380 --token-file @/notes.txt --ca-cert-hash " HASH, kBadInput,
+     "is no token ID.SECRET"},
+    {"token", kBadInput, "A subcommand is required"},
+    {"token create", kNotThere, "begin with `etcdadm init`"},
+    {"token create --token-ttl 0", kBadInput, "a life above 0"},
+    {"token create --token-port 65536", kBadInput, "is not a number from 1 to 65535"},
+    {"token serve", kNotThere, "begin with `etcdadm init`"},
+    {"certs list", kNotThere, "begin with `etcdadm init`"},
+    {"certs rotate", kNotThere, "begin with `etcdadm init`"},
+    {"certs generate --out @/new", kBadInput, "--out needs --name"},
+    {"certs generate --out new --name a --bind-address 10.0.0.1", kBadInput,
+     "is not an absolute path"},
+    {"certs generate --out @/new --name a --bind-address 10.0.0.1 --certs-dir @/none", kNotThere,
+     "the authority that is to sign"},
+    {"completion", kBadInput, "SHELL is required"},
+    {"completion tcsh", kBadInput, "is none of bash, zsh, fish"},
 };
 
 class BadInputs : public ::testing::TestWithParam<BadInput> {};

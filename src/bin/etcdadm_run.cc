@@ -25,14 +25,10 @@ bool ask(const std::string& question) {
 }
 
 std::string exit_codes() {
-  return "\n## Exit codes\n\n| Code | Meaning |\n| --- | --- |\n"
-         "| 0 | done, and well |\n"
-         "| 1 | it was tried and did not work, or what was looked at is not well |\n"
-         "| 2 | the flags are wrong; nothing was touched |\n"
-         "| 3 | something that is needed is not there: the authority, a file, this host's "
-         "configuration |\n"
-         "| 4 | the present state forbids it; the message says what must change |\n"
-         "| 5 | no answer in time; the same command goes on |\n";
+  std::string out = "\n## Exit codes\n\n| Code | Meaning |\n| --- | --- |\n";
+  for (const auto& [code, meaning] : exit_meanings())
+    out += fmt::format("| {} | {} |\n", static_cast<int>(code), meaning);
+  return out;
 }
 
 int write_reference_page(const std::string& folder) {
@@ -40,7 +36,12 @@ int write_reference_page(const std::string& folder) {
   if (!made) return report(made.error(), kProgram);
   const auto written =
       posix::write_atomic(folder + "/etcdadm.md", etcdadm_reference() + exit_codes(), 0644);
-  return written ? kDone : report(written.error(), kProgram);
+  if (!written) return report(written.error(), kProgram);
+  // Beside the pages that people read in a browser.
+  for (const auto& [name, text] : etcdadm_man_pages())
+    if (const auto page = posix::write_atomic(folder + "/" + name, text, 0644); !page)
+      return report(page.error(), kProgram);
+  return kDone;
 }
 
 }  // namespace
@@ -66,7 +67,10 @@ int run_etcdadm(int argc, const char* const* argv, std::string_view guard) {
   const auto say = [quiet](const std::string& words) {
     if (!quiet) fmt::print(stderr, "{}\n", words);
   };
-  return run_line(line, {line.flags, clock, (*signals)->source().get_token(), guard, say, ask});
+  const auto program = posix::own_executable();
+  if (!program) return report(program.error(), kProgram);
+  return run_line(line,
+                  {line.flags, clock, (*signals)->source().get_token(), guard, say, ask, *program});
 }
 
 }  // namespace bin

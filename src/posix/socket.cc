@@ -65,15 +65,32 @@ base::Result<AddressInfo> numeric_address(const std::string& host, unsigned port
   return AddressInfo(found, ::freeaddrinfo);
 }
 
-base::Result<Fd> accept_from(int listener, const std::stop_token& stop) {
+base::Result<Fd> accept_from(int listener, const std::stop_token& stop, base::Tick until) {
   for (;;) {
     PollItem item{listener, POLLIN, 0};
-    TRY_OK(poll_until({&item}, base::Tick::max(), stop));
+    TRY_OK(poll_until({&item}, until, stop));
     Fd fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (fd.open()) return fd;
     if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED)
       return fail_errno(errno, "accept");
   }
+}
+
+base::Result<Fd> connect_to(const addrinfo& at, base::Tick until, const std::stop_token& stop) {
+  Fd fd(::socket(at.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.open()) return fail_errno(errno, "socket");
+  if (::connect(fd.get(), at.ai_addr, at.ai_addrlen) == 0) return fd;
+  int number = errno;
+  if (number == EINPROGRESS) {
+    PollItem item{fd.get(), POLLOUT, 0};
+    TRY_OK(poll_until({&item}, until, stop));
+    socklen_t size = sizeof number;
+    if (::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &number, &size) != 0)
+      return fail_errno(errno, "getsockopt");
+    if (number == 0) return fd;
+  }
+  if (number == ECONNREFUSED) return base::fail(Code::kFailedPrecondition, "nothing listens there");
+  return base::fail(Code::kUnavailable, from_errno(number, "connect").message);
 }
 
 const sockaddr* generic(const Address& a) {
@@ -132,6 +149,11 @@ base::Result<std::string> Stream::read_line(size_t limit, base::Duration deadlin
   }
 }
 
+base::Result<std::string> Stream::read_some(base::Tick until, const std::stop_token& stop) {
+  if (buffer_.empty()) TRY_OK(fill(until, stop));
+  return std::exchange(buffer_, std::string());
+}
+
 base::Status Stream::write_all(std::string_view bytes, base::Duration deadline,
                                const std::stop_token& stop) {
   const auto until = deadline_in(deadline);
@@ -183,7 +205,7 @@ UnixListener::~UnixListener() {
 }
 
 base::Result<UnixStream> UnixListener::accept(const std::stop_token& stop) {
-  TRY(auto fd, accept_from(fd_.get(), stop));
+  TRY(auto fd, accept_from(fd_.get(), stop, base::Tick::max()));
   return UnixStream(std::move(fd));
 }
 
@@ -196,6 +218,27 @@ base::Result<Stream> Stream::connect_tcp(const std::string& host, unsigned port)
     return fail_errno(errno, fmt::format("connect to {}:{}", host, port));
   if (::fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno(errno, "fcntl");
   return Stream(std::move(fd));
+}
+
+base::Result<Stream> Stream::dial(const std::string& host, unsigned port, base::Duration deadline,
+                                  const std::stop_token& stop) {
+  const auto until = deadline_in(deadline);
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int why = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+      why != 0)
+    return base::fail(why == EAI_AGAIN ? Code::kUnavailable : Code::kNotFound,
+                      fmt::format("'{}' has no address: {}", host, ::gai_strerror(why)));
+  const AddressInfo addresses(found, ::freeaddrinfo);
+  base::Error last{Code::kUnavailable, "no address"};
+  for (const addrinfo* at = addresses.get(); at != nullptr; at = at->ai_next) {
+    auto fd = connect_to(*at, until, stop);
+    if (fd) return Stream(*std::move(fd));
+    last = fd.error();
+  }
+  return std::unexpected(last.in(fmt::format("connect to {} port {}", host, port)));
 }
 
 base::Result<TcpListener> TcpListener::listen(const std::string& host, unsigned port) {
@@ -217,8 +260,8 @@ base::Result<TcpListener> TcpListener::listen(const std::string& host, unsigned 
   return TcpListener(std::move(fd), ntohs(chosen));
 }
 
-base::Result<Stream> TcpListener::accept(const std::stop_token& stop) const {
-  TRY(auto fd, accept_from(fd_.get(), stop));
+base::Result<Stream> TcpListener::accept(const std::stop_token& stop, base::Tick until) const {
+  TRY(auto fd, accept_from(fd_.get(), stop, until));
   return Stream(std::move(fd));
 }
 

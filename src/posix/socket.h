@@ -17,6 +17,11 @@ class Stream {
   explicit Stream(Fd fd) : fd_(std::move(fd)) {}
   // `host` is an IP address. Unavailable: nobody listens there.
   static base::Result<Stream> connect_tcp(const std::string& host, unsigned port);
+  // To a name or an address anywhere; each address of a name in its turn. NotFound: no such name.
+  // FailedPrecondition: that machine refuses, so nothing listens at that port. Unavailable or
+  // DeadlineExceeded: it does not answer.
+  static base::Result<Stream> dial(const std::string& host, unsigned port, base::Duration deadline,
+                                   const std::stop_token& stop);
 
   // Up to the other side's end. ResourceExhausted beyond `limit` bytes.
   base::Result<std::string> read_all(size_t limit, base::Duration deadline,
@@ -25,6 +30,8 @@ class Stream {
   // if the other side ends before it.
   base::Result<std::string> read_line(size_t limit, base::Duration deadline,
                                       const std::stop_token& stop);
+  // What has come, at least a byte; empty: the other side has ended.
+  base::Result<std::string> read_some(base::Tick until, const std::stop_token& stop);
   base::Status write_all(std::string_view bytes, base::Duration deadline,
                          const std::stop_token& stop);
   base::Status end_writing();
@@ -68,8 +75,9 @@ class TcpListener {
   static base::Result<TcpListener> listen(const std::string& host, unsigned port);
 
   [[nodiscard]] unsigned port() const { return port_; }
-  // For several threads at once. Cancelled when asked to stop.
-  base::Result<Stream> accept(const std::stop_token& stop) const;
+  // For several threads at once. Cancelled when asked to stop, DeadlineExceeded after `until`.
+  base::Result<Stream> accept(const std::stop_token& stop,
+                              base::Tick until = base::Tick::max()) const;
 
  private:
   TcpListener(Fd fd, unsigned port) : fd_(std::move(fd)), port_(port) {}

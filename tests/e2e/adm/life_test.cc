@@ -5,17 +5,24 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <fstream>
+#include <functional>
 #include <map>
+#include <sstream>
+#include <thread>
 
 #include "etcd/api.h"
 #include "json/json.h"
+#include "pki/issue.h"
+#include "posix/clock.h"
 #include "posix/env.h"
 #include "posix/files.h"
 #include "posix/net.h"
 #include "posix/process.h"
 #include "posix/test_dir.h"
+#include "posix/wakeup.h"
 
 namespace e2e {
 namespace {
@@ -32,14 +39,19 @@ class AdmTest : public ::testing::Test {
  protected:
   void SetUp() override {
     const posix::PortRange range{24300, 24999};
-    const auto ports = posix::pick_free_ports(range, 3, {});
+    const auto ports = posix::pick_free_ports(range, 4, {});
     ASSERT_TRUE(ports);
     ports_ = *ports;
     net_ = 1 + static_cast<int>(::getpid() % 250);
   }
 
-  // Whatever a test left running; by the pids in the guards' own files.
+  // Whatever a test left running; by the pids in the guards' own files, and listeners by the folder
+  // that they are told.
   void TearDown() override {
+    for (const auto pid : listeners()) {
+      const auto process = posix::identify(pid);
+      if (process && is_ours(pid)) (void)posix::send_signal(*process, SIGKILL);
+    }
     for (int n = 1; n <= 3; ++n) {
       std::ifstream state(dir(n) + "/state/member/state");
       for (std::string key, value; state >> key && std::getline(state, value);)
@@ -53,6 +65,16 @@ class AdmTest : public ::testing::Test {
   [[nodiscard]] bool is_ours(std::int64_t pid) const {
     return read(fmt::format("/proc/{}/cmdline", pid)).find(dir_.path("")) != std::string::npos;
   }
+  [[nodiscard]] std::vector<std::int64_t> listeners() const {
+    std::vector<std::int64_t> out;
+    for (const auto& name : posix::list_dir("/proc").value_or(std::vector<std::string>{})) {
+      const auto words = read("/proc/" + name + "/cmdline");
+      if (words.find(std::string("token\0serve", 11)) != std::string::npos &&
+          words.find(dir_.path("")) != std::string::npos)
+        out.push_back(std::strtoll(name.c_str(), nullptr, 10));
+    }
+    return out;
+  }
   [[nodiscard]] std::string dir(int n) const { return dir_.path("h" + std::to_string(n)); }
   [[nodiscard]] std::string address(int n) const { return fmt::format("127.73.{}.{}", net_, n); }
   [[nodiscard]] std::string client(int n) const {
@@ -62,7 +84,8 @@ class AdmTest : public ::testing::Test {
     return fmt::format("https://{}:{}", address(n), ports_[1]);
   }
 
-  posix::RunResult on(int n, std::vector<std::string> args, base::Duration deadline = 120s) {
+  posix::RunResult on(int n, std::vector<std::string> args, base::Duration deadline = 120s,
+                      const std::string& token = {}) {
     args.insert(args.begin(), EO_BIN_DIR "/etcdadm");
     std::vector<std::string> env;
     for (const char* name : {"HOME", "PATH", "XDG_CACHE_HOME", "ASAN_OPTIONS"})
@@ -82,9 +105,11 @@ class AdmTest : public ::testing::Test {
                                                    {"START_TIMEOUT", "60s"},
                                                    {"CLIENT_PORT", std::to_string(ports_[0])},
                                                    {"PEER_PORT", std::to_string(ports_[1])},
-                                                   {"METRICS_PORT", std::to_string(ports_[2])}};
+                                                   {"METRICS_PORT", std::to_string(ports_[2])},
+                                                   {"TOKEN_PORT", std::to_string(ports_[3])}};
     for (const auto& [name, value] : flags)
       env.push_back(fmt::format("ETCDADM_{}={}", name, value));
+    if (!token.empty()) env.push_back("ETCDADM_TOKEN=" + token);
     auto ran = posix::run({args, env, "/"}, {deadline}, {});
     return ran ? *ran : posix::RunResult{-1, 0, "", ran.error().message, false};
   }
@@ -128,6 +153,37 @@ class AdmTest : public ::testing::Test {
       leaders += role == "leader" ? 1 : 0;
     }
     EXPECT_EQ(leaders, 1);
+  }
+
+  // The next one, everywhere.
+  void expect_one_authority() {
+    const auto list = on(2, {"certs", "list", "-o", "json"});
+    ASSERT_EQ(list.exit_code, 0) << list.out;
+    const auto value = json::parse(list.out);
+    ASSERT_EQ(value->at("certificates")->if_array()->size(), 6U) << list.out;
+    for (const auto& one : *value->at("certificates")->if_array()) {
+      EXPECT_TRUE(json::get_string(one, "signedBy")->starts_with("etcd-ca-")) << list.out;
+      EXPECT_EQ(one.at("trusts")->if_array()->size(), 1U) << list.out;
+    }
+    for (const int n : {1, 2, 3}) {
+      EXPECT_EQ(posix::exists(dir(n) + "/pki/ca-next.crt"), base::Fact<bool>(false));
+      EXPECT_EQ(read(dir(n) + "/pki/ca.key"), read(dir(1) + "/pki/ca.key"));
+    }
+  }
+
+  // As if nobody had looked after them for a year.
+  void expire_certificates(int n) {
+    const pki::Pair ca{read(dir(n) + "/pki/ca.crt"), read(dir(n) + "/pki/ca.key")};
+    const posix::SystemClock clock;
+    for (const std::string name : {"server", "peer", "etcdctl-etcd-client"}) {
+      const auto leaf = pki::issue(ca, {.common_name = "root",
+                                        .ips = {"127.0.0.1", "::1", address(n)},
+                                        .now = clock.now() - 24h * 400,
+                                        .life = 24h * 365});
+      ASSERT_TRUE(leaf);
+      ASSERT_TRUE(posix::write_atomic(dir(n) + "/pki/" + name + ".key", leaf->key));
+      ASSERT_TRUE(posix::write_atomic(dir(n) + "/pki/" + name + ".crt", leaf->cert));
+    }
   }
 
   posix::TestDir dir_;
@@ -182,6 +238,151 @@ TEST_F(AdmTest, TheFiveCommandsAndAllOfItRestored) {
   ASSERT_TRUE(etcd(2)->put("colour", "red", 10s));
   EXPECT_EQ(get(3, "colour"), "red");
   EXPECT_EQ(on(2, {"certs", "check"}).exit_code, 0);
+  for (const int n : {3, 2, 1}) must(n, {"reset", "--yes", "--delete-data"});
+}
+
+// The command that init prints, word for word; and no secret is left in processes and files.
+TEST_F(AdmTest, TheAuthorityComesWithAToken) {
+  const auto init = on(1, {"init", "-o", "json"});
+  ASSERT_EQ(init.exit_code, 0) << init.err;
+  const auto told = json::parse(init.out);
+  ASSERT_TRUE(told) << init.out;
+  std::istringstream line(*json::get_string(*told, "join"));
+  std::vector<std::string> words;
+  for (std::string word; line >> word;) words.push_back(word);
+  ASSERT_EQ(words.size(), 9U) << line.str();
+  const std::string token = words[4], hash = words[6];
+  const std::string secret = token.substr(token.find('.') + 1);
+  ASSERT_EQ(listeners().size(), 1U);
+
+  EXPECT_EQ(on(2, {"join", peer(1)}).exit_code, 3);
+  const std::string zeros = "00000000." + std::string(32, '0');
+  EXPECT_EQ(on(2, {"join", peer(1), "--token", zeros, "--ca-cert-hash", hash}).exit_code, 4);
+  const auto other = on(
+      2, {"join", peer(1), "--token", token, "--ca-cert-hash", "sha256:" + std::string(64, '0')});
+  EXPECT_EQ(other.exit_code, 4) << other.err;
+  EXPECT_EQ(on(2, {"join", peer(2), "--token", token, "--ca-cert-hash", hash}).exit_code, 5);
+  EXPECT_EQ(posix::exists(dir(2) + "/pki/ca.crt"), base::Fact<bool>(false));
+
+  // As it was printed.
+  must(2, {words.begin() + 1, words.end()});
+  EXPECT_EQ(read(dir(2) + "/pki/ca.key"), read(dir(1) + "/pki/ca.key"));
+  must(2, {"certs", "renew", "--within", "400d"});
+
+  // The listener was killed, and another member opens one. The secret comes by the environment.
+  const auto killed = posix::identify(listeners().at(0));
+  ASSERT_TRUE(killed);
+  ASSERT_TRUE(posix::send_signal(*killed, SIGKILL));
+  const auto again = on(2, {"token", "create", "-o", "json"});
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  const auto second = *json::get_string(*json::parse(again.out), "token");
+  const auto joined = on(3, {"join", peer(2), "--ca-cert-hash", hash}, 120s, second);
+  ASSERT_EQ(joined.exit_code, 0) << joined.err;
+  expect_three_voters(3);
+
+  for (const auto& what : {secret, second.substr(second.find('.') + 1)}) {
+    for (const auto& pid : posix::list_dir("/proc").value_or(std::vector<std::string>{}))
+      if (is_ours(std::strtoll(pid.c_str(), nullptr, 10)))
+        for (const char* file : {"/cmdline", "/environ"})
+          EXPECT_EQ(read("/proc/" + pid + file).find(what), std::string::npos) << pid << file;
+    for (const int n : {1, 2, 3})
+      for (const char* file : {"/state/tokens.json", "/state/token.log", "/state/host.json",
+                               "/state/journal.json", "/state/member/log/guard.log"})
+        EXPECT_EQ(read(dir(n) + file).find(what), std::string::npos) << n << file;
+  }
+  for (const int n : {3, 2, 1}) must(n, {"reset", "--yes", "--delete-data"});
+  EXPECT_TRUE(listeners().empty());
+}
+
+// Writes until it is told to end; a write that no member takes within a long time is a failed one.
+class Writer {
+ public:
+  using Put = std::function<bool(int host, const std::string& value)>;
+  explicit Writer(Put put) : put_(std::move(put)) {
+    thread_ = std::jthread([this](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
+        const auto until = posix::deadline_in(30s);
+        bool done = false;
+        for (int host = 1; !done && posix::deadline_in({}) < until; host = host % 3 + 1)
+          done = put_(host, std::to_string(written_ + 1));
+        if (done)
+          ++written_;
+        else
+          ++failed_;
+      }
+    });
+  }
+  void end() {
+    thread_.request_stop();
+    thread_.join();
+  }
+  [[nodiscard]] int written() const { return written_; }
+  [[nodiscard]] int failed() const { return failed_; }
+
+ private:
+  Put put_;
+  std::atomic<int> written_{0}, failed_{0};
+  std::jthread thread_;
+};
+
+TEST_F(AdmTest, TheAuthorityIsReplacedUnderLoad) {
+  must(1, {"init", "--token-ttl", "0"});
+  EXPECT_TRUE(listeners().empty());
+  for (const int n : {2, 3}) {
+    copy_authority(n);
+    must(n, {"join", peer(1)});
+  }
+  etcd::Tls old{read(dir(1) + "/pki/ca.crt"), read(dir(1) + "/pki/etcdctl-etcd-client.crt"),
+                read(dir(1) + "/pki/etcdctl-etcd-client.key"), ""};
+  Writer writer([this](int host, const std::string& value) {
+    return etcd(host)->put("counter", value, 3s).has_value();
+  });
+
+  EXPECT_EQ(on(1, {"certs", "rotate"}).exit_code, 4);  // nobody is there to be asked
+  const auto begun = on(1, {"certs", "rotate", "--yes", "-o", "json"});
+  ASSERT_EQ(begun.exit_code, 0) << begun.err;
+  std::istringstream line(json::get_string(*json::parse(begun.out), "command").value_or(""));
+  std::vector<std::string> words;
+  for (std::string word; line >> word;) words.push_back(word);
+  ASSERT_GE(words.size(), 6U) << begun.out;
+  words.erase(words.begin());
+  old.ca = read(dir(1) + "/pki/ca.crt");
+  // A host that is behind holds up the others, and no second rotation begins.
+  const auto early = on(1, {"certs", "rotate"});
+  EXPECT_EQ(early.exit_code, 4);
+  EXPECT_NE(early.err.find("etcd-2 trusts the old authority only"), std::string::npos) << early.err;
+  const auto second = on(2, {"certs", "rotate", "--yes"});
+  EXPECT_EQ(second.exit_code, 4);
+  EXPECT_NE(second.err.find("etcd-1 trusts more than one"), std::string::npos) << second.err;
+  EXPECT_EQ(on(2, {"join", peer(1), "--name", "x"}).exit_code, 4);
+
+  for (const auto limit : {150ms, 400ms, 900ms}) (void)on(2, words, limit);
+  if (const auto rest = on(2, words); rest.exit_code != 0)
+    EXPECT_NE(rest.err.find("waits for other hosts"), std::string::npos) << rest.err;
+  must(3, words);
+  for (const int n : {1, 2, 3}) {
+    const auto leaves = on(n, {"certs", "rotate"});
+    ASSERT_EQ(leaves.exit_code, 0) << leaves.err;
+    if (n != 3) EXPECT_EQ(on(n, {"certs", "rotate"}).exit_code, 4);
+  }
+  // A client that was given both authorities in the first round.
+  EXPECT_TRUE(etcd::connect(client(2), old)->put("old", "client", 10s));
+  for (const int n : {3, 1, 2}) must(n, {"certs", "rotate"});
+  writer.end();
+  EXPECT_EQ(writer.failed(), 0);
+  EXPECT_GT(writer.written(), 20);
+  EXPECT_EQ(get(2, "counter"), std::to_string(writer.written()));
+
+  expect_three_voters(1);
+  EXPECT_FALSE(etcd::connect(client(1), old)->put("old", "client", 3s));
+  expect_one_authority();
+  // Certificates that have expired are replaced, and are in use at once.
+  expire_certificates(2);
+  EXPECT_EQ(on(2, {"certs", "check"}).exit_code, 1);
+  EXPECT_EQ(on(1, {"certs", "list"}).exit_code, 1);
+  must(2, {"certs", "renew"});
+  EXPECT_EQ(on(1, {"certs", "list"}).exit_code, 0);
+  expect_three_voters(2);
   for (const int n : {3, 2, 1}) must(n, {"reset", "--yes", "--delete-data"});
 }
 
