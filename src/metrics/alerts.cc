@@ -91,7 +91,8 @@ std::vector<Alert> of_clusters() {
        "A loss of all data would go back further than the schedule promises.",
        "The message of BackupHealthy.", "Mend the store's address or credentials."},
       {"EtcdStatusStale", fmt::format("time() - {} > 300", kClusterObserved.name), "5m", kWarning,
-       "{{ $labels.namespace }}/{{ $labels.cluster }} was not looked at for {{ $value }} s",
+       "{{ $labels.namespace }}/{{ $labels.cluster }} was not looked at for {{ $value | "
+       "humanizeDuration }}",
        "What the status says is old. The cluster itself needs no operator to serve.",
        "The operator's /healthz, its log, and etcd_operator_queue_length.",
        "Restart the operator if it hangs; members run on meanwhile."},
@@ -114,7 +115,8 @@ std::vector<Alert> of_etcd() {
        "EtcdClusterUnavailable."},
       {"EtcdWalFsyncSlow", p99("etcd_disk_wal_fsync_duration_seconds", "namespace, pod") + " > 0.1",
        "10m", kWarning,
-       "the disk of {{ $labels.pod }} in {{ $labels.namespace }} takes {{ $value }} s to sync",
+       "the disk of {{ $labels.pod }} in {{ $labels.namespace }} takes {{ $value | "
+       "humanizeDuration }} to sync",
        "Every write waits for it. Above 10 ms etcd is slow, above the election timeout it loses "
        "its "
        "leader.",
@@ -124,12 +126,15 @@ std::vector<Alert> of_etcd() {
       {"EtcdPeerRttHigh",
        p99("etcd_network_peer_round_trip_time_seconds", "namespace, pod, To") + " > 0.15", "10m",
        kWarning,
-       "{{ $labels.pod }} in {{ $labels.namespace }} needs {{ $value }} s to reach a peer",
+       "{{ $labels.pod }} in {{ $labels.namespace }} needs {{ $value | humanizeDuration }} to "
+       "reach a peer",
        "Heartbeats come late; with an election timeout of 1 s leadership will change.",
        "The network between the two nodes or zones, and the load of both.",
        "Mend it, or set --heartbeat-interval and --election-timeout for the distance."},
       {"EtcdLeaderChanges", "increase(etcd_server_leader_changes_seen_total[15m]) > 4", "5m",
-       kWarning, "{{ $labels.pod }} in {{ $labels.namespace }} saw {{ $value }} new leaders",
+       kWarning,
+       "{{ $labels.pod }} in {{ $labels.namespace }} saw {{ $value | humanize }} new "
+       "leaders",
        "Every change stops writes for about a second.",
        "EtcdWalFsyncSlow and EtcdPeerRttHigh, CPU limits of the pods.",
        "Take away the cause; a rollout moves the leader once and is not meant by this."},
