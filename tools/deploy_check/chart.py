@@ -154,5 +154,7 @@ def check_clusters(problems, judge, helm):
     if not found or found["spec"] != example["spec"]:
         problems.append(f"clusters[] of the chart: {found or list(rendered)[:1]}")
         return
+    if found["metadata"].get("annotations", {}).get("helm.sh/resource-policy") != "keep":
+        problems.append("clusters[] of the chart: `helm uninstall` would delete the clusters")
     errors, unknown = judge(found)
     problems += [f"clusters[] of the chart: {text}" for text in errors + unknown]

@@ -130,17 +130,8 @@ def member_pods(name: str) -> list[dict]:
             if pod["metadata"]["name"].startswith(f"{name}-")]
 
 
-class Installed(unittest.TestCase):
-    """The operator from its image and deploy/install.yaml."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.mkdtemp()
-        cls.addClassCleanup(shutil.rmtree, cls.folder)
-        archive, = glob.glob(f"{ROOT}/build/image/etcd-operator-*.oci.tar")
-        tool("load-image", archive)
-        kubectl("apply", "-f", "deploy/install.yaml")
-        kubectl("-n", SYSTEM, "rollout", "status", "deployment/etcd-operator", "--timeout=120s")
+class Steps(unittest.TestCase):
+    """A life in steps, each of which tells its time, and what there was when it failed."""
 
     def steps(self, *all_steps) -> None:
         for step in all_steps:
@@ -160,6 +151,19 @@ class Installed(unittest.TestCase):
                       ["-n", SYSTEM, "logs", "-l", "app.kubernetes.io/name=etcd-operator",
                        "--tail=40", "--prefix"]):
             print(kubectl(*words, check=False).stdout[-6000:], flush=True)
+
+
+class Installed(Steps):
+    """The operator from its image and deploy/install.yaml."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        archive, = glob.glob(f"{ROOT}/build/image/etcd-operator-*.oci.tar")
+        tool("load-image", archive)
+        kubectl("apply", "-f", "deploy/install.yaml")
+        kubectl("-n", SYSTEM, "rollout", "status", "deployment/etcd-operator", "--timeout=120s")
 
     def healthy(self, size: int, seconds: float = 180, version: str = "") -> None:
         """The operator says so, and an etcd client sees the same."""
