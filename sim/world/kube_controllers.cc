@@ -26,6 +26,15 @@ bool is_ready(const json::Value& pod) {
   });
 }
 
+bool is_over(const json::Value& job) {
+  const auto* conditions = job.at("status.conditions");
+  if (conditions == nullptr || !conditions->is_array()) return false;
+  return std::ranges::any_of(*conditions->if_array(), [](const json::Value& condition) {
+    const auto type = text_at(condition, "type");
+    return (type == "Complete" || type == "Failed") && text_at(condition, "status") == "True";
+  });
+}
+
 bool is_of(const json::Value& object, const std::string& uid) {
   const auto* owners = object.at("metadata.ownerReferences");
   return owners != nullptr && owners->is_array() &&
@@ -55,11 +64,11 @@ bool is_free(const json::Value& pod, const json::Value& set) {
          });
 }
 
-json::Array owned_by(const json::Value& set) {
-  return json::Array{json::Object{{"apiVersion", "apps/v1"},
-                                  {"kind", "StatefulSet"},
-                                  {"name", text_at(set, "metadata.name")},
-                                  {"uid", text_at(set, "metadata.uid")},
+json::Array owned_by(const json::Value& owner, const kube::Resource& resource) {
+  return json::Array{json::Object{{"apiVersion", resource.api_version()},
+                                  {"kind", resource.kind},
+                                  {"name", text_at(owner, "metadata.name")},
+                                  {"uid", text_at(owner, "metadata.uid")},
                                   {"controller", true},
                                   {"blockOwnerDeletion", true}}};
 }
@@ -74,7 +83,7 @@ json::Value pod_for(const json::Value& set, std::int64_t number) {
   metadata["labels"]["statefulset.kubernetes.io/pod-name"] = name;
   metadata["labels"]["apps.kubernetes.io/pod-index"] = std::to_string(number);
   metadata["labels"]["controller-revision-hash"] = revision_of(set);
-  metadata["ownerReferences"] = owned_by(set);
+  metadata["ownerReferences"] = owned_by(set, kube::kStatefulSets);
   pod["spec"]["hostname"] = name;
   if (const auto service = text_at(set, "spec.serviceName"); !service.empty())
     pod["spec"]["subdomain"] = service;
@@ -117,7 +126,8 @@ bool KubeControllers::one_set(const json::Value& set) {
     if (is_free(pod, set))
       any = done(merge_patch(
                 kube::kPods, name_of(pod),
-                json::Object{{"metadata", json::Object{{"ownerReferences", owned_by(set)}}}})) ||
+                json::Object{{"metadata", json::Object{{"ownerReferences",
+                                                        owned_by(set, kube::kStatefulSets)}}}})) ||
             any;
     else if (!is_of(pod, uid))
       continue;
@@ -149,6 +159,54 @@ bool KubeControllers::one_set(const json::Value& set) {
                     {"updatedReplicas", updated},
                     {"updateRevision", revision}}}};
   return done(of_part(merge_patch(kube::kStatefulSets, name, status), "status")) || any;
+}
+
+bool KubeControllers::jobs() {
+  bool any = false;
+  for (const auto& job : all(kube::kJobs, ""))
+    if (!is_going(job)) any = one_job(job) || any;
+  return any;
+}
+
+bool KubeControllers::one_job(const json::Value& job) {
+  const auto name = name_of(job);
+  const auto uid = text_at(job, "metadata.uid");
+  const auto tell = [&](std::string_view type, std::string_view reason) {
+    const json::Value condition =
+        json::Object{{"type", type}, {"status", "True"}, {"reason", reason}};
+    return done(of_part(
+        merge_patch(kube::kJobs, name,
+                    json::Object{{"status", json::Object{{"conditions", json::Array{condition}}}}}),
+        "status"));
+  };
+  if (is_over(job)) return false;
+  const bool suspended = json::get_bool(job, "spec.suspend").value_or(false);
+  bool has_pod = false, any = false;
+  for (const auto& pod : all(kube::kPods, name.ns)) {
+    if (!is_of(pod, uid)) continue;
+    has_pod = true;
+    const auto phase = text_at(pod, "status.phase");
+    if (phase == "Succeeded") return tell("Complete", "CompletionsReached");
+    // Also one that is taken away while it works: it is not made again.
+    if (phase == "Failed" || (is_going(pod) && !suspended))
+      return tell("Failed", "BackoffLimitExceeded");
+    if (suspended && !is_going(pod))
+      any = done(remove(kube::kPods, name_of(pod),
+                        {.expected = {.uid = text_at(pod, "metadata.uid")}})) ||
+            any;
+  }
+  if (suspended || has_pod) return any;
+  // One that has been there and is gone.
+  if (json::get_int(job, "status.active").value_or(0) > 0)
+    return tell("Failed", "BackoffLimitExceeded");
+  const auto* made_of = job.at("spec.template");
+  json::Value pod = made_of == nullptr ? json::Value(json::Object()) : *made_of;
+  pod["metadata"]["name"] = fmt::format("{}-{:05x}", name.name, base::crc32c(uid) & 0xfffffU);
+  pod["metadata"]["ownerReferences"] = owned_by(job, kube::kJobs);
+  if (!done(create(kube::kPods, name.ns, pod))) return any;
+  return done(
+      of_part(merge_patch(kube::kJobs, name, json::Object{{"status", json::Object{{"active", 1}}}}),
+              "status"));
 }
 
 bool KubeControllers::budgets() {

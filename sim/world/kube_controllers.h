@@ -20,6 +20,8 @@ class KubeControllers {
   // from the highest down; makes failed ones anew; writes the status. False: nothing to do.
   bool stateful_sets();
   bool budgets();
+  // Of one pod each, which is made once: it ends as its pod ends; a suspended one has none.
+  bool jobs();
   // Pods without a node get this one, unless a claim that they name is not there.
   bool schedule(const std::string& node);
 
@@ -32,6 +34,7 @@ class KubeControllers {
   [[nodiscard]] std::vector<json::Value> all(const kube::Resource& resource, const std::string& ns);
   bool done(const kube::Request& request);  // true: it was carried out
   bool one_set(const json::Value& set);
+  bool one_job(const json::Value& job);
   [[nodiscard]] std::string missing_claim(const json::Value& pod) const;
 
   KubeServer& server_;

@@ -110,5 +110,62 @@ TEST_F(ControllersTest, ABudgetCountsReadyPods) {
   EXPECT_EQ(number(kube::kBudgets, {"default", "c"}, "status.currentHealthy"), 2);
 }
 
+class JobsTest : public ControllersTest {
+ protected:
+  const kube::Name job{"default", "c-backup-1"};
+  void make_job() {
+    json::Value object = json::Object{{"metadata", json::Object{{"name", job.name}}}};
+    object["spec"]["template"]["metadata"]["labels"]["x"] = "y";
+    must(create(kube::kJobs, "default", object));
+    controllers.jobs();
+  }
+  std::vector<kube::Name> pods() {
+    std::vector<kube::Name> out;
+    const auto reply = server.send(list(kube::kPods, "default", {.limit = 0}), {}, {});
+    const auto body = json::parse(reply->body);
+    for (const auto& one : *body->find("items")->if_array())
+      out.push_back({"default", *json::get_string(one, "metadata.name")});
+    return out;
+  }
+  std::string condition() {
+    const auto* found = server.find(kube::kJobs, job)->at("status.conditions");
+    return found == nullptr ? "" : *json::get_string(found->if_array()->front(), "type");
+  }
+};
+
+TEST_F(JobsTest, APodIsMadeOnceAndItsEndIsTheJobs) {
+  make_job();
+  ASSERT_EQ(pods().size(), 1U);
+  controllers.schedule("n1");
+  EXPECT_FALSE(controllers.jobs());
+  EXPECT_EQ(condition(), "");
+  controllers.pod_status(pods()[0], "Succeeded", false);
+  EXPECT_TRUE(controllers.jobs());
+  EXPECT_EQ(condition(), "Complete");
+  EXPECT_FALSE(controllers.jobs());
+}
+
+TEST_F(JobsTest, APodThatIsTakenAwayIsNotMadeAgain) {
+  make_job();
+  controllers.schedule("n1");
+  const auto first = pods()[0];
+  must(remove(kube::kPods, first));
+  server.pod_ended(first);
+  controllers.jobs();
+  EXPECT_TRUE(pods().empty());
+  EXPECT_EQ(condition(), "Failed");
+}
+
+TEST_F(JobsTest, ASuspendedOneLosesItsPod) {
+  make_job();
+  controllers.schedule("n1");
+  must(merge_patch(kube::kJobs, job, json::Object{{"spec", json::Object{{"suspend", true}}}}));
+  controllers.jobs();
+  controllers.pods_end("n1");
+  controllers.jobs();
+  EXPECT_TRUE(pods().empty());
+  EXPECT_EQ(condition(), "");
+}
+
 }  // namespace
 }  // namespace sim

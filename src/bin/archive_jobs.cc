@@ -1,5 +1,6 @@
 // archive run|fetch: what the operator starts for one backup, and to bring one back.
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "archive/fetch.h"
@@ -12,6 +13,8 @@ namespace bin {
 namespace {
 
 constexpr size_t kLargestJob = size_t{1} << 20;
+// A container's termination message is one: it is there already, and nothing can take its place.
+constexpr std::string_view kDevices = "/dev/";
 
 template <class Report>
 Report failed(const archive::Trouble& why) {
@@ -36,22 +39,37 @@ archive::FetchReport work(const archive::FetchJob& job, ArchivePlace& place) {
   return archive::fetch(job, place.world());
 }
 
+base::Status write_report(const std::string& file, const std::string& text) {
+  if (!file.starts_with(kDevices)) return posix::write_atomic(file, text);
+  return posix::write_in_place(file, text);
+}
+
+bool is_done(const archive::RunReport& report) {
+  return report.outcome != archive::RunOutcome::kFailed;
+}
+
+bool is_done(const archive::FetchReport& report) {
+  return report.outcome == archive::FetchOutcome::kFetched;
+}
+
 // A report that says "failed" is an answer, too: the exit code is about the report alone.
 template <class Job>
 int run_job(const base::Result<Job>& job, const ArchiveFlags& flags) {
   if (!job) return report(job.error().in(flags.job));
   auto place = ArchivePlace::make(flags.fault_points);
   if (!place) return report(place.error());
-  const auto text = archive::to_json(work(*job, **place));
+  const auto outcome = work(*job, **place);
+  const auto text = archive::to_json(outcome);
+  const int code = flags.required && !is_done(outcome) ? kFailed : kDone;
   if (job->common.report.empty()) {
     print_text(text + "\n");
-    return kDone;
+    return code;
   }
-  if (const auto written = posix::write_atomic(job->common.report, text); !written) {
+  if (const auto written = write_report(job->common.report, text); !written) {
     report(written.error());
     return kFailed;
   }
-  return kDone;
+  return code;
 }
 
 }  // namespace

@@ -305,6 +305,7 @@ void add_archive(CLI::App& root, Flags& flags) {
     app->add_option("--job", f.job, "what is to be done, as JSON; docs/backup.md has its fields")
         ->required()
         ->type_name("FILE");
+    app->add_flag("--required", f.required, "the exit code is 1 unless it was done");
     app->footer("The exit code is 0 whenever the report was written, also of a failure.");
   }
   auto& list = add_archive_verb(archive, flags, "list", "show which backups there are", app);

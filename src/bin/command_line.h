@@ -95,6 +95,7 @@ struct ArchiveFlags {
   std::string name, incarnation;
   unsigned keep = 0;
   bool manifest = false, mark = false, dry_run = false;
+  bool required = false;  // a failure that is reported is a failure of the command, too
   Output output = Output::kText;
 };
 

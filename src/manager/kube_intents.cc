@@ -105,6 +105,7 @@ IntentView Declaration::view(base::Instant now) const {
   out.intent.template_hash = kube_template_hash(good->spec);
   if (const auto note = api::note_of(*good, api::kApproveAnnotation); !note.empty())
     out.intent.approvals.push_back({note, now + kAnnotationValid});
+  out.intent.backup_now = api::note_of(*good, api::kBackupNowAnnotation);
   return out;
 }
 

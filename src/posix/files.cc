@@ -77,6 +77,12 @@ base::Status write_atomic(const std::string& path, std::string_view bytes, unsig
   return file.commit();
 }
 
+base::Status write_in_place(const std::string& path, std::string_view bytes) {
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+  if (!fd.open()) return fail_errno(errno, "open " + path);
+  return write_fully(fd.get(), bytes, "write " + path);
+}
+
 base::Status write_new(const std::string& path, std::string_view bytes, unsigned mode) {
   TRY(auto file, OutputFile::create(path, mode));
   TRY_OK(file.write(bytes));

@@ -22,6 +22,9 @@ base::Result<std::string> read_file(const std::string& path, size_t limit);
 base::Status write_atomic(const std::string& path, std::string_view bytes, unsigned mode = 0600);
 // Makes the file if nothing has its name; AlreadyExists otherwise. Durable like write_atomic.
 base::Status write_new(const std::string& path, std::string_view bytes, unsigned mode = 0600);
+// Into a file that is there and keeps its place, as a file that is mounted alone must: a crash may
+// leave a part of it. NotFound: it is not there.
+base::Status write_in_place(const std::string& path, std::string_view bytes);
 
 // With parents; a directory that is there already is fine and keeps its mode.
 base::Status make_dirs(const std::string& path, unsigned mode = 0700);

@@ -85,6 +85,17 @@ TEST(Files, ReadStopsAtTheLimitAndAtWhatIsNoFile) {
   EXPECT_EQ(read_file("/dev/zero", 5).error().code, Code::kFailedPrecondition);
 }
 
+TEST(Files, WriteInPlaceMakesNothing) {
+  const TestDir dir;
+  EXPECT_EQ(write_in_place(dir.path("f"), "1").error().code, Code::kNotFound);
+  ASSERT_TRUE(write_new(dir.path("f"), "12345"));
+  const auto before = file_info(dir.path("f"));
+  ASSERT_TRUE(write_in_place(dir.path("f"), "67"));
+  EXPECT_EQ(read_file(dir.path("f"), 10).value_or(""), "67");
+  ASSERT_TRUE(before);
+  EXPECT_EQ(before->inode, file_info(dir.path("f"))->inode);
+}
+
 TEST(Files, WriteNewNeverReplaces) {
   const TestDir dir;
   ASSERT_TRUE(write_new(dir.path("f"), "1"));

@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "json/value.h"
 #include "render/etcd_args.h"
+#include "render/store_access.h"
 
 namespace render {
 
@@ -44,6 +45,7 @@ struct KubernetesMember {
   bool running = true;   // false: kept, but stopped
   // A member whose claim is read, and never written, to build this one's data; empty: none.
   std::string survivor = {};
+  std::optional<FetchedBackup> fetch = {};
 };
 
 // Keys of labels and annotations that are ours alone.
@@ -56,6 +58,8 @@ inline constexpr std::string_view kVolumeStateLabel = "operator.etcd.io/volume-s
 inline constexpr std::string_view kTicketAnnotation = "operator.etcd.io/ticket";
 inline constexpr std::string_view kTemplateAnnotation = "operator.etcd.io/template";
 inline constexpr std::string_view kVolumeAnnotation = "operator.etcd.io/volume";
+// On the pod of a member that begins from a backup: what its init container is told.
+inline constexpr std::string_view kFetchAnnotation = "operator.etcd.io/fetch";
 inline constexpr std::string_view kEpochAnnotation = "operator.etcd.io/epoch";
 inline constexpr std::string_view kClusterIdAnnotation = "operator.etcd.io/cluster-id";
 
@@ -63,6 +67,7 @@ inline constexpr int kClientPort = 2379, kPeerPort = 2380, kMetricsPort = 2381;
 // Inside a member's pod.
 inline constexpr std::string_view kMemberDir = "/var/lib/etcd";
 inline constexpr std::string_view kSurvivorSnapshot = "/var/lib/etcd/volume/survivor/snapshot.db";
+inline constexpr std::string_view kFetchedSnapshot = "/var/lib/etcd-restore/snapshot.db";
 inline constexpr std::string_view kEtcdPath = "/usr/local/bin/etcd";
 inline constexpr std::string_view kEtcdutlPath = "/usr/local/bin/etcdutl";
 

@@ -24,6 +24,23 @@ json::Value object_of(const api::Cluster& cluster, std::string_view api, std::st
 // affinity, topologySpreadConstraints, tolerations, nodeSelector of a pod.
 void place_pod(const api::Cluster& cluster, json::Object& pod);
 
+// Parts of pods that pass the restricted security standard.
+json::Value pod_security(const api::ClusterSpec& spec);  // the user's laid over ours
+json::Value confined();                                  // of each container
+json::Value mount(std::string_view name, std::string_view path, bool read_only);
+// A user's Secret has the names of the CoreOS operator's for its keys.
+json::Value tls_volume(std::string_view name, const std::string& own, const std::string& users,
+                       std::string_view prefix);
+// An annotation of the pod itself, as a file.
+json::Value annotation_volume(std::string_view name, std::string_view annotation,
+                              std::string_view file);
+// Room for a whole snapshot.
+json::Value scratch_volume(std::string_view name, const api::ClusterSpec& spec);
+// A pod that has the cluster's volume of backups; others that need it go to the same node.
+inline constexpr std::string_view kHasBackupsLabel = "operator.etcd.io/has-backups";
+json::Array store_volumes(const StoreAccess& store);
+json::Array store_mounts(const StoreAccess& store);
+
 // The claim's size where none is given: etcd's largest sensible database with its log.
 inline constexpr std::int64_t kDefaultVolumeBytes = std::int64_t{10} << 30;
 

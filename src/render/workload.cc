@@ -22,32 +22,13 @@ constexpr std::string_view kSurvivorDir = "/var/lib/etcd-survivor";
 constexpr std::string_view kTicketDir = "/etc/etcd-operator";
 constexpr std::string_view kServerDir = "/etc/etcd/server";
 constexpr std::string_view kPeerDir = "/etc/etcd/peer";
-constexpr int kUser = 65532;
+constexpr std::string_view kFetchDir = "/etc/etcd-operator-fetch";
+constexpr std::string_view kFetchedDir = "/var/lib/etcd-restore";
 constexpr std::int64_t kStopSeconds = 60;  // etcd hands its leadership over within a few
 
 // etcd tells since 3.5.12 what of its health a restart could cure.
 bool has_livez(const api::Version& version) {
   return version >= api::Version{3, 5, 12, {}};
-}
-
-Value mount(std::string_view name, std::string_view path, bool read_only) {
-  Object out{{"name", name}, {"mountPath", path}};
-  if (read_only) out["readOnly"] = true;
-  return out;
-}
-
-// A user's Secret has the names of the CoreOS operator's for its keys.
-Value secret_volume(std::string_view name, const std::string& own, const std::string& users,
-                    std::string_view prefix) {
-  Object secret{{"secretName", users.empty() ? own : users}, {"defaultMode", 0440}};
-  if (!users.empty()) {
-    const auto item = [&](std::string_view key, std::string_view path) {
-      return Value(Object{{"key", fmt::format("{}{}", prefix, key)}, {"path", path}});
-    };
-    secret["items"] =
-        Array{item(".crt", "tls.crt"), item(".key", "tls.key"), item("-ca.crt", "ca.crt")};
-  }
-  return Object{{"name", name}, {"secret", std::move(secret)}};
 }
 
 class Pod {
@@ -64,6 +45,8 @@ class Pod {
     out[kIncarnationLabel] = member_.incarnation;
     out[kRoleLabel] = member_.voter ? "voter" : "learner";
     out[kServingLabel] = member_.serving ? "true" : "false";
+    if (member_.fetch && !member_.fetch->store.claim.empty() && !member_.fetch->store.shared)
+      out[kHasBackupsLabel] = member_.fetch->store.claim;
     // What selectors of users of the former operators look for.
     if (cluster_.group == api::Group::kCoreOs) {
       out["app"] = "etcd";
@@ -82,6 +65,7 @@ class Pod {
     if (cluster_.group == api::Group::kCoreOs) out["etcd.version"] = member_.version.text();
     out[kTemplateAnnotation] = member_.template_hash;
     out[kTicketAnnotation] = member_.ticket;
+    if (member_.fetch) out[kFetchAnnotation] = member_.fetch->file;
     return out;
   }
 
@@ -92,7 +76,7 @@ class Pod {
         {"automountServiceAccountToken", false},
         // A Service named etcd would set variables that etcd takes for its flags.
         {"enableServiceLinks", false},
-        {"securityContext", security()},
+        {"securityContext", pod_security(spec_)},
         {"terminationGracePeriodSeconds", stop_seconds()},
         {"initContainers", init_containers()},
         {"containers", Array{container()}},
@@ -109,24 +93,6 @@ class Pod {
   [[nodiscard]] std::int64_t stop_seconds() const {
     const auto given = pod_field(spec_, "terminationGracePeriodSeconds");
     return given ? given->as_int().value_or(kStopSeconds) : kStopSeconds;
-  }
-
-  [[nodiscard]] Value security() const {
-    Object out{{"runAsNonRoot", true},
-               {"runAsUser", kUser},
-               {"runAsGroup", kUser},
-               {"fsGroup", kUser},
-               {"fsGroupChangePolicy", "OnRootMismatch"},
-               {"seccompProfile", Object{{"type", "RuntimeDefault"}}}};
-    if (const auto given = pod_field(spec_, "securityContext"); given && given->is_object())
-      for (const auto& [key, value] : *given->if_object()) out[key] = value;
-    return out;
-  }
-
-  [[nodiscard]] static Value confined() {
-    return Object{{"allowPrivilegeEscalation", false},
-                  {"readOnlyRootFilesystem", true},
-                  {"capabilities", Object{{"drop", Array{"ALL"}}}}};
   }
 
   void add_resources(Object& container) const {
@@ -158,6 +124,7 @@ class Pod {
   // makes a snapshot of the survivor's data, from which the guard builds the member.
   [[nodiscard]] Array init_containers() const {
     Array out{init_container()};
+    if (member_.fetch) out.push_back(fetch_container());
     if (member_.survivor.empty()) return out;
     Object program{{"name", "etcd-program"},
                    {"image", image()},
@@ -183,12 +150,30 @@ class Pod {
     return out;
   }
 
+  // The backup that was found, into the pod's own scratch: the guard builds the member of it.
+  [[nodiscard]] Value fetch_container() const {
+    Array mounts = store_mounts(member_.fetch->store);
+    mounts.push_back(mount("fetch", kFetchDir, true));
+    mounts.push_back(mount("fetched", kFetchedDir, false));
+    Object out{{"name", "fetch"},
+               {"image", platform_.operator_image},
+               {"imagePullPolicy", "IfNotPresent"},
+               {"command", Array{"/usr/bin/etcd-operator", "archive", "fetch", "--required",
+                                 "--job", fmt::format("{}/job.json", kFetchDir)}},
+               {"securityContext", confined()},
+               {"terminationMessagePolicy", "FallbackToLogsOnError"},
+               {"volumeMounts", std::move(mounts)}};
+    add_resources(out);
+    return out;
+  }
+
   [[nodiscard]] Value container() const {
     const auto grace = std::max<std::int64_t>(stop_seconds() - 5, 1);
     Array mounts{mount("guard", kGuardDir, true), mount("member", kMemberDir, false), data_mount(),
                  mount("ticket", kTicketDir, true)};
     mounts.push_back(mount("peer-tls", kPeerDir, true));
     if (!plain()) mounts.push_back(mount("server-tls", kServerDir, true));
+    if (member_.fetch) mounts.push_back(mount("fetched", kFetchedDir, true));
     Object out{{"name", "etcd"},
                {"image", image()},
                {"imagePullPolicy", "IfNotPresent"},
@@ -283,22 +268,23 @@ class Pod {
 
   [[nodiscard]] Value volumes() const {
     const api::ObjectNames names{cluster_.key.name};
-    const Value ticket = Object{
-        {"path", "ticket"},
-        {"fieldRef",
-         Object{{"fieldPath", fmt::format("metadata.annotations['{}']", kTicketAnnotation)}}}};
     Array out{data_volume(), Object{{"name", "guard"}, {"emptyDir", Object{}}},
               Object{{"name", "member"}, {"emptyDir", Object{}}},
-              Object{{"name", "ticket"}, {"downwardAPI", Object{{"items", Array{ticket}}}}}};
+              annotation_volume("ticket", kTicketAnnotation, "ticket")};
+    if (member_.fetch) {
+      for (auto& volume : store_volumes(member_.fetch->store)) out.push_back(std::move(volume));
+      out.push_back(annotation_volume("fetch", kFetchAnnotation, "job.json"));
+      out.push_back(scratch_volume("fetched", spec_));
+    }
     if (!member_.survivor.empty())
       out.push_back(Object{
           {"name", "survivor"},
           {"persistentVolumeClaim",
            Object{{"claimName", api::claim_of_member(member_.survivor)}, {"readOnly", true}}}});
     const auto& tls = spec_.tls;
-    out.push_back(secret_volume("peer-tls", names.peer_tls(), tls.peer_secret, "peer"));
+    out.push_back(tls_volume("peer-tls", names.peer_tls(), tls.peer_secret, "peer"));
     if (!plain())
-      out.push_back(secret_volume("server-tls", names.server_tls(), tls.server_secret, "server"));
+      out.push_back(tls_volume("server-tls", names.server_tls(), tls.server_secret, "server"));
     return out;
   }
 

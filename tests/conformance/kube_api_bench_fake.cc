@@ -42,7 +42,8 @@ class FakeKube final : public KubeBench {
   bool turn() {
     const bool collected = server_.collect_garbage();
     const bool sets = controllers_.stateful_sets();
-    return controllers_.budgets() || sets || collected;
+    const bool jobs = controllers_.jobs();
+    return controllers_.budgets() || sets || jobs || collected;
   }
 
   Still clock_;

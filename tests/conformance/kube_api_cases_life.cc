@@ -1,4 +1,4 @@
-// How objects come and go by others: finalizers, owners, namespaces, pods, budgets, sets.
+// How objects come and go by others: finalizers, owners, namespaces, pods, budgets, sets, jobs.
 #include "conformance/kube_api_bench.h"
 
 namespace conformance {
@@ -7,9 +7,21 @@ namespace {
 using kube::kBudgets;
 using kube::kConfigMaps;
 using kube::kEtcdClusters;
+using kube::kJobs;
 using kube::kNamespaces;
 using kube::kPods;
 using kube::kStatefulSets;
+
+// A job that is tried once.
+json::Value once(const std::string& name) {
+  auto object = config_map(name);
+  object["spec"]["backoffLimit"] = 0;
+  object["spec"]["template"]["metadata"]["labels"]["of"] = name;
+  object["spec"]["template"]["spec"]["restartPolicy"] = "Never";
+  object["spec"]["template"]["spec"]["containers"].push_back(
+      json::Object{{"name", "c"}, {"image", "none"}});
+  return object;
+}
 
 json::Value finalizers(json::Value list) {
   return json::Object{{"metadata", json::Object{{"finalizers", std::move(list)}}}};
@@ -292,6 +304,51 @@ void sets_leave_pods(KubeBench& bench, KubeScript& script) {
   script.until("the pod goes", [&] { return !script.exists(kPods, "s-0"); });
 }
 
+// The one pod of a job, or the name of nothing.
+std::string pod_of_job(KubeBench& bench, KubeScript& script, const std::string& job) {
+  const auto found =
+      script.must(list(kPods, bench.ns(), {.selection = {.labels = "of=" + job}, .limit = 10}));
+  const auto& items = *found.find("items")->if_array();
+  return items.size() == 1 ? text_at(items[0], "metadata.name") : "";
+}
+
+void jobs_have_one_pod(KubeBench& bench, KubeScript& script) {
+  const auto pod = [&](const std::string& job) { return pod_of_job(bench, script, job); };
+  const auto is = [&](const std::string& job, const std::string& type) {
+    const auto now = script.must(get(kJobs, bench.name(job)));
+    const auto* all = now.at("status.conditions");
+    for (const auto& one : all == nullptr ? json::Array() : *all->if_array())
+      if (text_at(one, "type") == type && text_at(one, "status") == "True") return true;
+    return false;
+  };
+  const auto phase = [&](const std::string& job, const char* value) {
+    script.must(kube::of_part(merge_patch(kPods, bench.name(pod(job)),
+                                          json::Object{{"status", json::Object{{"phase", value}}}}),
+                              "status"));
+  };
+  for (const char* job : {"good", "bad", "held"}) {
+    script.ask(job, create(kJobs, bench.ns(), once(job)));
+    script.until("its pod", [&] { return !pod(job).empty(); });
+  }
+  const auto first = script.must(get(kPods, bench.name(pod("good"))));
+  script.field("owner", first, "metadata.ownerReferences.0.kind");
+  script.field("controller", first, "metadata.ownerReferences.0.controller");
+  script.note("named after it", text_at(first, "metadata.name").starts_with("good-"));
+  phase("good", "Succeeded");
+  script.until("is complete", [&] { return is("good", "Complete"); });
+  phase("bad", "Failed");
+  script.until("has failed", [&] { return is("bad", "Failed"); });
+  script.note("its pod stays", !pod("bad").empty());
+  script.ask("hold back", merge_patch(kJobs, bench.name("held"),
+                                      json::Object{{"spec", json::Object{{"suspend", true}}}}));
+  script.until("its pod goes", [&] { return pod("held").empty(); });
+  bench.rest();
+  script.note("none comes", pod("held").empty());
+  script.note("is neither", !is("held", "Complete") && !is("held", "Failed"));
+  script.ask("delete", remove(kJobs, bench.name("bad")));
+  script.until("the pod goes", [&] { return pod("bad").empty(); });
+}
+
 }  // namespace
 
 std::vector<KubeCase> kube_life_cases() {
@@ -299,7 +356,7 @@ std::vector<KubeCase> kube_life_cases() {
           {"custom-owners", custom_owners}, {"foreground-orphan", foreground_and_orphan},
           {"namespaces", namespaces_end},   {"pods", pods_end},
           {"budgets", budgets_refuse},      {"sets", sets_make_pods},
-          {"sets-orphan", sets_leave_pods}};
+          {"sets-orphan", sets_leave_pods}, {"jobs", jobs_have_one_pod}};
 }
 
 }  // namespace conformance

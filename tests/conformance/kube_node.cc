@@ -6,6 +6,7 @@
 #include "guard/files.h"
 #include "json/json.h"
 #include "render/kubernetes.h"
+#include "render/store_jobs.h"
 
 namespace conformance {
 namespace {
@@ -77,6 +78,7 @@ bool KubeNode::provision() {
                            text_at(volume, "spec.claimRef.name")};
     if (server.find(kube::kClaims, claim) != nullptr) continue;
     must(kube::remove(kube::kVolumes, {"", text_at(volume, "metadata.name")}));
+    if (!claim.name.starts_with("data-")) continue;
     const auto member = claim.name.substr(std::string_view("data-").size());
     if (world.places.contains(member)) world.destroy(member);
   }
@@ -112,8 +114,11 @@ bool KubeNode::run_pod(const json::Value& pod) {
   const kube::Name name{text_at(pod, "metadata.namespace"), text_at(pod, "metadata.name")};
   const auto member = keyed(pod, "metadata.labels", render::kMemberLabel);
   const auto uid = text_at(pod, "metadata.uid");
-  if (text_at(pod, "spec.nodeName") != kNode || member.empty()) return false;
+  if (text_at(pod, "spec.nodeName") != kNode) return false;
+  if (!keyed(pod, "metadata.labels", render::kJobOfLabel).empty()) return run_job_pod(pod);
+  if (member.empty()) return false;
   const bool mine = pod_of_[member] == uid;
+  const auto before = server.changes();
   if (pod.at("metadata.deletionTimestamp") != nullptr) {
     if (mine && world.is_alive(member)) {
       world.stop_guard(member);
@@ -129,7 +134,10 @@ bool KubeNode::run_pod(const json::Value& pod) {
   if (!ticket) return false;
   auto& place = world.place(member);
   place.ticket = sim::file(*ticket);  // a file that follows the annotation
-  if (!mine && ticket->permit == guard::Permit::kRestore && !export_survivor(pod, *ticket))
+  const bool fetches = !keyed(pod, "metadata.annotations", render::kFetchAnnotation).empty();
+  if (!mine && fetches && !fetch_backup(pod, *ticket)) return server.changes() != before;
+  if (!mine && !fetches && ticket->permit == guard::Permit::kRestore &&
+      !export_survivor(pod, *ticket))
     return say(name, json::Object{{"phase", "Pending"}});
   if (!mine) {
     const auto from = world.now(), until = from + std::chrono::hours(24 * 365);
@@ -168,6 +176,7 @@ void KubeNode::turn() {
   for (int i = 0; i < kEnough; ++i) {
     bool any = !pods_are_refused && controllers.stateful_sets();
     any = controllers.budgets() || any;
+    any = (!pods_are_refused && controllers.jobs()) || any;
     any = controllers.schedule(kNode) || any;
     any = provision() || any;
     if (!kubelet_is_silent) any = run_pods() || any;

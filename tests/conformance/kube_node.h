@@ -16,6 +16,18 @@
 
 namespace conformance {
 
+// A place of backups, as the pods of jobs find it.
+struct NodeStore {
+  struct Backup {
+    std::string name;
+    std::int64_t revision = 0;
+    sim::File<sim::Snapshot> snapshot;
+  };
+  std::map<std::string, std::vector<Backup>> backups;  // by URL and cluster; the newest last
+  std::string refuses;                                 // why; empty: it answers
+  int looked = 0;                                      // how often a job was there
+};
+
 class KubeNode {
  public:
   KubeNode();
@@ -38,11 +50,18 @@ class KubeNode {
   // Pods on it keep what they were last said to be; nothing starts or ends.
   bool kubelet_is_silent = false;
   bool pods_are_refused = false;  // sets cannot make any
+  NodeStore store;
+  bool jobs_hang = false;  // their programs run and do not end
 
  private:
   bool provision();
   bool run_pods();
   bool run_pod(const json::Value& pod);
+  // kube_node_jobs.cc
+  bool run_job_pod(const json::Value& pod);
+  bool lacks_secret(const json::Value& pod);
+  std::string work(const std::string& kind, const std::string& file);
+  bool fetch_backup(const json::Value& pod, const guard::Ticket& ticket);
   bool export_survivor(const json::Value& pod, const guard::Ticket& ticket);
   bool say(const kube::Name& pod, json::Value status);
 

@@ -109,9 +109,23 @@ base::Status KubeDriver::check_survivor(const Call& call) {
   return {};
 }
 
+base::Status KubeDriver::check_source(const Call& call) {
+  if (call.job.record.recovery) return check_survivor(call);
+  TRY_OK(store_jobs_.fetched_backup(call.job));
+  return {};
+}
+
 // Its volume is read, and never written, by the pod of the member that is restored from it.
 KubeDriver::Done KubeDriver::act(const plan::ExportSurvivor& /*a*/, const Call& call) {
   return result_of(check_survivor(call));
+}
+
+KubeDriver::Done KubeDriver::act(const plan::StartBackup& a, const Call& call) {
+  return result_of(store_jobs_.start_backup(a.epoch, {call.job, call.stop}));
+}
+
+KubeDriver::Done KubeDriver::act(const plan::FetchBackup& a, const Call& call) {
+  return result_of(store_jobs_.start_fetch(a.epoch, {call.job, call.stop}));
 }
 
 base::Status KubeDriver::put_away(const std::string& member, bool delete_data, const Call& call) {

@@ -66,7 +66,8 @@ bool waits_for_rollout(const plan::MemberRecord& member, const json::Value& set,
 }  // namespace
 
 render::KubernetesMember KubeDriver::rendered(const plan::MemberRecord& member,
-                                              const plan::Record& record) const {
+                                              const engine::Job& job) const {
+  const plan::Record& record = job.record;
   render::KubernetesMember out;
   out.name = member.name;
   out.version = member.version;
@@ -81,6 +82,8 @@ render::KubernetesMember KubeDriver::rendered(const plan::MemberRecord& member,
   out.serving = record.open_to_clients && member.phase == plan::Phase::kVoter;
   if (member.permit == plan::Permit::kRestore && record.recovery)
     out.survivor = record.recovery->survivor;
+  else if (member.permit == plan::Permit::kRestore)
+    if (auto fetched = store_jobs_.fetched_backup(job)) out.fetch = *std::move(fetched);
   return out;
 }
 
@@ -98,7 +101,7 @@ base::Status KubeDriver::prepare_claim(const plan::MemberRecord& member, const C
   // A lost volume is never replaced by an empty one: the loss would not be seen.
   if (member.ran || member.permit == plan::Permit::kData)
     return base::fail(base::Code::kFailedPrecondition, fmt::format("claim {} is gone", claim));
-  const auto wanted = render::member_claim(cluster, rendered(member, call.job.record));
+  const auto wanted = render::member_claim(cluster, rendered(member, call.job));
   TRY_OK(objects_.ensure(kube::kClaims, wanted, call.stop));
   return {};
 }
@@ -130,9 +133,11 @@ base::Result<guard::Ticket> KubeDriver::make_ticket(const plan::MemberRecord& me
   auto ticket = live::ticket_of(source);
   ticket.etcd = render::kEtcdPath;
   ticket.etcdutl = render::kEtcdutlPath;
-  if (!ticket.restore_operation.empty()) ticket.restore_snapshot = render::kSurvivorSnapshot;
+  if (!ticket.restore_operation.empty())
+    ticket.restore_snapshot =
+        record.recovery ? render::kSurvivorSnapshot : render::kFetchedSnapshot;
   const auto& cluster = call.job.intent.cluster;
-  const auto of = rendered(member, record);
+  const auto of = rendered(member, call.job);
   TRY(ticket.args,
       render::etcd_args(cluster.spec, member.version,
                         render::kubernetes_addresses(cluster, of, shared_.options.objects),
@@ -150,7 +155,7 @@ base::Status KubeDriver::put_set(const plan::MemberRecord& member, bool start, c
     return base::fail(base::Code::kFailedPrecondition,
                       fmt::format("StatefulSet {} is there and is of another volume", member.name));
   TRY(const guard::Ticket ticket, make_ticket(member, set, call));
-  auto of = rendered(member, call.job.record);
+  auto of = rendered(member, call.job);
   of.ticket = guard::encode(ticket);
   of.running = start || (set && replicas_of(*set) > 0);
   const auto wanted = render::member_workload(cluster, of, shared_.options.objects);
@@ -206,7 +211,7 @@ KubeDriver::Done KubeDriver::act(const plan::StartMember& a, const Call& call) {
   if (member->phase == plan::Phase::kRetired || member->phase == plan::Phase::kSurvivor)
     return refused(a.member + " is out of the cluster");
   if (member->permit == plan::Permit::kRestore)
-    if (const auto there = check_survivor(call); !there) return result_of(there);
+    if (const auto there = check_source(call); !there) return result_of(there);
   if (const auto ready = prepare(*member, call); !ready) return result_of(ready);
   return result_of(put_set(*member, /*start=*/true, call));
 }

@@ -72,6 +72,7 @@ KubeDriver::KubeDriver(Shared& shared, base::ClusterKey key)
       names_{key_.name},
       objects_(shared.parts.client, key_, shared.options.call),
       certificates_(objects_, shared.parts.clock, shared.options.objects),
+      store_jobs_(shared, objects_),
       etcd_(by_address(shared.parts.connect), *this, shared.parts.clock),
       events_(event_options(shared.options)) {}
 
@@ -177,10 +178,6 @@ engine::ApplyResult KubeDriver::apply(const plan::Step& step, const engine::Job&
             if (const auto kept = keep_budget(call, count_voters(job.record) + 1); !kept)
               return result_of(kept);
           return etcd_.act(action, at);
-        } else if constexpr (std::is_same_v<Action, plan::StartBackup> ||
-                             std::is_same_v<Action, plan::FetchBackup>) {
-          // Its look says that there are no such jobs: the planner asks for none.
-          return {plan::Outcome::kRefused, "backup stores are not worked with on Kubernetes yet"};
         } else {
           return act(action, call);
         }

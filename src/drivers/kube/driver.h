@@ -9,20 +9,14 @@
 #include "api/names.h"
 #include "drivers/kube/certificates.h"
 #include "drivers/kube/objects.h"
-#include "drivers/kube/platform.h"
+#include "drivers/kube/shared.h"
 #include "drivers/kube/sight.h"
 #include "drivers/kube/status.h"
-#include "drivers/kube/stores.h"
+#include "drivers/kube/store_jobs.h"
 #include "drivers/live/cluster.h"
 #include "kube/events.h"
 
 namespace k8s {
-
-struct Shared {
-  PlatformOptions options;
-  Parts parts;
-  Stores stores = {};
-};
 
 class KubeDriver final : public ClusterDriver, private live::Surroundings {
  public:
@@ -85,12 +79,15 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   Done act(const plan::OpenToClients& a, const Call& call);
   Done act(const plan::FetchBinary& a, const Call& call);
   Done act(const plan::PutAside& a, const Call& call);
+  Done act(const plan::StartBackup& a, const Call& call);
+  Done act(const plan::FetchBackup& a, const Call& call);
   Done act(const plan::DeleteCluster& a, const Call& call);
   Done act(const plan::DiscardFormation& a, const Call& call);
   Done act(const plan::NewPeerAuthority& a, const Call& call);
   Done act(const plan::SnapshotSurvivor& a, const Call& call);
   Done act(const plan::ExportSurvivor& a, const Call& call);
   base::Status check_survivor(const Call& call);
+  base::Status check_source(const Call& call);  // of what a member is restored from
   Done remove_member(const plan::RemoveMember& a, const Call& call, const Call& at);
   base::Status mark_claim(const std::string& member, render::VolumeState state,
                           const std::stop_token& stop);
@@ -110,7 +107,7 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
     return {call.job.intent.cluster, call.job.record, call.stop};
   }
   [[nodiscard]] render::KubernetesMember rendered(const plan::MemberRecord& member,
-                                                  const plan::Record& record) const;
+                                                  const engine::Job& job) const;
   [[nodiscard]] kube::Name name(const std::string& object) const { return {key_.ns, object}; }
   void remember(const engine::Job& job);
 
@@ -119,6 +116,7 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   const api::ObjectNames names_;
   Objects objects_;
   Certificates certificates_;
+  StoreJobs store_jobs_;
   live::Cluster etcd_;
   kube::EventWriter events_;
   // What the newest job was about, for what is told of it.

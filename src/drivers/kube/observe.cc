@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "archive/names.h"
 #include "base/text.h"
 #include "drivers/kube/driver.h"
 #include "drivers/live/endpoints.h"
@@ -16,10 +17,9 @@ namespace {
 constexpr base::Duration kPatience{3'000};
 constexpr size_t kVolumeName = 16;  // bytes
 
-// Ordered by time, so that a listing shows the newest last.
+// Ordered by time; backups of this life are kept under it.
 std::string fresh_incarnation(base::Instant now, base::Random& random) {
-  const auto ms = static_cast<std::uint64_t>(now.time_since_epoch().count());
-  return base::to_hex(ms) + "-" + base::to_hex(random.next() & 0xffffffffULL);
+  return archive::make_incarnation(now, base::to_hex(random.next() & 0xffffffffULL)).text;
 }
 
 // The volume that holds, or held, this claim.
@@ -55,6 +55,7 @@ plan::Observation KubeDriver::observe(const engine::Job& job, bool want_hashes,
   see_members(call, seen);
   see_certificates(call, seen);
   see_offers(job, seen);
+  store_jobs_.see({job, stop}, seen);
   seen.stray_data = stray_data(job);
   seen.stray_processes = stray_processes(job);
   // Images are fetched by nodes; one that cannot be had shows in its pod.

@@ -43,6 +43,7 @@ base::Result<plan::Record> KubeDriver::rebuild_record() {
   TRY(const auto claims, objects_.list(kube::kClaims, selector(key_), stop_));
   std::map<std::string, const Value*> claim_of;
   for (const auto& claim : items_of(claims)) {
+    if (label(claim, render::kMemberLabel).empty()) continue;  // the one with the backups
     const auto state = label(claim, render::kVolumeStateLabel);
     if (state == name_of(render::VolumeState::kMember))
       claim_of[label(claim, render::kMemberLabel)] = &claim;

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "drivers/live/member_facts.h"
+#include "json/json.h"
 #include "render/kubernetes.h"
 
 namespace k8s {
@@ -90,23 +92,30 @@ bool is_out_of_service(const Sight& sight) {
          find_named((*sight.node)->at("spec.taints"), "key", "node.kubernetes.io/out-of-service");
 }
 
-// A snapshot of the survivor's data is made before the guard begins (render/workload.cc).
-std::optional<Judged> failed_export(const json::Value& pod) {
+// What comes before the guard, where a member begins with data: a snapshot of the survivor's, or a
+// backup (render/workload.cc).
+std::optional<Judged> failed_source(const json::Value& pod) {
   constexpr std::int64_t kDamaged = 11;  // as the guard says of damaged data
-  const auto* survivor = find_named(pod.at("status.initContainerStatuses"), "name", "survivor");
-  if (survivor == nullptr) return std::nullopt;
-  for (const auto* at : {"state.terminated", "lastState.terminated"}) {
-    const auto* ended = survivor->at(at);
-    const auto code = ended == nullptr ? 0 : json::get_int(*ended, "exitCode").value_or(0);
-    if (code != 0)
+  for (const auto& [name, what] : {std::pair("survivor", "the survivor's data cannot be read"),
+                                   std::pair("fetch", "the backup cannot be fetched")}) {
+    const auto* container = find_named(pod.at("status.initContainerStatuses"), "name", name);
+    if (container == nullptr) continue;
+    for (const auto* at : {"state.terminated", "lastState.terminated"}) {
+      const auto* ended = container->at(at);
+      const auto code = ended == nullptr ? 0 : json::get_int(*ended, "exitCode").value_or(0);
+      if (code == 0) continue;
+      const auto message = text_at(*ended, "message");
+      const auto report = json::parse(message);  // what a job says of itself
+      const auto error = report ? text_at(*report, "error") : std::string();
       return held_up(code == kDamaged ? plan::End::kDataCorrupt : plan::End::kRetry,
-                     "the survivor's data cannot be read: " + text_at(*ended, "message"));
+                     fmt::format("{}: {}", what, error.empty() ? message : error));
+    }
   }
   return std::nullopt;
 }
 
 Judged pending(const json::Value& pod) {
-  if (auto failed = failed_export(pod)) return *std::move(failed);
+  if (auto failed = failed_source(pod)) return *std::move(failed);
   const auto* scheduled = find_named(pod.at("status.conditions"), "type", "PodScheduled");
   if (scheduled != nullptr && text_at(*scheduled, "status") == "False" &&
       text_at(*scheduled, "reason") == "Unschedulable")

@@ -9,11 +9,12 @@ namespace k8s {
 
 std::vector<Stores::Watched> Stores::watched(const std::string& ns) {
   std::vector<Watched> out;
-  const auto add = [&](const kube::Resource& resource, kube::Store& store) {
+  const auto add = [&](const kube::Resource& resource, kube::Store& store,
+                       std::string_view label = render::kClusterLabel) {
     kube::WatchTarget target{.resource = resource};
     if (resource.namespaced) {
       target.ns = ns;
-      target.selection.labels = render::kClusterLabel;
+      target.selection.labels = label;
     }
     out.push_back({std::move(target), &store});
   };
@@ -25,6 +26,8 @@ std::vector<Stores::Watched> Stores::watched(const std::string& ns) {
   add(kube::kClaims, claims);
   add(kube::kServices, services);
   add(kube::kBudgets, budgets);
+  add(kube::kJobs, jobs, render::kJobOfLabel);
+  add(kube::kPods, job_pods, render::kJobOfLabel);
   if (sees_volumes) {
     add(kube::kVolumes, volumes);
     add(kube::kNodes, nodes);
@@ -33,7 +36,7 @@ std::vector<Stores::Watched> Stores::watched(const std::string& ns) {
 }
 
 bool Stores::complete() const {
-  const std::array all{&own, &coreos, &sets, &pods, &claims, &services, &budgets};
+  const std::array all{&own, &coreos, &sets, &pods, &claims, &services, &budgets, &jobs, &job_pods};
   return std::ranges::all_of(all, [](const auto* store) { return store->complete(); }) &&
          (!sees_volumes || (volumes.complete() && nodes.complete()));
 }
@@ -47,9 +50,11 @@ base::Fact<kube::Object> find(const kube::Store& store, const kube::Name& name) 
 
 std::optional<base::ClusterKey> cluster_of(const kube::Name& name, const json::Value& object) {
   const auto* labels = object.at("metadata.labels");  // the label's own name has dots
-  const auto* value = labels == nullptr ? nullptr : labels->find(render::kClusterLabel);
-  if (value == nullptr || !value->is_string()) return std::nullopt;
-  return base::ClusterKey{name.ns, *value->if_string()};
+  for (const auto key : {render::kClusterLabel, render::kJobOfLabel})
+    if (const auto* value = labels == nullptr ? nullptr : labels->find(key);
+        value != nullptr && value->is_string())
+      return base::ClusterKey{name.ns, *value->if_string()};
+  return std::nullopt;
 }
 
 }  // namespace k8s

@@ -11,6 +11,7 @@
 #include "kube/store.h"
 #include "kube/watcher.h"
 #include "render/kubernetes.h"
+#include "render/store_jobs.h"
 
 namespace k8s {
 
@@ -22,6 +23,8 @@ struct Stores {
   kube::Store claims{std::string(render::kClusterLabel)};
   kube::Store services{std::string(render::kClusterLabel)};
   kube::Store budgets{std::string(render::kClusterLabel)};
+  kube::Store jobs{std::string(render::kJobOfLabel)};      // that work with stores of backups
+  kube::Store job_pods{std::string(render::kJobOfLabel)};  // of these
   kube::Store volumes{""};
   kube::Store nodes{""};
 
@@ -41,7 +44,7 @@ struct Stores {
 // Absent only if the store has seen a whole list; never a null object.
 base::Fact<kube::Object> find(const kube::Store& store, const kube::Name& name);
 
-// "shop/c" of an object that carries our label; no value: it does not.
+// "shop/c" of an object that carries a label of ours; no value: it does not.
 std::optional<base::ClusterKey> cluster_of(const kube::Name& name, const json::Value& object);
 
 }  // namespace k8s

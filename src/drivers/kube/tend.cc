@@ -86,7 +86,7 @@ void KubeDriver::tell_drift(const Value& wanted) {
 base::Status KubeDriver::keep_set(const plan::MemberRecord& member, const Call& call) {
   const auto present = shared_.stores.sets.find(name(member.name));
   if (!present || is_going(*present)) return {};
-  auto of = rendered(member, call.job.record);
+  auto of = rendered(member, call.job);
   of.ticket = template_annotation(*present, render::kTicketAnnotation);
   for (const bool running : {true, false}) {
     of.running = running;
@@ -138,7 +138,7 @@ base::Status KubeDriver::tend(const engine::Job& job, const std::stop_token& sto
       TRY_OK(keep_labels(member, job.record.open_to_clients, call));
       TRY_OK(keep_claim(member, call));
     }
-    return {};
+    return store_jobs_.tidy({job, stop});
   };
   auto kept = keep_all();
   // A quota, a class that does not grow, an object of somebody else: in the server's words.

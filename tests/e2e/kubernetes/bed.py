@@ -126,8 +126,7 @@ def condition(name: str, kind: str) -> dict:
 
 
 def member_pods(name: str) -> list[dict]:
-    return [pod for pod in get("pods")["items"]
-            if pod["metadata"]["name"].startswith(f"{name}-")]
+    return get("pods", "-l", f"operator.etcd.io/cluster={name}")["items"]
 
 
 class Steps(unittest.TestCase):

@@ -1,0 +1,83 @@
+// Jobs that work with a store of backups, of one cluster: Jobs of Kubernetes, one for each kind and
+// epoch. Their pods alone see the Secrets that they take; we never read those.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "api/names.h"
+#include "archive/job.h"
+#include "drivers/kube/objects.h"
+#include "drivers/kube/shared.h"
+#include "engine/driver.h"
+#include "plan/observation.h"
+#include "render/store_jobs.h"
+
+namespace k8s {
+
+// For one thread at a time.
+class StoreJobs {
+ public:
+  // Both must outlive it.
+  StoreJobs(Shared& shared, Objects& objects)
+      : shared_(shared), objects_(objects), names_{objects.key().name} {}
+
+  // Of the calls that follow.
+  struct Scope {
+    const engine::Job& job;
+    const std::stop_token& stop;
+    [[nodiscard]] const api::Cluster& cluster() const { return job.intent.cluster; }
+  };
+
+  // One that cannot begin is given up here, and told in Kubernetes' words.
+  void see(const Scope& scope, plan::Observation& seen);
+  // Done if that very job is there.
+  base::Status start_backup(int epoch, const Scope& scope);
+  base::Status start_fetch(int epoch, const Scope& scope);
+  // What the first member's pod does before its guard begins.
+  [[nodiscard]] base::Result<render::FetchedBackup> fetched_backup(const engine::Job& of) const;
+  // Removes those that nobody needs any more.
+  base::Status tidy(const Scope& scope);
+
+ private:
+  // A store, as a pod of ours sees it.
+  struct Place {
+    archive::Common common;
+    render::StoreAccess access;
+    const api::ObjectLocation* wish = nullptr;  // what makes its volume; null: nothing says more
+  };
+  struct Kind {
+    std::string name;
+    std::optional<plan::JobReport> (*read)(const std::string& job, const std::string& report);
+    int started = 0;  // as the record has it; 0: none
+  };
+
+  [[nodiscard]] std::vector<kube::Object> all(const std::string& kind,
+                                              const api::Cluster& cluster) const;
+  base::Result<kube::Object> pod_of(const json::Value& job, bool ask, const Scope& scope);
+  std::string warning_about(std::string_view kind, const std::string& object, const Scope& scope);
+  std::string why_give_up(const json::Value& job, const json::Value* pod,
+                          const std::string& held_up, const Scope& scope);
+  base::Status give_up(const json::Value& job, const std::string& why, const Scope& scope);
+  base::Result<kube::Object> newest(const std::string& kind, int started, const Scope& scope);
+  base::Fact<plan::StoreJob> look_at(const Kind& of, const Scope& scope);
+  [[nodiscard]] base::Result<Place> place_of(const api::ObjectLocation* at,
+                                             const std::string& cluster) const;
+  [[nodiscard]] base::Result<Place> source_of(const engine::Job& job) const;
+  base::Status start(const render::StoreJob& job, const Place& place, const Scope& scope);
+  base::Status drop(const std::string& kind, size_t keep, int before, const Scope& scope);
+  [[nodiscard]] kube::Name name(const std::string& object) const {
+    return {objects_.key().ns, object};
+  }
+
+  Shared& shared_;
+  Objects& objects_;
+  const api::ObjectNames names_;
+  std::map<std::string, base::Tick> waits_;        // since when jobs have not begun, by name
+  std::map<std::string, plan::StoreJob> decided_;  // the newest that have ended, by uid
+};
+
+}  // namespace k8s

@@ -1,0 +1,146 @@
+// What pods of jobs do on the node of fakes: they find a store in which snapshots of the simulated
+// world are kept.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "archive/job.h"
+#include "conformance/kube_node.h"
+#include "json/json.h"
+#include "render/store_jobs.h"
+
+namespace conformance {
+namespace {
+
+std::string text_at(const json::Value& object, std::string_view path) {
+  return json::get_string(object, path).value_or("");
+}
+
+std::string keyed(const json::Value& object, std::string_view map, std::string_view key) {
+  const auto* fields = object.at(map);
+  const auto* value = fields == nullptr ? nullptr : fields->find(key);
+  return value == nullptr || !value->is_string() ? std::string() : *value->if_string();
+}
+
+std::string place_of(const archive::Common& common) {
+  return fmt::format("{} {}", common.store.url, common.cluster.text());
+}
+
+json::Value status_of(std::string_view phase, std::string_view list, std::string_view container,
+                      json::Value state) {
+  json::Object out{{"phase", phase}};
+  out[list] = json::Array{json::Object{{"name", container}, {"state", std::move(state)}}};
+  return out;
+}
+
+json::Value ended(int code, const std::string& message) {
+  return json::Object{{"terminated", json::Object{{"exitCode", code}, {"message", message}}}};
+}
+
+json::Value waits() {
+  return json::Object{{"waiting", json::Object{{"reason", "ContainerCreating"}}}};
+}
+
+}  // namespace
+
+// Told as the kubelet does: in an event, once for each pod.
+bool KubeNode::lacks_secret(const json::Value& pod) {
+  const auto* volumes = pod.at("spec.volumes");
+  if (volumes == nullptr || !volumes->is_array()) return false;
+  const auto ns = text_at(pod, "metadata.namespace"), name = text_at(pod, "metadata.name");
+  for (const auto& volume : *volumes->if_array()) {
+    const auto secret = text_at(volume, "secret.secretName");
+    if (secret.empty() || server.find(kube::kSecrets, {ns, secret}) != nullptr) continue;
+    if (server.find(kube::kEvents, {ns, name + ".mount"}) == nullptr)
+      must(kube::create(kube::kEvents, ns,
+                        json::Object{{"metadata", json::Object{{"name", name + ".mount"}}},
+                                     {"regarding", json::Object{{"kind", "Pod"}, {"name", name}}},
+                                     {"type", "Warning"},
+                                     {"reason", "FailedMount"},
+                                     {"note", fmt::format("secret \"{}\" not found", secret)}}));
+    return true;
+  }
+  return false;
+}
+
+std::string KubeNode::work(const std::string& kind, const std::string& file) {
+  ++store.looked;
+  if (kind == "backup") {
+    archive::RunReport report;
+    const auto job = archive::parse_run_job(file);
+    EXPECT_TRUE(job) << file;
+    if (!job) return "";
+    report.error = store.refuses;
+    for (const auto& endpoint : job->endpoints) {
+      const auto* etcd = world.process_of(endpoint.member);
+      if (!report.error.empty() || etcd == nullptr || !etcd->is_up()) continue;
+      report.revision = etcd->state().revision;
+      report.name = fmt::format("{}/full-{:020}-20261122T031607Z-{:016x}", job->incarnation,
+                                report.revision, report.revision);
+      report.outcome = archive::RunOutcome::kUploaded;
+      report.time = world.now();
+      store.backups[place_of(job->common)].push_back(
+          {report.name, report.revision, sim::file(sim::snapshot_of(*etcd))});
+      break;
+    }
+    return archive::to_json(report);
+  }
+  archive::FetchReport report;
+  const auto job = archive::parse_fetch_job(file);
+  EXPECT_TRUE(job) << file;
+  if (!job) return "";
+  const auto& there = store.backups[place_of(job->common)];
+  report.error = store.refuses;
+  if (report.error.empty()) report.outcome = archive::FetchOutcome::kEmpty;
+  for (const auto& backup : there)
+    if (report.error.empty() && (job->name.empty() || job->name == backup.name)) {
+      report.outcome = archive::FetchOutcome::kFetched;
+      report.name = backup.name;
+      report.revision = backup.revision;
+      report.etcd_version = "3.5.12";
+    }
+  return archive::to_json(report);
+}
+
+bool KubeNode::run_job_pod(const json::Value& pod) {
+  const kube::Name name{text_at(pod, "metadata.namespace"), text_at(pod, "metadata.name")};
+  if (pod.at("metadata.deletionTimestamp") != nullptr) {
+    server.pod_ended(name);
+    return true;
+  }
+  const auto phase = text_at(pod, "status.phase");
+  if (phase == "Succeeded" || phase == "Failed") return false;
+  constexpr auto kList = "containerStatuses";
+  if (lacks_secret(pod)) return say(name, status_of("Pending", kList, "archive", waits()));
+  if (jobs_hang)
+    return say(name,
+               status_of("Running", kList, "archive", json::Object{{"running", json::Object()}}));
+  const auto report = work(keyed(pod, "metadata.labels", render::kJobKindLabel),
+                           keyed(pod, "metadata.annotations", render::kJobFileAnnotation));
+  return say(name, status_of("Succeeded", kList, "archive", ended(0, report)));
+}
+
+// The init container of a member that begins from a backup. False: its guard must not begin.
+bool KubeNode::fetch_backup(const json::Value& pod, const guard::Ticket& ticket) {
+  const kube::Name name{text_at(pod, "metadata.namespace"), text_at(pod, "metadata.name")};
+  constexpr auto kList = "initContainerStatuses";
+  if (lacks_secret(pod)) {
+    say(name, status_of("Pending", kList, "fetch", waits()));
+    return false;
+  }
+  const auto file = keyed(pod, "metadata.annotations", render::kFetchAnnotation);
+  const auto job = archive::parse_fetch_job(file);
+  EXPECT_TRUE(job) << file;
+  if (!job) return false;
+  EXPECT_EQ(job->to, ticket.restore_snapshot);
+  const auto report = work("fetch", file);
+  const auto said = archive::parse_fetch_report(report);
+  if (!said || said->outcome != archive::FetchOutcome::kFetched) {
+    say(name, status_of("Pending", kList, "fetch", ended(1, report)));
+    return false;
+  }
+  for (const auto& backup : store.backups.at(place_of(job->common)))
+    if (backup.name == said->name) world.saved[ticket.restore_operation].snapshot = backup.snapshot;
+  return true;
+}
+
+}  // namespace conformance

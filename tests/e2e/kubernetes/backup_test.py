@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""Backups on a real Kubernetes: both examples as they are, a volume and an S3 server, clusters that
+come back from it.
+
+  make image && testbed/with --nodes 3 --etcd 3.5.12 tests/e2e/kubernetes/backup_test.py
+"""
+import glob
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from bed import (ACCOUNT, CLUSTER, NAME, Client, Installed, eventually, get,  # noqa: E402
+                 kubectl, member_pods, testbed)
+from kit import machine  # noqa: E402
+
+OWN, COREOS = "etcdclusters.operator.etcd.io", "etcdclusters.etcd.database.coreos.com"
+CLOUD, BUCKET, SECRET = "cloud-etcd", "my-etcd-backups", "aws-secret"
+SERVER = os.path.expanduser(os.environ.get("XDG_CACHE_HOME", "~/.cache")) + \
+    "/etcd-operator/object-stores/versitygw-1.8.0"
+
+
+def condition(kind: str, name: str, which: str) -> dict:
+    found = get(kind, name).get("status", {}).get("conditions", [])
+    return next((one for one in found if one["type"] == which), {})
+
+
+def says(name: str, which: str, words: str) -> bool:
+    one = condition(COREOS, name, which)
+    return words in one.get("reason", "") + " " + one.get("message", "")
+
+
+def whole(folder: str) -> set:
+    """Backups that have their manifests."""
+    names = glob.glob(f"{folder}/**/full-*.json", recursive=True)
+    return {os.path.basename(name) for name in names if os.path.basename(name).count(".") == 1}
+
+
+def jobs(name: str) -> list[str]:
+    return [job["metadata"]["name"] for job in
+            get("jobs", "-l", f"operator.etcd.io/job-of={name}")["items"]]
+
+
+class BackupTest(Installed):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.data = tempfile.mkdtemp(dir=cls.folder)
+        cls.bucket = f"{cls.data}/store/{BUCKET}"
+        os.makedirs(cls.bucket)
+        os.makedirs(f"{cls.data}/iam")
+        # This program is in the network of the control plane, which pods can reach.
+        with socket.create_server((machine.CONTROL_ADDRESS, 0)) as probe:
+            cls.port = probe.getsockname()[1]
+        server = subprocess.Popen(
+            [SERVER, "--port", f"{machine.CONTROL_ADDRESS}:{cls.port}", "--iam-dir",
+             f"{cls.data}/iam", "--quiet", "posix", f"{cls.data}/store"],
+            env={**os.environ, "ROOT_ACCESS_KEY": "testkey", "ROOT_SECRET_KEY": "testsecret12345"},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        cls.addClassCleanup(server.wait)
+        cls.addClassCleanup(server.terminate)
+
+        def answers():
+            with socket.socket() as link:
+                return link.connect_ex((machine.CONTROL_ADDRESS, cls.port)) == 0
+        eventually(answers, "the S3 server")
+
+    def secret(self, key: str) -> None:
+        """As an AWS user has it; the server is named in the profile."""
+        kubectl("apply", "-f", "-", text=json.dumps({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": {
+                "credentials": "[default]\naws_access_key_id = testkey\n"
+                               f"aws_secret_access_key = {key}\n",
+                "config": "[default]\nregion = us-east-1\n"
+                          f"endpoint_url = http://{machine.CONTROL_ADDRESS}:{self.port}\n"}}))
+
+    def tell(self) -> None:
+        super().tell()
+        for words in (["get", "jobs,pods", "-o", "wide"], ["describe", "jobs"],
+                      ["logs", "-l", "operator.etcd.io/job-of", "--tail=20", "--prefix"]):
+            print(kubectl(*words, check=False).stdout[-6000:], flush=True)
+        print(sorted(whole(self.data)), flush=True)
+
+    def serves(self, kind: str, name: str, seconds: float = 180) -> None:
+        eventually(lambda: condition(kind, name, "Available").get("status") == "True" and
+                   condition(kind, name, "Progressing").get("status") == "False" and
+                   kubectl("get", "secret", f"{name}-client-tls", check=False).returncode == 0,
+                   f"{name} to serve", seconds)
+
+    def put(self, key: str, value: str) -> int:
+        done = Client(CLOUD, self.folder).run("put", key, value, "-w", "json").stdout
+        return json.loads(done)["header"]["revision"]
+
+    def read(self, key: str) -> str:
+        return Client(CLOUD, self.folder).run("get", key, "--print-value-only").stdout.strip()
+
+    def ask(self, kind: str, name: str, words: str) -> None:
+        kubectl("annotate", "--overwrite", f"{kind}/{name}",
+                f"operator.etcd.io/backup-now={words}")
+
+    def remove(self, data: bool) -> None:
+        kubectl("delete", f"{COREOS}/{CLOUD}", "--timeout=120s")
+        eventually(lambda: not member_pods(CLOUD), "the pods to go")
+        if not data:
+            return
+        claims = [claim["metadata"]["name"] for claim in get("pvc")["items"]
+                  if claim["metadata"]["name"].startswith(f"data-{CLOUD}-")]
+        kubectl("delete", "pvc", *claims, "--timeout=60s")
+        kubectl("delete", "configmap", f"{CLOUD}-record")
+
+    def test_life(self):
+        self.steps(self.into_a_volume, self.without_a_secret, self.wrong_credentials,
+                   self.an_empty_bucket, self.intervals, self.volumes_kept, self.restored,
+                   self.secrets_are_not_read)
+
+    def into_a_volume(self):
+        """The first example: no destination, so a volume that outlives its cluster."""
+        kubectl("apply", "-f", "examples/production-etcd.yaml")
+        self.serves(OWN, CLUSTER)
+        eventually(lambda: get(OWN, CLUSTER)["status"].get("lastBackup"), "its first backup", 120)
+        self.assertEqual(condition(OWN, CLUSTER, "BackupHealthy")["status"], "True")
+        shown = kubectl("get", OWN, CLUSTER).stdout.splitlines()
+        at = shown[0].index("BACKUP")
+        self.assertNotEqual(shown[1][at:at + 6].strip(), "", shown)
+        kubectl("delete", f"{OWN}/{CLUSTER}", "--timeout=120s")
+        eventually(lambda: not member_pods(CLUSTER), "the pods to go")
+        eventually(lambda: not jobs(CLUSTER), "its jobs to go")
+        claim = get("pvc", f"{CLUSTER}-backups")
+        volume = glob.glob(f"{testbed.named(NAME).folder}/machines/*/lib/volumes/"
+                           f"{claim['spec']['volumeName']}")
+        self.assertEqual(len(volume), 1)
+        self.assertEqual(len(whole(volume[0])), 1)
+        claims = [one["metadata"]["name"] for one in get("pvc")["items"]]
+        kubectl("delete", "pvc", *claims, "--timeout=60s")
+        kubectl("delete", "configmap", f"{CLUSTER}-record")
+
+    def without_a_secret(self):
+        kubectl("apply", "-f", "examples/cloud-etcd.yaml")
+        eventually(lambda: says(CLOUD, "Restored", f'"{SECRET}" not found'), "the Secret's name",
+                   90)
+        self.assertEqual(member_pods(CLOUD), [])
+
+    def wrong_credentials(self):
+        self.secret("wrong")
+        eventually(lambda: says(CLOUD, "Restored", "access key"), "a word about the key", 150)
+        self.assertEqual(member_pods(CLOUD), [], "it could not be looked: nothing begins")
+
+    def an_empty_bucket(self):
+        self.secret("testsecret12345")
+        self.serves(COREOS, CLOUD, 240)
+        self.assertTrue(says(CLOUD, "Restored", "NoBackupFound"))
+        events = kubectl("get", "events", "-o", "json", "--field-selector",
+                         f"involvedObject.name={CLOUD},type=Warning").stdout
+        self.assertIn("NoBackupFound", events)
+
+    def intervals(self):
+        """As it is: soon after it serves. Then with an interval of seconds: the last three stay."""
+        root = f"{self.bucket}/default/{CLOUD}"
+        eventually(lambda: whole(root), "the first backup", 120)
+        kubectl("patch", f"{COREOS}/{CLOUD}", "--type=merge", "-p", json.dumps(
+            {"spec": {"backup": {"backupPolicy": {"backupIntervalInSecond": 5,
+                                                  "maxBackups": 3}}}}))
+        seen, began = set(), time.monotonic()
+        while len(seen) < 5:
+            self.put("tick", str(time.monotonic()))
+            seen |= whole(root)
+            self.assertLess(time.monotonic() - began, 240, f"only {sorted(seen)}")
+            time.sleep(0.5)
+        eventually(lambda: len(whole(root)) == 3, "three to be kept")
+        self.assertEqual(condition(COREOS, CLOUD, "BackupHealthy")["status"], "True")
+        self.assertLessEqual(len(jobs(CLOUD)), 2)
+        kubectl("apply", "-f", "examples/cloud-etcd.yaml")
+        type(self).revision = self.put("greeting", "hello")
+        self.ask(COREOS, CLOUD, "before it goes")
+        eventually(lambda: get(COREOS, CLOUD)["status"].get("lastBackup", {}).get(
+            "revision", 0) >= self.revision, "the backup that was asked for", 120)
+
+    def volumes_kept(self):
+        """The same cluster goes on, with what no backup holds."""
+        self.put("later", "in no backup")
+        self.remove(data=False)
+        kubectl("apply", "-f", "examples/cloud-etcd.yaml")
+        self.serves(COREOS, CLOUD)
+        self.assertEqual(self.read("later"), "in no backup")
+
+    def restored(self):
+        before = self.put("last", "in no backup either")
+        kubectl("patch", f"{COREOS}/{CLOUD}", "--type=merge", "-p",
+                '{"spec":{"backup":{"enabled":false}}}')
+        self.remove(data=True)
+        kubectl("apply", "-f", "examples/cloud-etcd.yaml")
+        self.serves(COREOS, CLOUD, 300)
+        self.assertEqual(condition(COREOS, CLOUD, "Restored")["status"], "True")
+        self.assertEqual(self.read("greeting"), "hello")
+        self.assertGreater(self.put("greeting", "again"), before, "no revision is used again")
+        self.assertEqual(len(Client(CLOUD, self.folder).voters()), 3)
+        eventually(lambda: get(COREOS, CLOUD)["status"].get("lastBackup"), "the next backup", 120)
+
+    def secrets_are_not_read(self):
+        with open(testbed.named(NAME).audit_log, encoding="utf-8") as file:
+            entries = [json.loads(line) for line in file]
+        ours = [entry for entry in entries if entry["user"]["username"] == ACCOUNT]
+        refused = {(entry["verb"], entry["requestURI"].split("?")[0]) for entry in ours
+                   if entry.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"}
+        self.assertEqual(refused, set())
+        touched = [entry["requestURI"] for entry in ours
+                   if entry.get("objectRef", {}).get("resource") == "secrets"
+                   and (entry["objectRef"].get("name") == SECRET
+                        or entry["verb"] in ("list", "watch"))]
+        self.assertEqual(touched, [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
