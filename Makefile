@@ -32,7 +32,7 @@ MODEL ?= 5/2/1
 HOURS ?= 8
 configure = cmake --preset $(1) >build/$(1).configure.log || { cat build/$(1).configure.log; exit 1; }
 
-.PHONY: help build programs programs-sim model-deep sim-swarm run stop image install-testbed etcd test test-full mutants check lint format bench coverage clean
+.PHONY: help build programs programs-sim model-deep sim-swarm run stop image package install-testbed etcd test test-full mutants check lint format bench coverage clean
 
 help: ## this list
 	@echo "usage: make TARGET"
@@ -73,6 +73,9 @@ stop: ## stop the members that `make run` started; their data stays in .run/
 
 image: programs ## the operator's image as an OCI archive in build/image/, without Docker; prints its size
 	@tools/image
+
+package: programs ## etcdadm as a .deb and a tarball in build/package/, without packaging tools
+	@tools/package
 
 install-testbed: image ## the operator onto the testbed that is up (testbed/up --nodes 3)
 	@testbed/load-image build/image/etcd-operator-*.oci.tar

@@ -51,7 +51,10 @@ struct Flags {
   std::string subject;
   // Where the cluster is asked, when not on this host; commas between several.
   std::string endpoints;
-  std::string limit;         // certs renew --within, certs check --warn
+  std::string limit;  // certs renew --within, certs check --warn
+  // Snapshots in an object store.
+  std::string store_endpoint, store_region, store_ca, store_secret, scratch;
+  bool store_path_style = false;
   bool member_file = false;  // snapshot status: a file without a check sum at its end
   bool data_dir_given = false;
 };

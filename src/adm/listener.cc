@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -21,7 +22,7 @@ namespace {
 using base::Code;
 
 constexpr base::Duration kConnection{10'000}, kLook{500};
-constexpr unsigned kAtOnce = 8;
+constexpr unsigned kAtOnce = 8, kMostWords = 200;
 constexpr size_t kFile = size_t{1} << 18;
 
 // Tells how it went, for the listener's own log: never what was asked with.
@@ -147,6 +148,7 @@ base::Status serve_tokens(const Context& context, const Host& host) {
   Desk desk(context, host);
   std::mutex mutex;
   base::Status ended;
+  std::atomic<unsigned> ended_badly{0};
   std::stop_source full;  // no more are taken; those that are there are served to their end
   const std::stop_callback both(context.stop, [&] { full.request_stop(); });
   const auto work = [&] {
@@ -154,7 +156,9 @@ base::Status serve_tokens(const Context& context, const Host& host) {
       auto stream = listener.accept(full.get_token(), posix::deadline_in(kLook));
       if (stream) {
         const auto served = desk.serve(*std::move(stream), context.stop);
-        if (!served) context.say("a connection ended: " + served.error().message);
+        // Whoever knocks without end does not fill the log.
+        if (!served && ended_badly++ < kMostWords)
+          context.say("a connection ended: " + served.error().message);
       } else if (stream.error().code != Code::kDeadlineExceeded) {
         const std::lock_guard guard(mutex);
         if (ended && !full.stop_requested()) ended = std::unexpected(stream.error());

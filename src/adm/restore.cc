@@ -9,6 +9,7 @@
 #include "adm/checks.h"
 #include "adm/commands.h"
 #include "adm/node.h"
+#include "adm/remote.h"
 #include "adm/steps.h"
 #include "base/text.h"
 #include "drivers/host/members.h"
@@ -155,6 +156,19 @@ Reply into_folder(const Context& context, const Host& host) {
   return out;
 }
 
+// From a file of it that is gone afterwards.
+Reply restore_remote(const Context& context) {
+  TRY(const auto scratch, get_remote(context, context.flags.subject));
+  Context local = context;
+  local.flags.subject = scratch.path();
+  auto reply = snapshot_restore(local);
+  std::string& words = reply ? reply->text : reply.error().message;
+  for (size_t at = words.find(scratch.path()); at != std::string::npos;
+       at = words.find(scratch.path(), at + context.flags.subject.size()))
+    words.replace(at, scratch.path().size(), context.flags.subject);
+  return reply;
+}
+
 }  // namespace
 
 Reply snapshot_restore(const Context& context) {
@@ -172,6 +186,8 @@ Reply snapshot_restore(const Context& context) {
   TRY(const auto open, unfinished(places));
   const bool goes_on = configured && open == "snapshot restore" && host.stage != Stage::kNone;
   if (!goes_on) {
+    // Once begun, it has what it needs in the state directory.
+    if (is_remote(context.flags.subject)) return restore_remote(context);
     TRY_OK(must_be_good(context.flags.subject, context.flags.member_file));
     if (configured && host.stage != Stage::kNone)
       return base::fail(Code::kFailedPrecondition,

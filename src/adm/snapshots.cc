@@ -5,6 +5,7 @@
 
 #include "adm/cluster.h"
 #include "adm/commands.h"
+#include "adm/remote.h"
 #include "etcd/bolt/describe.h"
 #include "etcd/bolt/verify.h"
 #include "posix/files.h"
@@ -56,6 +57,27 @@ base::Status stream(etcd::EtcdApi& api, const std::string& to) {
   return out.commit();
 }
 
+base::Status give_name(const Context& context, const std::string& part, const std::string& file) {
+  if (posix::exists(file) != base::Fact<bool>(false)) {
+    TRY_OK(posix::rename(file, file + ".old"));
+    context.say(fmt::format("the file that was there is kept as {}.old", file));
+  }
+  return posix::rename(part, file);
+}
+
+// A file here, or one that was fetched from a store for it.
+base::Result<bolt::SnapshotFacts> judge_subject(const Context& context) {
+  const auto& f = context.flags;
+  if (!is_remote(f.subject)) return judge(f.subject, f.member_file, true);
+  TRY(const auto scratch, get_remote(context, f.subject));
+  auto facts = judge(scratch.path(), f.member_file, true);
+  if (!facts && facts.error().code == Code::kDataLoss)
+    return base::fail(Code::kDataLoss,
+                      f.subject + ": not a good snapshot: " +
+                          facts.error().message.substr(facts.error().message.rfind(": ") + 2));
+  return facts;
+}
+
 }  // namespace
 
 Reply snapshot_save(const Context& context) {
@@ -75,18 +97,17 @@ Reply snapshot_save(const Context& context) {
     context.say("there is no quorum: this is what " + from->name + " has, which may not be all");
   context.say(fmt::format("streams the database of {} ({})", from->name, url));
   // Only what was judged good gets the name.
-  const std::string part = file + ".part";
+  const bool remote = is_remote(file);
+  TRY(const auto scratch, remote ? new_scratch(context) : base::Result<Scratch>(Scratch("")));
+  const std::string part = remote ? scratch.path() : file + ".part";
+  if (remote) TRY_OK(check_remote(context, file));
   TRY_OK(stream(*at.at(url), part));
   const auto facts = judge(part, false, true);
   if (!facts) {
     (void)posix::remove_file(part);
     return std::unexpected(facts.error());
   }
-  if (posix::exists(file) != base::Fact<bool>(false)) {
-    TRY_OK(posix::rename(file, file + ".old"));
-    context.say(fmt::format("the file that was there is kept as {}.old", file));
-  }
-  TRY_OK(posix::rename(part, file));
+  TRY_OK(remote ? put_remote(context, part, file) : give_name(context, part, file));
   out.value = bolt::to_json(*facts);
   out.value["file"] = file;
   out.value["member"] = from->name;
@@ -96,7 +117,7 @@ Reply snapshot_save(const Context& context) {
 }
 
 Reply snapshot_status(const Context& context) {
-  TRY(const auto facts, judge(context.flags.subject, context.flags.member_file, true));
+  TRY(const auto facts, judge_subject(context));
   Answer out;
   out.value = bolt::to_json(facts);
   out.text = fmt::format("{}: a good snapshot\n{}", context.flags.subject, bolt::to_text(facts));
@@ -104,7 +125,7 @@ Reply snapshot_status(const Context& context) {
 }
 
 Reply snapshot_verify(const Context& context) {
-  TRY(const auto facts, judge(context.flags.subject, context.flags.member_file, true));
+  TRY(const auto facts, judge_subject(context));
   Answer out;
   out.value["file"] = context.flags.subject;
   out.value["good"] = true;
@@ -117,6 +138,7 @@ Reply snapshot_verify(const Context& context) {
 
 Reply snapshot_list(const Context& context) {
   const std::string& folder = context.flags.subject;
+  if (is_remote(folder)) return list_remote(context, folder);
   TRY(const auto names, posix::list_dir(folder));
   Answer out;
   json::Array list;

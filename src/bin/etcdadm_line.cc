@@ -33,7 +33,8 @@ enum Has : unsigned {
   kPhase = 16384,
   kToken = 32768,      // join: --token and what belongs to it
   kTokenLife = 65536,  // --token-ttl
-  kOut = 131072
+  kOut = 131072,
+  kStore = 262144  // of snapshots in object stores
 };
 
 struct Row {
@@ -96,16 +97,18 @@ constexpr std::array<Row, 28> kRows{{
     {"member move-leader", "let another member lead", "[MEMBER]", kState | kEndpoints | kDryRun,
      adm::move_leader, "Without MEMBER the healthy voter that is furthest ahead."},
     {"snapshot save", "save the cluster's data to a file, and check it", "FILE",
-     kState | kEndpoints | kDryRun, adm::snapshot_save,
-     "The file gets its name only once it was judged good; one that was there is kept as "
+     kState | kEndpoints | kStore | kDryRun, adm::snapshot_save,
+     "FILE may be s3://BUCKET/NAME, gs:// or azblob://; one that is there is not replaced. The "
+     "file gets its name only once it was judged good; one that was there is kept as "
      "FILE.old."},
-    {"snapshot status", "say whether a file is a good snapshot, and what is in it", "FILE", kFile,
-     adm::snapshot_status, ""},
-    {"snapshot verify", "say in one line whether a file is a good snapshot", "FILE", kFile,
+    {"snapshot status", "say whether a file is a good snapshot, and what is in it", "FILE",
+     kFile | kStore, adm::snapshot_status, ""},
+    {"snapshot verify", "say in one line whether a file is a good snapshot", "FILE", kFile | kStore,
      adm::snapshot_verify, "The exit code is 1 if it is not; the message says why."},
-    {"snapshot list", "show the snapshots of a folder", "DIR", 0, adm::snapshot_list, ""},
+    {"snapshot list", "show the snapshots of a folder", "DIR", kStore, adm::snapshot_list,
+     "DIR may be s3://BUCKET/FOLDER, gs:// or azblob://; files there are not looked into."},
     {"snapshot restore", "begin anew with what a snapshot holds", "FILE",
-     kState | kRestore | kFile | kForce | kDryRun, adm::snapshot_restore, kRestoreFooter},
+     kState | kRestore | kFile | kStore | kForce | kDryRun, adm::snapshot_restore, kRestoreFooter},
     {"certs list", "show the certificates that every member's etcd has in use", "",
      kState | kEndpoints, adm::certs_list,
      "By a handshake with each port. The exit code is 1 if one does not answer or has expired."},
@@ -195,6 +198,17 @@ void add_download(CLI::App& app, Flags& f) {
          "accepted for the retired tool's sake");
 }
 
+void add_store(CLI::App& app, Flags& f) {
+  option(app, "store-endpoint", f.store_endpoint, "URL", "of the object store, if not its usual");
+  option(app, "store-region", f.store_region, "NAME", "of an S3 store");
+  flag(app, "store-path-style", f.store_path_style, "S3: the bucket is a part of the path");
+  option(app, "store-ca", f.store_ca, "FILE", "roots of the store's certificate");
+  option(app, "store-secret", f.store_secret, "DIR",
+         "files with credentials (default: those of the environment)");
+  option(app, "scratch", f.scratch, "DIR",
+         "where a file is kept on its way (default: $TMPDIR or /var/tmp)");
+}
+
 void add_flags(CLI::App& app, Slot& slot) {
   const unsigned has = slot.row->has;
   Flags& f = slot.flags;
@@ -237,6 +251,7 @@ void add_flags(CLI::App& app, Slot& slot) {
   if (has & kFile)
     flag(app, "member-file", f.member_file,
          "the file is a member's own member/snap/db, which has no check sum at its end");
+  if (has & kStore) add_store(app, f);
   if (has & kWarn)
     option(app, "warn", f.limit, "DURATION", "who ends within it is SOON (default: 30d)");
   if (has & kWithin)

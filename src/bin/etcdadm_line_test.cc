@@ -232,6 +232,11 @@ constexpr BadInput kBad[] = {
      "is not an absolute path"},
     {"certs generate --out @/new --name a --bind-address 10.0.0.1 --certs-dir @/none", kNotThere,
      "the authority that is to sign"},
+    {"snapshot status s4://a/b.db", kBadInput, "neither a file nor s3://"},
+    {"snapshot verify s3://bucket", kBadInput, "names a bucket and no file"},
+    {"snapshot list s3://b", kBadInput, "no name of a bucket"},
+    {"snapshot restore s3://bucket/../a.db --data-dir @/new", kBadInput, "s3://bucket"},
+    {"snapshot status s3://bucket/a.db --store-ca @/none", kNotThere, "--store-ca"},
     {"completion", kBadInput, "SHELL is required"},
     {"completion tcsh", kBadInput, "is none of bash, zsh, fish"},
 };

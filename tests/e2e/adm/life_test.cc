@@ -5,14 +5,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <csignal>
 #include <fstream>
-#include <functional>
 #include <map>
 #include <sstream>
-#include <thread>
 
+#include "../../conformance/object_server.h"
 #include "etcd/api.h"
 #include "json/json.h"
 #include "pki/issue.h"
@@ -22,7 +20,7 @@
 #include "posix/net.h"
 #include "posix/process.h"
 #include "posix/test_dir.h"
-#include "posix/wakeup.h"
+#include "writer.h"
 
 namespace e2e {
 namespace {
@@ -110,6 +108,7 @@ class AdmTest : public ::testing::Test {
     for (const auto& [name, value] : flags)
       env.push_back(fmt::format("ETCDADM_{}={}", name, value));
     if (!token.empty()) env.push_back("ETCDADM_TOKEN=" + token);
+    env.insert(env.end(), more_.begin(), more_.end());
     auto ran = posix::run({args, env, "/"}, {deadline}, {});
     return ran ? *ran : posix::RunResult{-1, 0, "", ran.error().message, false};
   }
@@ -188,6 +187,7 @@ class AdmTest : public ::testing::Test {
 
   posix::TestDir dir_;
   std::vector<posix::Port> ports_;
+  std::vector<std::string> more_;  // of the environment
   int net_ = 1;
 };
 
@@ -294,37 +294,6 @@ TEST_F(AdmTest, TheAuthorityComesWithAToken) {
   EXPECT_TRUE(listeners().empty());
 }
 
-// Writes until it is told to end; a write that no member takes within a long time is a failed one.
-class Writer {
- public:
-  using Put = std::function<bool(int host, const std::string& value)>;
-  explicit Writer(Put put) : put_(std::move(put)) {
-    thread_ = std::jthread([this](const std::stop_token& stop) {
-      while (!stop.stop_requested()) {
-        const auto until = posix::deadline_in(30s);
-        bool done = false;
-        for (int host = 1; !done && posix::deadline_in({}) < until; host = host % 3 + 1)
-          done = put_(host, std::to_string(written_ + 1));
-        if (done)
-          ++written_;
-        else
-          ++failed_;
-      }
-    });
-  }
-  void end() {
-    thread_.request_stop();
-    thread_.join();
-  }
-  [[nodiscard]] int written() const { return written_; }
-  [[nodiscard]] int failed() const { return failed_; }
-
- private:
-  Put put_;
-  std::atomic<int> written_{0}, failed_{0};
-  std::jthread thread_;
-};
-
 TEST_F(AdmTest, TheAuthorityIsReplacedUnderLoad) {
   must(1, {"init", "--token-ttl", "0"});
   EXPECT_TRUE(listeners().empty());
@@ -421,6 +390,58 @@ TEST_F(AdmTest, WhatIsKilledGoesOn) {
   EXPECT_EQ(get(2, "colour"), "blue");
   EXPECT_EQ(on(2, {"member", "remove", "etcd-2", "--yes"}).exit_code, 4);
   for (const int n : {1, 2}) must(n, {"reset", "--yes", "--delete-data"});
+}
+
+TEST_F(AdmTest, SnapshotsInAnObjectStore) {
+  for (const char* folder : {"s3/backups", "iam"}) ASSERT_TRUE(posix::make_dirs(dir_.path(folder)));
+  const conformance::ObjectServer server(
+      {.argv = {conformance::object_server_path("versitygw-1.8.0"), "--port", "127.0.0.1:PORT",
+                "--iam-dir", dir_.path("iam"), "--quiet", "posix", dir_.path("s3")},
+       .env = {"ROOT_ACCESS_KEY=testkey", "ROOT_SECRET_KEY=testsecret12345"},
+       .folder = dir_.path("")});
+  if (!server.missing().empty()) GTEST_SKIP() << server.missing();
+  more_ = {"AWS_ACCESS_KEY_ID=testkey",
+           "AWS_SECRET_ACCESS_KEY=testsecret12345",
+           fmt::format("ETCDADM_STORE_ENDPOINT=http://127.0.0.1:{}", server.port()),
+           "ETCDADM_STORE_PATH_STYLE=true",
+           "ETCDADM_STORE_REGION=us-east-1",
+           "ETCDADM_SCRATCH=" + dir_.path("")};
+  const std::string url = "s3://backups/shop/a.db";
+  must(1, {"init", "--token-ttl", "0"});
+  ASSERT_TRUE(etcd(1)->put("colour", "blue", 10s));
+  must(1, {"snapshot", "save", url});
+  const auto again = on(1, {"snapshot", "save", url});
+  EXPECT_EQ(again.exit_code, 4) << again.err;
+  EXPECT_NE(again.err.find("nothing was changed"), std::string::npos);
+  EXPECT_NE(on(1, {"snapshot", "list", "s3://backups/shop"}).out.find(url), std::string::npos);
+  must(1, {"snapshot", "verify", url});
+  EXPECT_EQ(on(1, {"snapshot", "status", "s3://backups/none.db"}).exit_code, 3);
+  EXPECT_NE(on(1, {"snapshot", "list", "s3://nobucket"}).exit_code, 0);
+  // Damaged there, and mended: in place, as the server keeps more than the bytes.
+  const auto flip = [&] {
+    std::fstream stored(dir_.path("s3/backups/shop/a.db"),
+                        std::ios::in | std::ios::out | std::ios::binary);
+    stored.seekg(10'000);
+    const char byte = static_cast<char>(stored.get() ^ 1);
+    stored.seekp(10'000);
+    stored.put(byte);
+  };
+  flip();
+  const auto bad = on(1, {"snapshot", "verify", url});
+  EXPECT_EQ(bad.exit_code, 1) << bad.err;
+  EXPECT_NE(bad.err.find("shop/a.db"), std::string::npos) << bad.err;
+  EXPECT_EQ(on(1, {"snapshot", "restore", url, "--data-dir", dir_.path("new")}).exit_code, 1);
+  EXPECT_EQ(posix::exists(dir_.path("new")), base::Fact<bool>(false));
+  flip();
+
+  ASSERT_TRUE(etcd(1)->put("colour", "red", 10s));
+  must(1, {"reset", "--keep-config", "--yes"});
+  must(1, {"snapshot", "restore", url, "--data-dir", data(1)});
+  EXPECT_EQ(get(1, "colour"), "blue");
+  // Nothing of it is left in the folder for it.
+  for (const auto& name : posix::list_dir(dir_.path("")).value())
+    EXPECT_FALSE(name.starts_with("etcdadm-")) << name;
+  must(1, {"reset", "--yes", "--delete-data"});
 }
 
 TEST_F(AdmTest, PhasesOneByOneAndABeginningFromASnapshot) {

@@ -60,6 +60,20 @@ TEST(AdmSystemd, TheUnitRunsTheGuardAndComesBack) {
   EXPECT_EQ(adm({"status"}).exit_code, 0);
   EXPECT_EQ(adm({"snapshot", "save", file}).exit_code, 0);
 
+  // The listener for hosts that join is a unit of its own, which nothing enables. The word that it
+  // is given a token for is in no journal.
+  EXPECT_EQ(systemctl({"is-active", "etcdadm-token"}), "active");
+  const auto created = adm({"token", "create"});
+  ASSERT_EQ(created.exit_code, 0) << created.err;
+  const auto at = created.out.find("--token ");
+  ASSERT_NE(at, std::string::npos) << created.out;
+  const auto secret = created.out.substr(at + 17, 32);
+  const auto journal = run({"/usr/bin/journalctl", "--no-pager", "-u", "etcdadm-token"});
+  EXPECT_NE(journal.out.find("listens at 127.0.0.1 port 2378"), std::string::npos)
+      << journal.out << journal.err;
+  EXPECT_EQ(journal.out.find(secret), std::string::npos);
+  EXPECT_EQ(run({"/usr/bin/grep", "-r", secret, "/etc", "/var/lib/etcdadm"}).exit_code, 1);
+
   // As after a reboot: by the unit alone.
   (void)systemctl({"restart", "etcd"});
   EXPECT_EQ(systemctl({"is-active", "etcd"}), "active");
@@ -76,8 +90,8 @@ TEST(AdmSystemd, TheUnitRunsTheGuardAndComesBack) {
 
   ASSERT_EQ(adm({"reset", "--yes", "--delete-data"}).exit_code, 0);
   for (const char* left :
-       {"/etc/systemd/system/etcd.service", "/var/lib/etcd", "/etc/etcd/pki/ca.key",
-        "/var/opt/bin/etcd", "/var/lib/etcdadm/host.json"})
+       {"/etc/systemd/system/etcd.service", "/etc/systemd/system/etcdadm-token.service",
+        "/var/lib/etcd", "/etc/etcd/pki/ca.key", "/var/opt/bin/etcd", "/var/lib/etcdadm/host.json"})
     EXPECT_EQ(posix::exists(left), base::Fact<bool>(false)) << left;
 }
 
