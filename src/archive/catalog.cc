@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "archive/segment.h"
+
 namespace archive {
 namespace {
 
@@ -79,6 +81,7 @@ base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incar
   std::map<std::string, Group> groups;
   for (const auto& object : objects) {
     if (!object.key.starts_with(root)) continue;  // a store that is no store
+    if (SegmentName::parse(std::string_view(object.key).substr(root.size()))) continue;
     const auto part = parse_part(std::string_view(object.key).substr(root.size()));
     if (!part) {
       ++catalog.foreign;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "archive/bump.h"
+#include "archive/point.h"
 #include "archive/seal.h"
 #include "archive/snapshot.h"
 #include "archive/upload.h"
@@ -37,6 +38,7 @@ class Fetch {
       return trouble(kind::kBusy, "another job works in " + job_.common.scratch);
     if (!lock) return std::unexpected(lock.error());
     TRY(const auto catalog, read_catalog(shelf_, {}, call()));
+    if (asks_for_point(job_)) return fetch_point(job_, shelf_, catalog, world_, deadline_);
     if (!job_.name.empty()) return certain(catalog);
     if (catalog.entries.empty()) return nothing(catalog);
     for (const auto& entry : catalog.entries) {

@@ -6,9 +6,9 @@
 #include <array>
 
 #include "archive/fields.h"
+#include "archive/job_fields.h"
 #include "archive/names.h"
 #include "archive/read_fields.h"
-#include "archive/tier_fields.h"
 #include "base/text.h"
 #include "json/json.h"
 
@@ -45,66 +45,6 @@ bool parse_name(std::string_view text, FetchOutcome& outcome) {
   return find_name(kFetchOutcomes, text, outcome);
 }
 
-// The lists are found by their arguments' namespace, so they are in it and not in an unnamed one.
-template <class A, Is<StoreRef> X>
-void fields(A& a, X& x) {
-  a("url", x.url, Need::kYes);
-  a("secret", x.secret);
-  a("endpoint", x.endpoint);
-  a("region", x.region);
-  a("pathStyle", x.path_style);
-  a("ca", x.ca);
-}
-template <class A, Is<Endpoint> X>
-void fields(A& a, X& x) {
-  a("member", x.member, Need::kYes);
-  a("url", x.url, Need::kYes);
-}
-template <class A, Is<TlsFiles> X>
-void fields(A& a, X& x) {
-  a("ca", x.ca, Need::kYes);
-  a("cert", x.cert, Need::kYes);
-  a("key", x.key, Need::kYes);
-}
-struct ClusterFields {
-  std::string ns, name;
-};
-template <class A, Is<ClusterFields> X>
-void fields(A& a, X& x) {
-  a("namespace", x.ns, Need::kYes);
-  a("name", x.name, Need::kYes);
-}
-template <class A, Is<Common> X>
-void fields(A& a, X& x) {
-  ClusterFields cluster{x.cluster.ns, x.cluster.name};
-  a("cluster", cluster, Need::kYes);
-  if constexpr (!std::is_const_v<X>) x.cluster = {cluster.ns, cluster.name};
-  a("store", x.store, Need::kYes);
-  a("direct", x.direct);
-  a("scratch", x.scratch, Need::kYes);
-  a("encryptionKey", x.encryption_key);
-  a("deadlineSeconds", x.deadline);
-  a("report", x.report);
-}
-template <class A, Is<RunJob> X>
-void fields(A& a, X& x) {
-  fields(a, x.common);
-  a("incarnation", x.incarnation, Need::kYes);
-  a("epoch", x.epoch);
-  a("endpoints", x.endpoints, Need::kYes);
-  a("tls", x.tls);
-  a("maxBackups", x.max_backups);
-  a("retention", x.retention);
-  a("notBefore", x.not_before);
-  a("lastRevision", x.last_revision);
-}
-template <class A, Is<FetchJob> X>
-void fields(A& a, X& x) {
-  fields(a, x.common);
-  a("name", x.name);
-  a("to", x.to, Need::kYes);
-  a("exact", x.exact);
-}
 template <class A, Is<RunReport> X>
 void fields(A& a, X& x) {
   a("outcome", x.outcome, Need::kYes);
@@ -133,7 +73,9 @@ void fields(A& a, X& x) {
   a("revision", x.revision);
   a("startsAt", x.starts_at);
   a("time", x.time);
+  a("logRecords", x.log_records);
   a("hash", x.hash);
+  a("hashCompactRevision", x.hash_compact_revision);
   a("keys", x.keys);
   a("etcdVersion", x.etcd_version);
   a("skipped", x.skipped);
@@ -172,8 +114,7 @@ void shorten(std::string& text, size_t size) {
 
 }  // namespace
 
-base::Result<RunJob> parse_run_job(std::string_view json) {
-  TRY(auto job, parse<RunJob>(json));
+base::Status check(const RunJob& job) {
   TRY_OK(check(job.common));
   if (!Incarnation::parse(job.incarnation))
     return base::fail(Code::kInvalidArgument,
@@ -181,6 +122,12 @@ base::Result<RunJob> parse_run_job(std::string_view json) {
                                   job.incarnation));
   if (job.endpoints.empty())
     return base::fail(Code::kInvalidArgument, "endpoints: at least one is needed");
+  return {};
+}
+
+base::Result<RunJob> parse_run_job(std::string_view json) {
+  TRY(auto job, parse<RunJob>(json));
+  TRY_OK(check(job));
   return job;
 }
 
@@ -191,6 +138,16 @@ base::Result<FetchJob> parse_fetch_job(std::string_view json) {
     return base::fail(
         Code::kInvalidArgument,
         fmt::format("name: \"{}\" is no backup's; `archive list` shows them", job.name));
+  if (!job.name.empty() + job.to_revision.has_value() + job.to_time.has_value() + job.latest > 1)
+    return base::fail(Code::kInvalidArgument,
+                      "name, revision, time and latest: only one of them can be asked for");
+  if (job.to_revision && *job.to_revision < 1)
+    return base::fail(Code::kInvalidArgument,
+                      fmt::format("revision: {}; revisions begin at 1", *job.to_revision));
+  if (!job.incarnation.empty() && !Incarnation::parse(job.incarnation))
+    return base::fail(Code::kInvalidArgument,
+                      fmt::format("incarnation: \"{}\" is not of the form YYYYMMDDTHHMMSSZ-xxxx",
+                                  job.incarnation));
   return job;
 }
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "archive/kinds.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
@@ -68,28 +69,6 @@ enum class RunOutcome { kUploaded, kUnchanged, kNotDue, kFailed };
 std::string_view name_of(RunOutcome outcome);  // "uploaded", "unchanged", "not-due", "failed"
 bool parse_name(std::string_view text, RunOutcome& outcome);
 
-// Why it failed, for programs; the error's text is for people.
-namespace kind {
-inline constexpr std::string_view kCredentials = "credentials";  // do not hold, may not do it
-inline constexpr std::string_view kAbsent = "absent";            // no such bucket or directory
-inline constexpr std::string_view kFull = "full";                // the store, or scratch
-inline constexpr std::string_view kClock = "clock";              // this machine's is wrong
-inline constexpr std::string_view kUnavailable = "unavailable";  // no answer until the deadline
-inline constexpr std::string_view kMismatch =
-    "mismatch";  // members, or the store, hold other bytes
-inline constexpr std::string_view kNoMember = "no-member";  // none gave a snapshot that it proved
-inline constexpr std::string_view kForeign = "foreign";     // backups of another cluster are there
-inline constexpr std::string_view kCorrupt = "corrupt";     // etcd itself says that its data is
-inline constexpr std::string_view kKey = "key";             // of the encryption: absent or another
-inline constexpr std::string_view kNoneGood = "none-good";  // backups, and none that verifies
-inline constexpr std::string_view kNotFound = "not-found";  // the one that was asked for
-inline constexpr std::string_view kInput = "input";         // of the store: its URL, its Secret
-inline constexpr std::string_view kRefused = "refused";     // by the store, for another reason
-inline constexpr std::string_view kNewer = "newer";  // a newer version of this program made it
-inline constexpr std::string_view kBusy = "busy";    // another job works in this scratch directory
-inline constexpr std::string_view kInternal = "internal";
-}  // namespace kind
-
 struct RunReport {
   RunOutcome outcome = RunOutcome::kFailed;
   std::string name = {};  // "<incarnation>/full-…": what was made, or what made it needless
@@ -106,8 +85,14 @@ struct RunReport {
 struct FetchJob {
   Common common = {};
   std::string name = {};  // a certain one; empty: the best that verifies now
-  std::string to = {};    // a file: appears when it is whole
-  bool exact = false;     // as it was saved; else revisions are raised and history is dropped
+  // Instead of a name: the cluster as it was at a revision (of `incarnation`; empty: the newest) or
+  // at a time, or as late as the log goes. At most one of them.
+  std::optional<std::int64_t> to_revision = {};
+  std::optional<base::Instant> to_time = {};
+  bool latest = false;
+  std::string incarnation = {};
+  std::string to = {};  // a file: appears when it is whole
+  bool exact = false;   // as it was saved; else revisions are raised and history is dropped
   bool operator==(const FetchJob&) const = default;
 };
 
@@ -125,7 +110,9 @@ struct FetchReport {
   std::int64_t revision = 0;   // that was saved
   std::int64_t starts_at = 0;  // the revision of a cluster that is made of the file
   std::optional<base::Instant> time = {};
-  std::uint32_t hash = 0;  // HashKV of the file at `starts_at`, as its members will answer
+  std::uint64_t log_records = 0;  // that were added to the backup
+  std::uint32_t hash = 0;         // HashKV of the file at `starts_at`, as its members will answer
+  std::int64_t hash_compact_revision = 0;  // with this compact revision; -1: never compacted
   std::uint64_t keys = 0;
   std::string etcd_version = {};      // that wrote it
   std::vector<Skipped> skipped = {};  // newer ones that did not verify, the newest first

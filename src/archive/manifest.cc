@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "archive/digest_fields.h"
 #include "archive/fields.h"
 #include "archive/read_fields.h"
 #include "archive/tier_fields.h"
@@ -29,16 +30,6 @@ struct ManifestForm {
   Manifest manifest;
 };
 
-template <class A, Is<Digest> X>
-void fields(A& a, X& x) {
-  a("sizeBytes", x.size_bytes, Need::kYes);
-  a("sha256", x.sha256, Need::kYes);
-}
-template <class A, Is<Encryption> X>
-void fields(A& a, X& x) {
-  a("method", x.method, Need::kYes);
-  a("keyID", x.key_id, Need::kYes);
-}
 template <class A, Is<ManifestForm> X>
 void fields(A& a, X& x) {
   auto& m = x.manifest;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "archive/catalog.h"
+#include "archive/log_prune.h"
 #include "archive/prune.h"
 #include "archive/snapshot.h"
 #include "archive/upload.h"
@@ -162,6 +163,8 @@ class Run {
     report.pruned = pruned.removed;
     report.kept = pruned.kept;
     if (!pruned.problem.empty()) note("retention: " + pruned.problem);
+    const auto log = prune_log(shelf_, incarnation_, world_, call());
+    if (!log.problem.empty()) note("retention of the log: " + log.problem);
   }
 
   const RunJob& job_;

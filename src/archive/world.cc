@@ -8,4 +8,9 @@ std::vector<std::string> fault_points() {
           "prune_manifest.after", "prune_data.after", "fetched.before", "fetched.after"};
 }
 
+std::vector<std::string> log_fault_points() {
+  return {"log_part.before", "log_part.after", "log_part.removed", "log_seal.before",
+          "log_seal.after",  "follow.base",    "merge.half",       "log_prune.before"};
+}
+
 }  // namespace archive

@@ -13,22 +13,28 @@
 #include "archive/job.h"
 #include "base/time.h"
 #include "etcd/api.h"
+#include "etcd/history_api.h"
 #include "objstore/store.h"
 
 namespace archive {
 
 using Connect = std::function<std::unique_ptr<etcd::EtcdApi>(const Endpoint&)>;
+using ConnectHistory = std::function<std::unique_ptr<etcd::HistoryApi>(const Endpoint&)>;
 
 // Told at each step that something outside can see, before and after it: a test ends the process
 // there. May be empty.
 using FaultPoint = std::function<void(std::string_view point)>;
 std::vector<std::string> fault_points();
+std::vector<std::string> log_fault_points();  // of the continuous mode, and of a merge
 
 // What it points to outlives the work.
 struct World {
   objstore::Store* store = nullptr;
   Connect connect = {};
+  ConnectHistory history = {};  // for a follower only
   const base::Clock* clock = nullptr;
+  // Until then, or until `stop`; for a follower only.
+  std::function<void(base::Duration)> wait = {};
   std::function<std::string()> nonce = {};  // 8 to 32 hex digits, never the same
   const Key* key = nullptr;                 // null: no encryption
   FaultPoint at = {};

@@ -7,6 +7,7 @@
 #include "archive/describe.h"
 #include "archive/fetch.h"
 #include "archive/prune.h"
+#include "bin/archive_history.h"
 #include "bin/archive_place.h"
 #include "bin/commands.h"
 #include "posix/env.h"
@@ -46,6 +47,10 @@ base::Result<Opened> open(const ArchiveFlags& flags) {
   return Opened{std::move(place), shelf, std::move(catalog), call};
 }
 
+History history_of(const Opened& opened) {
+  return {opened.shelf, opened.catalog, opened.place->world(), opened.call};
+}
+
 std::string scratch_of(const ArchiveFlags& flags) {
   return flags.scratch.empty() ? posix::get_env("TMPDIR").value_or("/tmp") : flags.scratch;
 }
@@ -53,11 +58,13 @@ std::string scratch_of(const ArchiveFlags& flags) {
 int list(const ArchiveFlags& flags) {
   const auto opened = open(flags);
   if (!opened) return report(opened.error());
-  if (flags.output == Output::kText)
-    print_text(archive::to_text(opened->catalog));
-  else
+  if (flags.history) return list_history(history_of(*opened), flags, /*only=*/true);
+  if (flags.output != Output::kText) {
     print_value(archive::to_json(opened->catalog), flags.output);
-  return kDone;
+    return kDone;
+  }
+  print_text(archive::to_text(opened->catalog));
+  return list_history(history_of(*opened), flags, /*only=*/false);
 }
 
 base::Result<const Entry*> find(const Opened& opened, const std::string& name) {
@@ -118,6 +125,11 @@ int verify(const ArchiveFlags& flags) {
                                            .why = fetched.error().message},
                                           opened->call);
     if (!marked) return report(marked.error());
+  }
+  if (flags.name.empty()) {
+    const auto whole = verify_history(history_of(*opened), flags, rows);
+    if (!whole) return report(whole.error());
+    good = good && *whole;
   }
   if (flags.output != Output::kText) print_value(rows, flags.output);
   return good ? kDone : kFailed;
@@ -204,6 +216,9 @@ int prune(const ArchiveFlags& flags) {
     if (flags.output == Output::kText)
       print_text(fmt::format("{} {}\n", flags.dry_run ? "would remove" : "removed", name));
   }
+  if (!flags.dry_run)
+    if (const auto gone = prune_history(history_of(*opened), flags); !gone)
+      return report(gone.error());
   if (flags.output != Output::kText)
     print_value(json::Object{{flags.dry_run ? "wouldRemove" : "removed", rows}}, flags.output);
   else if (rows.empty())

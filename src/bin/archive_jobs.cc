@@ -1,9 +1,11 @@
-// archive run|fetch: what the operator starts for one backup, and to bring one back.
+// archive run|fetch|follow: what the operator starts for one backup, to bring one back, and to
+// keep all that happens.
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "archive/fetch.h"
+#include "archive/follow.h"
 #include "archive/run.h"
 #include "bin/archive_place.h"
 #include "bin/commands.h"
@@ -51,6 +53,32 @@ bool is_done(const archive::RunReport& report) {
 bool is_done(const archive::FetchReport& report) {
   return report.outcome == archive::FetchOutcome::kFetched;
 }
+bool is_done(const archive::FollowReport& report) {
+  return report.error_kind.empty();
+}
+
+archive::FollowReport work(const archive::FollowJob& job, ArchivePlace& place) {
+  const auto& common = job.run.common;
+  auto ready = place.open(common.store, /*may_make=*/true);
+  if (ready) ready = place.read_key(common.encryption_key);
+  if (ready) ready = place.use_tls(job.run.tls);
+  if (!ready) return failed<archive::FollowReport>(ready.error());
+  return archive::follow(job, place.world(), [&](const archive::FollowStatus& status) {
+    if (job.status.empty()) {
+      print_text(archive::to_json(status));
+    } else if (const auto written = posix::write_atomic(job.status, to_json(status)); !written) {
+      report(written.error());  // the log is more than its status
+    }
+  });
+}
+
+const archive::Common& common_of(const archive::FollowJob& job) {
+  return job.run.common;
+}
+template <class Job>
+const archive::Common& common_of(const Job& job) {
+  return job.common;
+}
 
 // A report that says "failed" is an answer, too: the exit code is about the report alone.
 template <class Job>
@@ -61,11 +89,12 @@ int run_job(const base::Result<Job>& job, const ArchiveFlags& flags) {
   const auto outcome = work(*job, **place);
   const auto text = archive::to_json(outcome);
   const int code = flags.required && !is_done(outcome) ? kFailed : kDone;
-  if (job->common.report.empty()) {
+  const auto& file = common_of(*job).report;
+  if (file.empty()) {
     print_text(text + "\n");
     return code;
   }
-  if (const auto written = write_report(job->common.report, text); !written) {
+  if (const auto written = write_report(file, text); !written) {
     report(written.error());
     return kFailed;
   }
@@ -80,6 +109,7 @@ int archive_job(const ArchiveFlags& flags) {
     report(text.error());
     return kBadInput;
   }
+  if (flags.verb == "follow") return run_job(archive::parse_follow_job(*text), flags);
   return flags.verb == "run" ? run_job(archive::parse_run_job(*text), flags)
                              : run_job(archive::parse_fetch_job(*text), flags);
 }

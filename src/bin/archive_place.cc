@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <condition_variable>
+#include <mutex>
 #include <utility>
 
 #include "objstore/open.h"
@@ -36,6 +38,12 @@ ArchivePlace::ArchivePlace(std::unique_ptr<posix::StopOnSignal> signals,
   world_.clock = &clock_;
   world_.nonce = [this] { return fmt::format("{:016x}", random_.next()); };
   world_.stop = signals_->source().get_token();
+  world_.wait = [stop = world_.stop](base::Duration time) {
+    std::mutex mutex;
+    std::condition_variable_any woken;
+    std::unique_lock lock(mutex);
+    woken.wait_for(lock, stop, time, [] { return false; });
+  };
   if (!fault_points.empty()) world_.at = [this](std::string_view point) { die_.at(point); };
 }
 
@@ -90,6 +98,9 @@ archive::Outcome<void> ArchivePlace::use_tls(const std::optional<archive::TlsFil
   }
   world_.connect = [tls](const archive::Endpoint& endpoint) {
     return etcd::connect(endpoint.url, tls);
+  };
+  world_.history = [tls](const archive::Endpoint& endpoint) {
+    return etcd::connect_history(endpoint.url, tls);
   };
   return {};
 }

@@ -300,7 +300,8 @@ void add_archive(CLI::App& root, Flags& flags) {
   CLI::App* app = nullptr;
   for (const auto& [verb, text] :
        {std::pair("run", "make one backup (started by the operator)"),
-        std::pair("fetch", "bring a backup back as a file (started by the operator)")}) {
+        std::pair("fetch", "bring a backup back as a file (started by the operator)"),
+        std::pair("follow", "keep all that happens in a cluster (started by the operator)")}) {
     auto& f = add_archive_verb(archive, flags, verb, text, app);
     app->add_option("--job", f.job, "what is to be done, as JSON; docs/backup.md has its fields")
         ->required()
@@ -310,6 +311,7 @@ void add_archive(CLI::App& root, Flags& flags) {
   }
   auto& list = add_archive_verb(archive, flags, "list", "show which backups there are", app);
   add_store(*app, list);
+  app->add_flag("--history", list.history, "only which revisions and times can be brought back");
   add_output(*app, list.output);
   auto& verify = add_archive_verb(archive, flags, "verify",
                                   "read backups from end to end and judge what is in them", app);

@@ -84,7 +84,7 @@ struct SnapshotFlags {
   Output output = Output::kText;
 };
 
-// archive run, fetch (with `job`), list, verify, cat, prune (with the rest).
+// archive run, fetch, follow (with `job`), list, verify, cat, prune (with the rest).
 struct ArchiveFlags {
   std::string verb;
   std::string job;
@@ -94,7 +94,7 @@ struct ArchiveFlags {
   std::string scratch;  // empty: the machine's directory for temporary files
   std::string name, incarnation;
   unsigned keep = 0;
-  bool manifest = false, mark = false, dry_run = false;
+  bool manifest = false, mark = false, dry_run = false, history = false;
   bool required = false;  // a failure that is reported is a failure of the command, too
   Output output = Output::kText;
 };

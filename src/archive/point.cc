@@ -1,0 +1,264 @@
+#include "archive/point.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "archive/fetch.h"
+#include "archive/merge.h"
+#include "archive/seal.h"
+#include "archive/snapshot.h"
+#include "base/text.h"
+#include "etcd/bolt/hashkv.h"
+#include "posix/writer.h"
+
+namespace archive {
+namespace {
+
+using base::Code;
+
+constexpr size_t kPiece = size_t{1} << 20;
+
+std::string span_of(const Reach& reach) {
+  return fmt::format("{} from revision {} to {}, {} to {}", reach.incarnation.text, reach.first,
+                     reach.last, base::to_rfc3339(reach.begin), base::to_rfc3339(reach.end));
+}
+
+class Point {
+ public:
+  Point(const FetchJob& job, const Shelf& shelf, const Catalog& catalog, const World& world,
+        base::Tick deadline)
+      : job_(job), shelf_(shelf), catalog_(catalog), world_(world), call_(world.call(deadline)) {}
+
+  Outcome<FetchReport> bring() {
+    TRY_OK(find_life());
+    std::vector<Skipped> skipped;
+    for (const auto& entry : catalog_.entries) {
+      if (!can_begin(entry)) continue;
+      auto brought = from(entry);
+      if (brought || brought.error().kind != kind::kMismatch || in_log_) {
+        if (brought) brought->skipped = std::move(skipped);
+        return brought;
+      }
+      skipped.push_back({entry.name.text(), brought.error().error.message});
+    }
+    if (!skipped.empty())
+      return trouble(kind::kNoneGood,
+                     fmt::format("{}: no backup before revision {} is good: {}: {}", shelf_.where(),
+                                 revision_, skipped.front().name, skipped.front().why));
+    return trouble(kind::kRange, fmt::format("{}: no backup and log reach revision {}",
+                                             shelf_.where(), revision_));
+  }
+
+ private:
+  // Which life is meant, and the revision of it.
+  Outcome<void> find_life() {
+    std::vector<Incarnation> lives;
+    for (const auto& entry : catalog_.entries) lives.push_back(entry.name.incarnation);
+    TRY(const auto logged, logged_incarnations(shelf_, call_));
+    lives.insert(lives.end(), logged.begin(), logged.end());
+    std::ranges::sort(lives, std::greater());
+    lives.erase(std::unique(lives.begin(), lives.end()), lives.end());
+    if (!job_.incarnation.empty())
+      std::erase_if(lives, [&](const Incarnation& i) { return i.text != job_.incarnation; });
+    if (lives.empty())
+      return trouble(kind::kNotFound,
+                     fmt::format("{} holds nothing of {}", shelf_.where(),
+                                 job_.incarnation.empty() ? "this cluster" : job_.incarnation));
+    std::vector<std::string> spans, problems;
+    for (const auto& life : lives) {
+      TRY(log_, read_log(shelf_, life, call_));
+      life_ = life;
+      const auto reached = reach(catalog_, life, log_);
+      for (const auto& one : reached) spans.push_back(span_of(one));
+      problems.insert(problems.end(), log_.problems.begin(), log_.problems.end());
+      TRY(const auto found, resolve(reached));
+      if (found) {
+        revision_ = *found;
+        return {};
+      }
+      // Revisions of two lives are not compared; times are.
+      if (!job_.to_time) break;
+    }
+    const auto asked = job_.to_time       ? base::to_rfc3339(*job_.to_time)
+                       : job_.to_revision ? fmt::format("revision {}", *job_.to_revision)
+                                          : std::string("the latest");
+    return trouble(kind::kRange,
+                   fmt::format("{}: {} cannot be reached; what can: {}{}", shelf_.where(), asked,
+                               spans.empty() ? "nothing" : base::join(spans, "; "),
+                               problems.empty() ? "" : "; " + base::join(problems, "; ")));
+  }
+
+  Outcome<std::optional<std::int64_t>> resolve(const std::vector<Reach>& reached) {
+    if (job_.latest) {
+      if (reached.empty()) return std::nullopt;
+      return reached.back().last;
+    }
+    if (job_.to_revision) {
+      const auto at = *job_.to_revision;
+      for (const auto& one : reached)
+        if (one.first <= at && at <= one.last) return at;
+      for (const auto& entry : catalog_.entries)
+        if (entry.name.incarnation == life_ && entry.verified && entry.name.revision == at)
+          return at;
+      return std::nullopt;
+    }
+    for (const auto& one : reached)
+      if (one.begin <= *job_.to_time && *job_.to_time <= one.end)
+        return at_time(one, *job_.to_time);
+    return std::nullopt;
+  }
+
+  // The last revision that had come by then.
+  Outcome<std::optional<std::int64_t>> at_time(const Reach& reached, base::Instant time) {
+    const auto* range = log_.covering(std::max(reached.first, std::int64_t{1}), reached.last);
+    if (range == nullptr) range = log_.covering(reached.last, reached.last);
+    if (range == nullptr) return std::nullopt;
+    std::int64_t last = std::max(range->first - 1, reached.first);
+    for (size_t i = range->from; i < range->to; ++i) {
+      const auto& head = *log_.entries[i].head;
+      if (head.begin > time) break;
+      if (head.end <= time) {
+        last = std::max(last, head.last);
+        continue;
+      }
+      TRY_OK(segment(log_.entries[i].name, [&](const Frame& frame) {
+        if (frame.time <= time) last = std::max(last, frame.last);
+        return base::Status();
+      }));
+    }
+    return last;
+  }
+
+  [[nodiscard]] bool can_begin(const Entry& entry) const {
+    const auto at = entry.name.revision;
+    if (entry.name.incarnation != life_ || !entry.verified || at > revision_) return false;
+    return at == revision_ || log_.covering(at + 1, revision_) != nullptr;
+  }
+
+  // Damage of a segment is not mended by another backup.
+  Outcome<void> segment(const SegmentName& name, const FrameSink& sink) {
+    const auto read = read_segment(shelf_, name, world_.key, sink, call_);
+    if (read) return {};
+    in_log_ = true;
+    const auto error = read.error().in(name.text());
+    if (error.code == Code::kDataLoss || error.code == Code::kNotFound)
+      return std::unexpected(Trouble(kind::kMismatch, error));
+    if (error.code == Code::kFailedPrecondition) return std::unexpected(Trouble(kind::kKey, error));
+    if (error.code == Code::kUnimplemented) return std::unexpected(Trouble(kind::kNewer, error));
+    return std::unexpected(error);
+  }
+
+  Outcome<FetchReport> from(const Entry& entry) {
+    if (const auto fits = check_key(*entry.manifest, world_.key); !fits)
+      return std::unexpected(
+          Trouble(fits.error().code == Code::kUnimplemented ? kind::kNewer : kind::kKey,
+                  fits.error().in(entry.name.text())));
+    auto base = fetch_one(shelf_, entry, job_.common.scratch, world_.key, call_);
+    if (!base && (base.error().code == Code::kNotFound || base.error().code == Code::kDataLoss))
+      return trouble(kind::kMismatch, base.error().message);
+    if (!base) return std::unexpected(base.error());
+    TRY(auto log, posix::ScratchFile::create(job_.common.scratch));
+    base::Instant time = entry.time;
+    TRY_OK(gather(entry.name.revision, log, time));
+    FetchReport report{.outcome = FetchOutcome::kFetched,
+                       .name = entry.name.text(),
+                       .incarnation = life_.text,
+                       .revision = revision_,
+                       .time = time,
+                       .etcd_version = entry.manifest->etcd_version};
+    TRY_OK(write(*base, log, report));
+    return report;
+  }
+
+  // Records behind the backup, in order, as one file.
+  Outcome<void> gather(std::int64_t after, posix::ScratchFile& log, base::Instant& time) {
+    const auto* range = log_.covering(after + 1, revision_);
+    if (range == nullptr || after == revision_) return {};
+    for (size_t i = range->from; i < range->to; ++i) {
+      const auto& head = *log_.entries[i].head;
+      if (head.last <= after || head.first > revision_) continue;
+      TRY_OK(segment(log_.entries[i].name, [&](const Frame& frame) {
+        if (frame.first > revision_ || frame.last <= after) return base::Status();
+        time = frame.time;
+        return log.append(frame.records);
+      }));
+    }
+    return {};
+  }
+
+  Outcome<void> write(const Fetched& base, const posix::ScratchFile& log, FetchReport& report) {
+    const ScratchSource source(base.file);
+    TRY(const auto database, bolt::Database::open(source, base.facts.database_bytes));
+    TRY(auto file, posix::FileWriter::create(job_.to));
+    bool half = false;
+    TRY(const auto merged, merge(
+                               database, base.facts,
+                               [&](const RecordSink& sink) { return for_each_record(log, sink); },
+                               {.revision = revision_, .exact = job_.exact},
+                               [&](std::string_view bytes) {
+                                 if (!std::exchange(half, true)) world_.pass("merge.half");
+                                 return file.append(bytes);
+                               }));
+    TRY(const auto written, bolt::FileSource::open(job_.to + ".partial"));
+    const auto facts = bolt::verify(written);
+    if (!facts) return ours(facts.error().message);
+    if (facts->revision != merged.revision || facts->records != merged.records ||
+        (!job_.exact && facts->live_keys != merged.keys))
+      return ours(fmt::format("{} records at revision {} became {} at {}", merged.records,
+                              merged.revision, facts->records, facts->revision));
+    report.starts_at = facts->revision;
+    report.hash = facts->hash->hash;
+    report.hash_compact_revision = facts->hash->compact_revision;
+    report.keys = facts->live_keys;
+    report.log_records = merged.log_records;
+    if (merged.unknown_leases > 0)
+      report.warning = fmt::format(
+          "{} leases were gone before their time to live was learnt; "
+          "they have 60 seconds now",
+          merged.unknown_leases);
+    world_.pass("fetched.before");
+    TRY_OK(file.finish());
+    world_.pass("fetched.after");
+    return {};
+  }
+  static std::unexpected<Trouble> ours(const std::string& what) {
+    return trouble(kind::kInternal, "what was written anew is not it: " + what);
+  }
+
+  static base::Status for_each_record(const posix::ScratchFile& log, const RecordSink& sink) {
+    std::string buffer;
+    for (std::uint64_t at = 0; at < log.size();) {
+      const auto kept = buffer.size();
+      const auto more = std::min<std::uint64_t>(kPiece, log.size() - at);
+      buffer.resize(kept + more);
+      TRY_OK(log.read(at, std::span(buffer.data() + kept, more)));
+      at += more;
+      std::string_view rest = buffer;
+      while (const auto record = next_record(rest)) TRY_OK(sink(*record));
+      buffer.erase(0, buffer.size() - rest.size());
+    }
+    return {};
+  }
+
+  const FetchJob& job_;
+  const Shelf& shelf_;
+  const Catalog& catalog_;
+  const World& world_;
+  const objstore::Call call_;
+  Incarnation life_;
+  Log log_;
+  std::int64_t revision_ = 0;
+  bool in_log_ = false;  // the trouble is of a segment
+};
+
+}  // namespace
+
+Outcome<FetchReport> fetch_point(const FetchJob& job, const Shelf& shelf, const Catalog& catalog,
+                                 const World& world, base::Tick deadline) {
+  return Point(job, shelf, catalog, world, deadline).bring();
+}
+
+}  // namespace archive
