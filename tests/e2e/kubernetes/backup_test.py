@@ -15,8 +15,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from bed import (ACCOUNT, CLUSTER, NAME, Client, Installed, eventually, get,  # noqa: E402
-                 kubectl, member_pods, testbed)
+from bed import (ACCOUNT, CLUSTER, NAME, SYSTEM, Client, Installed, eventually,  # noqa: E402
+                 get, kubectl, member_pods, testbed)
 from kit import machine  # noqa: E402
 
 OWN, COREOS = "etcdclusters.operator.etcd.io", "etcdclusters.etcd.database.coreos.com"
@@ -188,15 +188,37 @@ class BackupTest(Installed):
         self.serves(COREOS, CLOUD)
         self.assertEqual(self.read("later"), "in no backup")
 
+    def damage(self, revision: int) -> str:
+        """Bytes in the middle of a backup."""
+        name, = glob.glob(f"{self.bucket}/default/{CLOUD}/*/full-{revision:020}-*.db.zst")
+        with open(name, "r+b") as file:
+            file.seek(os.path.getsize(name) // 2)
+            file.write(b"damaged!")
+        return os.path.basename(name).removesuffix(".db.zst")
+
     def restored(self):
+        newest = self.put("newest", "in a backup that gets damaged")
+        self.ask(COREOS, CLOUD, "the newest")
+        eventually(lambda: get(COREOS, CLOUD)["status"].get("lastBackup", {}).get(
+            "revision", 0) >= newest, "the newest backup", 120)
+        damaged = self.damage(get(COREOS, CLOUD)["status"]["lastBackup"]["revision"])
         before = self.put("last", "in no backup either")
         kubectl("patch", f"{COREOS}/{CLOUD}", "--type=merge", "-p",
                 '{"spec":{"backup":{"enabled":false}}}')
         self.remove(data=True)
         kubectl("apply", "-f", "examples/cloud-etcd.yaml")
+        # Whoever works on it dies on the way: the operators, and the pod that fetches the backup.
+        eventually(lambda: member_pods(CLOUD), "the first member's pod", 120)
+        pod = member_pods(CLOUD)[0]["metadata"]["name"]
+        kubectl("delete", "pod", pod, "--timeout=60s")
+        kubectl("-n", SYSTEM, "delete", "pod", "--all", "--grace-period=0", "--force")
         self.serves(COREOS, CLOUD, 300)
         self.assertEqual(condition(COREOS, CLOUD, "Restored")["status"], "True")
         self.assertEqual(self.read("greeting"), "hello")
+        self.assertEqual(self.read("newest"), "")
+        events = kubectl("get", "events", "-o", "json", "--field-selector",
+                         f"involvedObject.name={CLOUD},type=Warning").stdout
+        self.assertRegex(events, f"{damaged} was passed over")
         self.assertGreater(self.put("greeting", "again"), before, "no revision is used again")
         self.assertEqual(len(Client(CLOUD, self.folder).voters()), 3)
         eventually(lambda: get(COREOS, CLOUD)["status"].get("lastBackup"), "the next backup", 120)
