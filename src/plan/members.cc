@@ -13,6 +13,10 @@ namespace plan {
 
 namespace {
 
+std::string name_to_type(const base::ClusterKey& key) {
+  return key.ns == "default" ? key.name : key.text();
+}
+
 bool no_process(const base::Fact<Process>& process) {
   return process.is_absent() || (process.known() && *process == Process::kStopped);
 }
@@ -81,16 +85,21 @@ bool is_approved(const Intent& intent, const std::string& operation, base::Insta
 }
 
 std::string approve_command(const Context& c) {
-  const base::ClusterKey& key = c.record.key;
   const std::string& operation = c.record.operation->id;
+  if (c.intent.platform == api::Platform::kKubernetes) return approve_command(c, operation);
+  return fmt::format("`etcd-operator approve {}` (operation {})", name_to_type(c.record.key),
+                     operation);
+}
+
+std::string approve_command(const Context& c, const std::string& id) {
+  const base::ClusterKey& key = c.record.key;
   if (c.intent.platform == api::Platform::kKubernetes)
     return fmt::format("`kubectl annotate {} {} -n {} {}={} --overwrite`",
                        c.intent.cluster.group == api::Group::kCoreOs
                            ? "etcdclusters.etcd.database.coreos.com"
                            : "etcdclusters.operator.etcd.io",
-                       key.name, key.ns, api::kApproveAnnotation, operation);
-  return fmt::format("`etcd-operator approve {}` (operation {})",
-                     key.ns == "default" ? key.name : key.text(), operation);
+                       key.name, key.ns, api::kApproveAnnotation, id);
+  return fmt::format("`etcd-operator approve {} {}`", name_to_type(key), id);
 }
 
 void hidden_last(const View& view, std::vector<Step>& stops) {

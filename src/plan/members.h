@@ -36,8 +36,9 @@ std::uint32_t failures_of(const Observation& seen, std::string_view action);
 std::string why_not_done(const Observation& seen, std::string_view action);
 
 bool is_approved(const Intent& intent, const std::string& operation, base::Instant now);
-// What a person types to approve the operation in the record.
+// What a person types to approve the operation in the record, or another one.
 std::string approve_command(const Context& c);
+std::string approve_command(const Context& c, const std::string& id);
 
 // Of steps StopMember: who is out of sight goes last. A step that is not done ends a plan, and must
 // not keep those from stopping that can.

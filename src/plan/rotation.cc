@@ -69,10 +69,6 @@ Answer issue(const Context& c, std::vector<std::string> members, const std::stri
                      words);
 }
 
-std::string name_to_type(const base::ClusterKey& key) {
-  return key.ns == "default" ? key.name : key.text();
-}
-
 // Clients need time to read their files again, unless a person says that they did. No value: now.
 std::optional<Answer> give_clients_time(const Context& c, std::string_view what) {
   const Rotation& r = c.record.rotation;
@@ -81,8 +77,8 @@ std::optional<Answer> give_clients_time(const Context& c, std::string_view what)
       r.since + std::min(kClients, base::Duration(c.intent.cluster.spec.tls.validity / 3));
   if (c.now >= until || is_approved(c.intent, r.id, c.now)) return std::nullopt;
   return waits(fmt::format("{} on {}; sooner, when every client has read its files again: "
-                           "etcd-operator approve {} {}",
-                           what, base::to_rfc3339(until), name_to_type(c.record.key), r.id),
+                           "{}",
+                           what, base::to_rfc3339(until), approve_command(c, r.id)),
                std::min(kSlowLook, base::Duration(until - c.now)));
 }
 
