@@ -57,6 +57,7 @@ base::Result<std::optional<Entry>> entry_of(const Shelf& shelf, const Group& gro
     entry.why = fmt::format("its data has {} bytes, not {}", data->size, manifest->data.size_bytes);
   else if (part(Part::kBad))
     entry.why = "it was found damaged";
+  entry.bad = part(Part::kBad).has_value();
   entry.verified = entry.why.empty();
   entry.proven = entry.verified && part(Part::kProven);
   if (manifest) {
@@ -113,6 +114,13 @@ base::Status put_mark(const Shelf& shelf, const Name& name, Part part, const Mar
   TRY_OK(shelf.store().put(shelf.key(name, part), to_json(mark),
                            {.content_type = "application/json"}, call));
   return {};
+}
+
+base::Result<Mark> read_mark(const Shelf& shelf, const Name& name, Part part,
+                             const objstore::Call& call) {
+  TRY(const auto text,
+      objstore::read_all(shelf.store(), shelf.key(name, part), kLargestManifest, call));
+  return parse_mark(text);
 }
 
 }  // namespace archive

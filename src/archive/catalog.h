@@ -21,6 +21,7 @@ struct Entry {
   std::uint64_t size_bytes = 0;  // of its data in the store; 0: it is not there
   bool verified = false;
   bool proven = false;
+  bool bad = false;      // somebody found it damaged
   bool newer = false;    // a newer program made it: what it is worth is not known
   std::string why = {};  // it is not verified
 
@@ -52,5 +53,7 @@ base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incar
 // Notes what was found out. Never changes the backup itself.
 base::Status put_mark(const Shelf& shelf, const Name& name, Part part, const Mark& mark,
                       const objstore::Call& call);
+base::Result<Mark> read_mark(const Shelf& shelf, const Name& name, Part part,
+                             const objstore::Call& call);
 
 }  // namespace archive

@@ -76,26 +76,14 @@ class Fetch {
 
   // Trouble mismatch: this one is damaged, whatever the others are.
   Outcome<FetchReport> try_one(const Entry& entry) {
-    // Not damaged: it may be the best one, so nobody takes an older one instead unasked.
-    if (entry.newer) return trouble(kind::kNewer, entry.name.text() + ": " + entry.why);
-    if (!entry.manifest) return trouble(kind::kMismatch, entry.why);
-    if (entry.size_bytes != entry.manifest->data.size_bytes)
-      return trouble(kind::kMismatch, entry.why);
-    if (const auto fits = check_key(*entry.manifest, world_.key); !fits)
-      return std::unexpected(
-          Trouble(fits.error().code == Code::kUnimplemented ? kind::kNewer : kind::kKey,
-                  fits.error().in(entry.name.text())));
-    auto fetched = fetch_one(shelf_, entry, job_.common.scratch, world_.key, call());
-    if (!fetched && fetched.error().code == Code::kNotFound)
-      return trouble(kind::kMismatch, fetched.error().message);
-    if (!fetched) return std::unexpected(fetched.error());
+    TRY(const auto fetched, fetch_judged(shelf_, entry, job_.common.scratch, world_.key, call()));
     FetchReport report{.outcome = FetchOutcome::kFetched,
                        .name = entry.name.text(),
                        .incarnation = entry.name.incarnation.text,
                        .revision = entry.name.revision,
                        .time = entry.time,
                        .etcd_version = entry.manifest->etcd_version};
-    TRY_OK(job_.exact ? write_exact(*fetched, report) : write_raised(*fetched, report));
+    TRY_OK(job_.exact ? write_exact(fetched, report) : write_raised(fetched, report));
     report.skipped = skipped_;
     return report;
   }
@@ -181,6 +169,24 @@ base::Result<Fetched> fetch_one(const Shelf& shelf, const Entry& entry, const st
                                   facts.live_keys, facts.hash->hash, facts.revision, manifest.keys,
                                   manifest.hash, manifest.name.revision));
   return Fetched{.file = std::move(file), .facts = std::move(facts)};
+}
+
+Outcome<Fetched> fetch_judged(const Shelf& shelf, const Entry& entry, const std::string& scratch,
+                              const Key* key, const objstore::Call& call) {
+  // Not damaged: it may be the best one, so nobody takes an older one instead unasked.
+  if (entry.newer) return trouble(kind::kNewer, entry.name.text() + ": " + entry.why);
+  if (!entry.manifest) return trouble(kind::kMismatch, entry.why);
+  if (entry.size_bytes != entry.manifest->data.size_bytes)
+    return trouble(kind::kMismatch, entry.why);
+  if (const auto fits = check_key(*entry.manifest, key); !fits)
+    return std::unexpected(
+        Trouble(fits.error().code == Code::kUnimplemented ? kind::kNewer : kind::kKey,
+                fits.error().in(entry.name.text())));
+  auto fetched = fetch_one(shelf, entry, scratch, key, call);
+  if (!fetched && fetched.error().code == Code::kNotFound)
+    return trouble(kind::kMismatch, fetched.error().message);
+  if (!fetched) return std::unexpected(fetched.error());
+  return *std::move(fetched);
 }
 
 FetchReport fetch(const FetchJob& job, const World& world) {

@@ -24,5 +24,9 @@ struct Fetched {
 // DataLoss and NotFound are about this backup. FailedPrecondition: the key of its encryption.
 base::Result<Fetched> fetch_one(const Shelf& shelf, const Entry& entry, const std::string& scratch,
                                 const Key* key, const objstore::Call& call);
+// The same of any entry. Trouble: mismatch (this one is damaged, whatever the others are), newer,
+// key, or why the store or scratch did not work.
+Outcome<Fetched> fetch_judged(const Shelf& shelf, const Entry& entry, const std::string& scratch,
+                              const Key* key, const objstore::Call& call);
 
 }  // namespace archive

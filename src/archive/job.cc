@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "archive/drill_job.h"
 #include "archive/fields.h"
 #include "archive/job_fields.h"
 #include "archive/names.h"
@@ -21,6 +22,7 @@ constexpr size_t kLongestReport = 2048;
 constexpr std::array<std::string_view, 4> kRunOutcomes{"uploaded", "unchanged", "not-due",
                                                        "failed"};
 constexpr std::array<std::string_view, 3> kFetchOutcomes{"fetched", "empty", "failed"};
+constexpr std::array<std::string_view, 4> kDrillOutcomes{"proven", "bad", "failed", "empty"};
 
 template <class E, size_t n>
 bool find_name(const std::array<std::string_view, n>& names, std::string_view text, E& out) {
@@ -43,6 +45,12 @@ bool parse_name(std::string_view text, RunOutcome& outcome) {
 }
 bool parse_name(std::string_view text, FetchOutcome& outcome) {
   return find_name(kFetchOutcomes, text, outcome);
+}
+std::string_view name_of(DrillOutcome outcome) {
+  return kDrillOutcomes[static_cast<size_t>(outcome)];
+}
+bool parse_name(std::string_view text, DrillOutcome& outcome) {
+  return find_name(kDrillOutcomes, text, outcome);
 }
 
 template <class A, Is<RunReport> X>
@@ -84,6 +92,34 @@ void fields(A& a, X& x) {
   a("warning", x.warning);
 }
 
+template <class A, Is<EtcdPrograms> X>
+void fields(A& a, X& x) {
+  a("version", x.version, Need::kYes);
+  a("etcd", x.etcd, Need::kYes);
+  a("tool", x.tool, Need::kYes);
+}
+template <class A, Is<DrillJob> X>
+void fields(A& a, X& x) {
+  fields(a, x.common);
+  a("name", x.name);
+  a("programs", x.programs, Need::kYes);
+  a("notBefore", x.not_before);
+}
+template <class A, Is<DrillReport> X>
+void fields(A& a, X& x) {
+  a("outcome", x.outcome, Need::kYes);
+  a("name", x.name);
+  a("revision", x.revision);
+  a("keys", x.keys);
+  a("time", x.time);
+  a("taken", x.taken);
+  a("seconds", x.seconds);
+  a("etcdVersion", x.etcd_version);
+  a("error", x.error);
+  a("errorKind", x.error_kind);
+  a("warning", x.warning);
+}
+
 namespace {
 
 template <class T>
@@ -97,6 +133,13 @@ base::Status check(const Common& common) {
     if (part->empty() || part->find('/') != std::string::npos || part->front() == '.')
       return base::fail(Code::kInvalidArgument, fmt::format("cluster: \"{}\" is no name", *part));
   return {};
+}
+
+// Empty: any.
+base::Status check_backup(const std::string& name) {
+  if (name.empty() || Name::parse(name)) return {};
+  return base::fail(Code::kInvalidArgument,
+                    fmt::format("name: \"{}\" is no backup's; `archive list` shows them", name));
 }
 
 // Cut to whole characters, with a sign that it was.
@@ -134,10 +177,7 @@ base::Result<RunJob> parse_run_job(std::string_view json) {
 base::Result<FetchJob> parse_fetch_job(std::string_view json) {
   TRY(auto job, parse<FetchJob>(json));
   TRY_OK(check(job.common));
-  if (!job.name.empty() && !Name::parse(job.name))
-    return base::fail(
-        Code::kInvalidArgument,
-        fmt::format("name: \"{}\" is no backup's; `archive list` shows them", job.name));
+  TRY_OK(check_backup(job.name));
   if (!job.name.empty() + job.to_revision.has_value() + job.to_time.has_value() + job.latest > 1)
     return base::fail(Code::kInvalidArgument,
                       "name, revision, time and latest: only one of them can be asked for");
@@ -151,11 +191,25 @@ base::Result<FetchJob> parse_fetch_job(std::string_view json) {
   return job;
 }
 
+base::Result<DrillJob> parse_drill_job(std::string_view json) {
+  TRY(auto job, parse<DrillJob>(json));
+  TRY_OK(check(job.common));
+  TRY_OK(check_backup(job.name));
+  for (const auto* program : {&job.programs.etcd, &job.programs.tool})
+    if (!program->starts_with('/'))
+      return base::fail(Code::kInvalidArgument,
+                        fmt::format("programs: \"{}\" is no absolute path", *program));
+  return job;
+}
+
 base::Result<RunReport> parse_run_report(std::string_view json) {
   return parse<RunReport>(json);
 }
 base::Result<FetchReport> parse_fetch_report(std::string_view json) {
   return parse<FetchReport>(json);
+}
+base::Result<DrillReport> parse_drill_report(std::string_view json) {
+  return parse<DrillReport>(json);
 }
 
 std::string to_json(const RunJob& job) {
@@ -164,16 +218,32 @@ std::string to_json(const RunJob& job) {
 std::string to_json(const FetchJob& job) {
   return json::print(write_fields(job));
 }
+std::string to_json(const DrillJob& job) {
+  return json::print(write_fields(job));
+}
 
-std::string to_json(const RunReport& report) {
-  RunReport fits = report;
+namespace {
+
+template <class Report>
+std::string shortened(Report fits, const std::vector<std::string Report::*>& names) {
   for (size_t size = 800;; size /= 2) {
     for (auto* text : {&fits.error, &fits.warning}) shorten(*text, size);
-    for (auto* text : {&fits.name, &fits.hash_of_member, &fits.error_kind})
-      shorten(*text, 2 * size);
+    for (const auto name : names) shorten(fits.*name, 2 * size);
     auto text = json::print(write_fields(fits));
     if (text.size() <= kLongestReport || size == 0) return text;
   }
+}
+
+}  // namespace
+
+std::string to_json(const RunReport& report) {
+  using R = RunReport;
+  return shortened(report, {&R::name, &R::hash_of_member, &R::error_kind});
+}
+
+std::string to_json(const DrillReport& report) {
+  using R = DrillReport;
+  return shortened(report, {&R::name, &R::etcd_version, &R::error_kind});
 }
 
 std::string to_json(const FetchReport& report) {

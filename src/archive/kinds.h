@@ -27,6 +27,7 @@ inline constexpr std::string_view kStale = "stale";  // another writer of the lo
 inline constexpr std::string_view kOvertaken = "overtaken";  // never in a report
 inline constexpr std::string_view kBehind = "behind";        // the cluster has less than its log
 inline constexpr std::string_view kRange = "range";          // no backup and log hold this point
+inline constexpr std::string_view kEtcd = "etcd";  // its own programs are missing or do not run
 inline constexpr std::string_view kInternal = "internal";
 }  // namespace kind
 

@@ -1,9 +1,10 @@
-// archive run|fetch|follow: what the operator starts for one backup, to bring one back, and to
-// keep all that happens.
+// archive run|fetch|drill|follow: what the operator starts for one backup, to bring one back, to
+// see that it can be, and to keep all that happens.
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "archive/drill.h"
 #include "archive/fetch.h"
 #include "archive/follow.h"
 #include "archive/run.h"
@@ -80,6 +81,19 @@ const archive::Common& common_of(const Job& job) {
   return job.common;
 }
 
+bool is_done(const archive::DrillReport& report) {
+  return report.outcome == archive::DrillOutcome::kProven;
+}
+
+archive::DrillReport work(const archive::DrillJob& job, ArchivePlace& place) {
+  auto ready = place.open(job.common.store, /*may_make=*/false);
+  if (ready) ready = place.read_key(job.common.encryption_key);
+  if (!ready) return failed<archive::DrillReport>(ready.error());
+  // No cluster ever had it, so no member of one takes this etcd for its peer.
+  const auto etcd = archive::make_offline_etcd(job.programs, "drill-" + place.world().nonce());
+  return archive::drill(job, place.world(), *etcd);
+}
+
 // A report that says "failed" is an answer, too: the exit code is about the report alone.
 template <class Job>
 int run_job(const base::Result<Job>& job, const ArchiveFlags& flags) {
@@ -110,8 +124,9 @@ int archive_job(const ArchiveFlags& flags) {
     return kBadInput;
   }
   if (flags.verb == "follow") return run_job(archive::parse_follow_job(*text), flags);
-  return flags.verb == "run" ? run_job(archive::parse_run_job(*text), flags)
-                             : run_job(archive::parse_fetch_job(*text), flags);
+  if (flags.verb == "run") return run_job(archive::parse_run_job(*text), flags);
+  if (flags.verb == "drill") return run_job(archive::parse_drill_job(*text), flags);
+  return run_job(archive::parse_fetch_job(*text), flags);
 }
 
 }  // namespace bin

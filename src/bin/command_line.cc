@@ -301,6 +301,9 @@ void add_archive(CLI::App& root, Flags& flags) {
   for (const auto& [verb, text] :
        {std::pair("run", "make one backup (started by the operator)"),
         std::pair("fetch", "bring a backup back as a file (started by the operator)"),
+        std::pair("drill",
+                  "make an etcd of the newest backup, to see that it can be done (started "
+                  "by the operator)"),
         std::pair("follow", "keep all that happens in a cluster (started by the operator)")}) {
     auto& f = add_archive_verb(archive, flags, verb, text, app);
     app->add_option("--job", f.job, "what is to be done, as JSON; docs/backup.md has its fields")

@@ -84,7 +84,7 @@ struct SnapshotFlags {
   Output output = Output::kText;
 };
 
-// archive run, fetch, follow (with `job`), list, verify, cat, prune (with the rest).
+// archive run, fetch, drill, follow (with `job`), list, verify, cat, prune (with the rest).
 struct ArchiveFlags {
   std::string verb;
   std::string job;

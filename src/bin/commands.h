@@ -25,7 +25,7 @@ int print_version(const VersionFlags& flags);
 int print_install(const InstallFlags& flags);
 int snapshot_status(const SnapshotFlags& flags);
 int archive_command(const ArchiveFlags& flags);
-int archive_job(const ArchiveFlags& flags);  // run, fetch and follow
+int archive_job(const ArchiveFlags& flags);  // run, fetch, drill and follow
 int export_survivor(const ExportFlags& flags);
 int write_reference(const ReferenceFlags& flags);
 

@@ -120,7 +120,8 @@ class EtcdApi {
                                  base::Duration deadline) = 0;
 };
 
-// `endpoint` is "127.0.0.1:2379" or "https://127.0.0.1:2379". Connects on first use.
+// `endpoint` is "127.0.0.1:2379", "https://127.0.0.1:2379" or "unix:/a/socket". Connects on first
+// use.
 std::unique_ptr<EtcdApi> connect(const std::string& endpoint, const Tls& tls);
 
 }  // namespace etcd

@@ -26,6 +26,7 @@ void silence_library() {
 
 // An address needs no resolver; a name is given to the system's.
 std::string target_of(std::string_view endpoint) {
+  if (endpoint.starts_with("unix:")) return std::string(endpoint);
   for (const std::string_view scheme : {"https://", "http://"})
     if (endpoint.starts_with(scheme)) endpoint.remove_prefix(scheme.size());
   const auto host = endpoint.substr(0, endpoint.rfind(':'));

@@ -34,4 +34,8 @@ base::Status ScratchFile::read(std::uint64_t offset, std::span<char> out) const 
   return {};
 }
 
+std::string ScratchFile::path() const {
+  return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd_.get());
+}
+
 }  // namespace posix

@@ -20,6 +20,8 @@ class ScratchFile {
   [[nodiscard]] std::uint64_t size() const { return size_; }
   // All of `out`. Precondition: within size().
   [[nodiscard]] base::Status read(std::uint64_t offset, std::span<char> out) const;
+  // Under which other processes of this user can open it while this object lives.
+  [[nodiscard]] std::string path() const;
 
  private:
   ScratchFile(Fd fd, std::string what) : fd_(std::move(fd)), what_(std::move(what)) {}

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "archive/bump.h"
 #include "archive/catalog.h"
+#include "archive/drill_job.h"
 #include "archive/job.h"
 #include "conformance/object_server.h"
 #include "etcd/bolt/verify.h"
@@ -13,10 +16,12 @@
 #include "posix/files.h"
 #include "posix/process.h"
 #include "posix/test_dir.h"
+#include "posix/wakeup.h"
 #include "support/etcd_process.h"
 
 namespace {
 
+using archive::DrillOutcome;
 using archive::FetchOutcome;
 using archive::RunOutcome;
 
@@ -103,6 +108,35 @@ class Archive : public testing::TestWithParam<std::string> {
     const auto report = archive::parse_fetch_report(text.value_or("{}"));
     EXPECT_TRUE(report) << *text;
     return report.value_or(archive::FetchReport{});
+  }
+  archive::DrillJob drill_job() {
+    return {.common = common(),
+            .programs = {.version = GetParam(),
+                         .etcd = support::etcd_binary(GetParam()).value_or("/none"),
+                         .tool = support::etcd_binary(GetParam(), tool()).value_or("/none")}};
+  }
+  static std::string tool() { return GetParam().starts_with("3.4.") ? "etcdctl" : "etcdutl"; }
+  archive::DrillReport drill(const archive::DrillJob& wanted) {
+    const auto said = tell("drill", to_json(wanted));
+    EXPECT_EQ(said.exit_code, 0) << said.err;
+    const auto text = posix::read_file(common().report, 4096);
+    EXPECT_TRUE(text) << said.err;
+    const auto report = archive::parse_drill_report(text.value_or("{}"));
+    EXPECT_TRUE(report) << *text;
+    EXPECT_EQ(posix::exists(path("scratch/drill")), base::Fact<bool>(false));
+    return report.value_or(archive::DrillReport{});
+  }
+  // Of etcd made of a backup: told apart by where it works.
+  [[nodiscard]] std::vector<std::string> left_behind() const {
+    std::vector<std::string> out;
+    for (const auto& name : posix::list_dir("/proc").value_or(std::vector<std::string>{})) {
+      const auto line = posix::read_file("/proc/" + name + "/cmdline", 65'536);
+      std::error_code gone;
+      const auto at = std::filesystem::read_symlink("/proc/" + name + "/cwd", gone).string();
+      if (line && line->find("etcd") != std::string::npos && at.starts_with(path("scratch")))
+        out.push_back(name + " " + *line);
+    }
+    return out;
   }
   posix::RunResult command(std::vector<std::string> args) {
     args.insert(args.begin(), {EO_OPERATOR_PROGRAM, "archive"});
@@ -247,6 +281,95 @@ TEST_P(Archive, ExactlyAsItWas) {
   const auto served = restore(path("exact.db")).connect();
   EXPECT_EQ(served->hash_kv(saved.revision, kCall)->hash, live->hash);
   EXPECT_EQ(served->put("/new", "1", kCall), saved.revision + 1);
+}
+
+TEST_P(Archive, DrilledProvenAndFoundDamaged) {
+  ASSERT_TRUE(posix::make_dirs(store()));
+  EXPECT_EQ(drill(drill_job()).outcome, DrillOutcome::kEmpty);
+  const auto first = backup(job());
+  ASSERT_EQ(first.outcome, RunOutcome::kUploaded) << first.error;
+  auto proven = drill(drill_job());
+  ASSERT_EQ(proven.outcome, DrillOutcome::kProven) << proven.error;
+  EXPECT_EQ(proven.name, first.name);
+  EXPECT_EQ(proven.revision, first.revision);
+  EXPECT_EQ(proven.keys, 26U);
+  EXPECT_EQ(proven.etcd_version, GetParam());
+  EXPECT_EQ(*json::get_bool(list(), "0.proven"), true);
+  EXPECT_TRUE(left_behind().empty());
+
+  // History that was compacted, and an owner of keys who is gone a moment later.
+  for (int i = 0; i < 10; ++i) put("/later/" + std::to_string(i), "v");
+  ASSERT_TRUE(api_->compact(first.revision + 5, true, kCall));
+  const auto second = backup(job());
+  proven = drill(drill_job());
+  ASSERT_EQ(proven.outcome, DrillOutcome::kProven) << proven.error;
+  EXPECT_EQ(proven.name, second.name);
+  ASSERT_TRUE(api_->compact(*api_->quorum_read(kCall), true, kCall));
+  put("/newest", "v");
+  ASSERT_TRUE(api_->compact(*api_->quorum_read(kCall), true, kCall));
+  const auto third = backup(job());
+  proven = drill(drill_job());
+  ASSERT_EQ(proven.outcome, DrillOutcome::kProven) << proven.error;
+  EXPECT_EQ(proven.name, third.name);
+
+  auto other = drill_job();
+  other.common.encryption_key.clear();
+  EXPECT_EQ(drill(other).error_kind, archive::kind::kKey);
+  other = drill_job();
+  other.programs.etcd = "/none";
+  EXPECT_EQ(drill(other).error_kind, archive::kind::kEtcd);
+  other.programs = {.version = "none", .etcd = "/bin/true", .tool = "/bin/false"};
+  EXPECT_EQ(drill(other).error_kind, archive::kind::kEtcd);
+
+  damage(third.name);
+  auto bad = drill(drill_job());
+  EXPECT_EQ(bad.outcome, DrillOutcome::kBad) << bad.error;
+  EXPECT_EQ(bad.name, third.name);
+  EXPECT_EQ(*json::get_bool(list(), "0.verified"), false);
+  bad = drill(drill_job());
+  EXPECT_EQ(bad.outcome, DrillOutcome::kProven) << bad.error;
+  EXPECT_EQ(bad.name, second.name);
+  EXPECT_TRUE(left_behind().empty());
+}
+
+// Only its root may ask most things of a cluster with users, and nobody gave us its password.
+TEST_P(Archive, AClusterWithUsersIsDrilled) {
+  const auto ctl = support::etcd_binary(GetParam(), "etcdctl");
+  ASSERT_TRUE(ctl);
+  const auto tell = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), {*ctl, "--endpoints=" + cluster_->members[0]->client_url(),
+                               "--cacert=" + tls_.ca, "--cert=" + tls_.cert, "--key=" + tls_.key});
+    const auto said = run(std::move(args));
+    EXPECT_EQ(said.exit_code, 0) << said.err;
+  };
+  tell({"user", "add", "root:secret"});
+  tell({"user", "grant-role", "root", "root"});
+  tell({"auth", "enable"});
+  const auto saved = backup(job());
+  ASSERT_EQ(saved.outcome, RunOutcome::kUploaded) << saved.error;
+  const auto proven = drill(drill_job());
+  ASSERT_EQ(proven.outcome, DrillOutcome::kProven) << proven.error;
+  EXPECT_EQ(proven.name, saved.name);
+  EXPECT_EQ(proven.keys, 26U);
+}
+
+TEST_P(ArchiveOnce, ADrillThatIsKilledLeavesNoEtcdAndIsRunAgain) {
+  const auto saved = backup(job());
+  ASSERT_EQ(saved.outcome, RunOutcome::kUploaded) << saved.error;
+  for (const auto* point : {"drill.fetched", "drill.restored", "drill.started", "drill.compared",
+                            "mark.before", "mark.after"}) {
+    const auto killed = tell("drill", to_json(drill_job()), point);
+    EXPECT_EQ(killed.exit_code, 85) << point << killed.err;
+    EXPECT_FALSE(posix::read_file(common().report, 4096));
+    const posix::SystemClock clock;
+    for (const auto until = clock.tick() + kCall; !left_behind().empty() && clock.tick() < until;)
+      (void)posix::poll_until({}, posix::deadline_in(base::Duration(20)), {});
+    EXPECT_TRUE(left_behind().empty()) << point << ": " << left_behind().front();
+    EXPECT_EQ(json::get_bool(list(), "0.proven").value_or(false),
+              std::string_view(point) == "mark.after");
+  }
+  const auto proven = drill(drill_job());
+  EXPECT_EQ(proven.outcome, DrillOutcome::kProven) << proven.error;
 }
 
 TEST_P(ArchiveOnce, KilledAndRunAgain) {
