@@ -38,7 +38,7 @@ base::Result<Counts> parse_coverage(std::string_view text) {
 std::span<const Unreachable> unreachable() {
   constexpr std::string_view kAuthorities = "nobody replaces an authority or a certificate there";
   constexpr std::string_view kStores = "there are no stores of backups in that world";
-  static constexpr std::array<Unreachable, 17> kAll{
+  static constexpr std::array<Unreachable, 23> kAll{
       {{"reason", "TlsMigration",
         "the fake etcd takes clients in one way, not with TLS and without at one address"},
        {"reason", "UserCertificates", kAuthorities},
@@ -55,7 +55,13 @@ std::span<const Unreachable> unreachable() {
        {"reason", "BackupOverdue", kStores},
        {"reason", "BackupSuspended", kStores},
        {"reason", "SameFailureDomain", kStores},
+       {"reason", "DrillDue", kStores},
+       {"reason", "BackupProven", kStores},
+       {"reason", "BackupDamaged", kStores},
+       {"reason", "DrillFailed", kStores},
+       {"reason", "DrillOverdue", kStores},
        {"action", "StartBackup", kStores},
+       {"action", "StartDrill", kStores},
        {"action", "FetchBackup", kStores}}};
   return kAll;
 }

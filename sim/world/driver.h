@@ -87,6 +87,7 @@ class SimDriver final : public engine::Driver, private live::Surroundings {
   Done act(const plan::DiscardFormation& a, const Call& call);
   Done act(const plan::NewPeerAuthority& a, const Call& call);
   Done act(const plan::StartBackup& a, const Call& call);
+  Done act(const plan::StartDrill& a, const Call& call);
   Done act(const plan::FetchBackup& a, const Call& call);
   // driver_survivor.cc
   void see_saved(const engine::Job& job, plan::Observation& seen) const;

@@ -205,6 +205,10 @@ SimDriver::Done SimDriver::act(const plan::StartBackup& /*a*/, const Call& /*cal
   return refused("there is no store in this world");
 }
 
+SimDriver::Done SimDriver::act(const plan::StartDrill& /*a*/, const Call& /*call*/) {
+  return refused("there is no store in this world");
+}
+
 SimDriver::Done SimDriver::act(const plan::FetchBackup& /*a*/, const Call& /*call*/) {
   return refused("there is no store in this world");
 }

@@ -72,6 +72,13 @@ void add_run(CLI::App& root, RunFlags& f) {
   app.add_option("--port-range", f.port_range, "ports of members, three each, chosen once")
       ->capture_default_str()
       ->type_name("FIRST-LAST");
+  app.add_option(
+         "--max-store-jobs", f.store_jobs,
+         "backups and drills at a time, of all clusters together; those that a person or an "
+         "upgrade waits for come on top")
+      ->capture_default_str()
+      ->check(CLI::Range(1U, 1000U))
+      ->type_name("N");
   app.add_option("--supervisor", f.supervisor,
                  "what starts the guards: process (detached) or systemd (transient units)")
       ->capture_default_str()

@@ -27,6 +27,7 @@ struct RunFlags {
   std::string etcd_dir;
   std::string release_url;
   std::string port_range = "23000-32767";
+  unsigned store_jobs = 4;
   std::string supervisor = "process";
   std::string log_format = "text";
   std::string log_level = "info";

@@ -71,6 +71,7 @@ base::Result<manager::ManagerOptions> options_of(const RunFlags& flags) {
   if (flags.supervisor == "systemd") out.platform.supervisor = host::Supervisor::kSystemd;
   out.platform.release_url = flags.release_url;
   TRY(out.platform.ports, parse_ports(flags.port_range));
+  out.platform.store_jobs = flags.store_jobs;
   return out;
 }
 

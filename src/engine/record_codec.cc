@@ -157,8 +157,29 @@ void fields(A& a, auto& x)
   a("error", x.error);
   a("request", x.request);
   a("requestedAt", x.requested_at);
+  a("replaces", x.replaces);
   a("upgrade", x.upgrade);
   a("upgradeSince", x.upgrade_since);
+}
+template <class A>
+void fields(A& a, auto& x)
+  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
+                          plan::DrillRecord>
+{
+  a("epoch", x.epoch);
+  a("running", x.running);
+  a("startedAt", x.started_at);
+  a("jobOf", x.job_of);
+  a("of", x.of);
+  a("provenAt", x.proven_at);
+  a("name", x.name);
+  a("location", x.location);
+  a("revision", x.revision);
+  a("keys", x.keys);
+  a("failures", x.failures);
+  a("failedAt", x.failed_at);
+  a("bad", x.bad);
+  a("error", x.error);
 }
 template <class A>
 void fields(A& a, auto& x)
@@ -206,6 +227,7 @@ void fields(A& a, auto& x)
   a("recovery", x.recovery);
   a("rotation", x.rotation);
   a("backup", x.backup);
+  a("drill", x.drill);
   a("restore", x.restore);
   a("hibernated", x.hibernated);
   a("openToClients", x.open_to_clients);

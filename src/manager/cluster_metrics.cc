@@ -72,6 +72,16 @@ void fill_storage(metrics::Registry& registry, const base::ClusterKey& key,
     registry.set(metrics::kCertificateExpiry, {key.ns, key.name, "member"}, since_epoch(*first));
 }
 
+void fill_backups(metrics::Registry& registry, const base::ClusterKey& key,
+                  const plan::Record& record) {
+  if (record.backup.last_success)
+    registry.set(metrics::kClusterBackup, {key.ns, key.name},
+                 since_epoch(*record.backup.last_success));
+  if (record.drill.proven_at)
+    registry.set(metrics::kClusterBackupProven, {key.ns, key.name},
+                 since_epoch(*record.drill.proven_at));
+}
+
 }  // namespace
 
 void fill(metrics::Registry& registry, const base::ClusterKey& key,
@@ -88,7 +98,9 @@ void fill(metrics::Registry& registry, const base::ClusterKey& key,
   const auto* available = api::find_condition(status, api::ConditionType::kAvailable);
   if (available != nullptr && available->status != api::Truth::kUnknown)
     registry.set(metrics::kClusterHasLeader, {key.ns, key.name}, truth_number(available->status));
-  if (report != nullptr) fill_storage(registry, key, status, report->seen);
+  if (report == nullptr) return;
+  fill_storage(registry, key, status, report->seen);
+  fill_backups(registry, key, report->plan.record);
 }
 
 void fill(metrics::Registry& registry, const ProcessSample& process) {

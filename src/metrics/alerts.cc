@@ -86,10 +86,6 @@ std::vector<Alert> of_clusters() {
        "Leaves are renewed at two thirds of their life, so this one was not.",
        "The operator's log around the reason of certificates.",
        "Let the operator run. Renew certificates of your own."},
-      {"EtcdBackupUnhealthy", condition("BackupHealthy", "== 0"), "10m", kWarning,
-       "backups of {{ $labels.namespace }}/{{ $labels.cluster }} fail or are overdue",
-       "A loss of all data would go back further than the schedule promises.",
-       "The message of BackupHealthy.", "Mend the store's address or credentials."},
       {"EtcdStatusStale", fmt::format("time() - {} > 300", kClusterObserved.name), "5m", kWarning,
        "{{ $labels.namespace }}/{{ $labels.cluster }} was not looked at for {{ $value | "
        "humanizeDuration }}",
@@ -103,6 +99,23 @@ std::vector<Alert> of_clusters() {
        "dbSize and dbInUse of the members: what is not in use goes with a defragmentation, which "
        "the operator does by rule.",
        "If what is in use grows: delete keys, compact, or raise --quota-backend-bytes."},
+  };
+}
+
+std::vector<Alert> of_backups() {
+  return {
+      {"EtcdBackupUnhealthy", condition("BackupHealthy", "== 0"), "10m", kWarning,
+       "backups of {{ $labels.namespace }}/{{ $labels.cluster }} fail or are overdue",
+       "A loss of all data would go back further than the schedule promises.",
+       "The message of BackupHealthy.", "Mend the store's address or credentials."},
+      {"EtcdBackupUnproven", condition("BackupProven", "== 0"), "10m", kWarning,
+       "no backup of {{ $labels.namespace }}/{{ $labels.cluster }} is proven now",
+       "The newest backup is damaged, or could not be restored for proof; an older one may be all "
+       "there is.",
+       "The message of BackupProven, and `etcd-operator archive list --store` of the cluster.",
+       "Of a damaged backup a new one is taken by itself: find out what damages the store. Of a "
+       "drill that fails mend what the message names: room for two databases in the state "
+       "directory, etcd's own programs, the store."},
   };
 }
 
@@ -156,7 +169,7 @@ std::vector<Alert> of_operator() {
 
 std::vector<Alert> all() {
   auto out = of_clusters();
-  for (auto* more : {&of_etcd, &of_operator})
+  for (auto* more : {&of_backups, &of_etcd, &of_operator})
     for (auto& alert : (*more)()) out.push_back(std::move(alert));
   return out;
 }

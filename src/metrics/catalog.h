@@ -103,6 +103,20 @@ inline constexpr Declaration kClusterObserved{
     .help = "When the cluster was last observed, in seconds since 1970.",
     .label_names = {"namespace", "cluster"},
     .stability = Stability::kStable};
+inline constexpr Declaration kClusterBackup{
+    .name = "etcd_operator_cluster_backup_timestamp_seconds",
+    .kind = Kind::kGauge,
+    .unit = "seconds",
+    .help = "All that was written before is in a backup, in seconds since 1970; no series: none.",
+    .label_names = {"namespace", "cluster"},
+    .stability = Stability::kStable};
+inline constexpr Declaration kClusterBackupProven{
+    .name = "etcd_operator_cluster_backup_proven_timestamp_seconds",
+    .kind = Kind::kGauge,
+    .unit = "seconds",
+    .help = "When a backup was last restored for proof, in seconds since 1970; no series: never.",
+    .label_names = {"namespace", "cluster"},
+    .stability = Stability::kStable};
 inline constexpr Declaration kCertificateExpiry{
     .name = "etcd_operator_certificate_expiry_timestamp_seconds",
     .kind = Kind::kGauge,

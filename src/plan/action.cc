@@ -31,6 +31,7 @@ std::string_view name() {
   if constexpr (std::is_same_v<A, ExportSurvivor>) return "ExportSurvivor";
   if constexpr (std::is_same_v<A, NewPeerAuthority>) return "NewPeerAuthority";
   if constexpr (std::is_same_v<A, StartBackup>) return "StartBackup";
+  if constexpr (std::is_same_v<A, StartDrill>) return "StartDrill";
   if constexpr (std::is_same_v<A, FetchBackup>) return "FetchBackup";
 }
 
@@ -67,6 +68,7 @@ struct Arguments {
   }
   std::string operator()(const NewPeerAuthority&) const { return {}; }
   std::string operator()(const StartBackup& a) const { return " " + std::to_string(a.epoch); }
+  std::string operator()(const StartDrill& a) const { return " " + std::to_string(a.epoch); }
   std::string operator()(const FetchBackup& a) const { return " " + std::to_string(a.epoch); }
   template <class A>
   std::string operator()(const A& a) const {

@@ -86,6 +86,9 @@ struct NewPeerAuthority {
 struct StartBackup {
   int epoch = 0;
 };  // a job of its own that ends by itself; the look tells how
+struct StartDrill {
+  int epoch = 0;
+};  // the same; it reads the store, and marks what it found out
 struct FetchBackup {
   int epoch = 0;
 };  // the same; what it fetches is kept for the member that begins with it
@@ -93,7 +96,7 @@ using Action = std::variant<PrepareMember, StartMember, WriteTicket, IssueCertif
                             OpenToClients, FetchBinary, AdvanceLog, PutAside, DeleteCluster,
                             DiscardFormation, StopMember, AddLearner, PromoteMember, RemoveMember,
                             MoveLeader, Compact, Defragment, DisarmAlarm, SnapshotSurvivor,
-                            ExportSurvivor, NewPeerAuthority, StartBackup, FetchBackup>;
+                            ExportSurvivor, NewPeerAuthority, StartBackup, StartDrill, FetchBackup>;
 
 std::string_view name_of(const Action& action);  // "AddLearner"
 std::string to_text(const Action& action);       // "AddLearner c-3 https://…": for transcripts

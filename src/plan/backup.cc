@@ -42,6 +42,11 @@ base::Instant due_at(const Context& c, const api::Backup& wish) {
   return std::max(b.since, c.record.bootstrapped_at) + jitter(c.record.key, wish.interval);
 }
 
+// How long a backup that is due waits for the end of one.
+base::Duration drill_may_take(const api::Backup& wish) {
+  return std::max<base::Duration>(wish.interval / 4, 10s);
+}
+
 Answer later(base::Duration look_again) {
   Answer answer = Answer::noted();
   answer.look_again = std::max(look_again, kLookLeast);
@@ -56,7 +61,9 @@ void fail(Context& c, const std::string& error) {
   b.failures = std::min(b.failures + 1, 1'000'000);
   b.failed_at = c.now;
   b.error = error;
-  if (!b.requested_at || c.now - *b.requested_at < kRequestLives || !b.upgrade.empty()) return;
+  if (!b.requested_at || c.now - *b.requested_at < kRequestLives || !b.upgrade.empty() ||
+      b.replaces)
+    return;
   b.requested_at.reset();
   warn(c, Reason::kBackupFailed,
        "the backup that a person asked for an hour ago was not taken; ask again");
@@ -80,6 +87,7 @@ void succeed(Context& c, const JobReport& report) {
          fmt::format("a backup of revision {} was taken: {}", report.revision, report.location));
   if (!report.warning.empty()) warn(c, Reason::kBackupTaken, report.warning);
   if (!b.requested_at || *b.last_success < *b.requested_at) return;
+  b.replaces = false;
   if (report.end != JobEnd::kUploaded)
     tell(c, Reason::kBackupTaken,
          fmt::format("the backup of revision {} is still all there is to back up: {}", b.revision,
@@ -96,7 +104,7 @@ void begin_anew(Context& c, std::string of) {
   fresh.started_at = b.started_at;
   fresh.job_of = b.job_of;
   fresh.request = b.request;
-  fresh.requested_at = b.requested_at;
+  if (!b.replaces) fresh.requested_at = b.requested_at;
   fresh.upgrade = b.upgrade;
   fresh.upgrade_since = b.upgrade_since;
   fresh.of = std::move(of);
@@ -114,6 +122,7 @@ void take_up_request(Context& c) {
   if (c.intent.backup_now.empty() || c.intent.backup_now == b.request) return;
   b.request = c.intent.backup_now;
   b.requested_at = c.now;
+  b.replaces = false;
   b.failures = 0;
   tell(c, Reason::kBackupRequested, "a person asks for a backup");
 }
@@ -165,7 +174,7 @@ Answer settle_backup(Context& c) {
   } else if (ours) {
     fail(c, job.report->error.empty() ? "the job gave no cause" : job.report->error);
   } else if (failures_of(c.seen, "StartBackup") > 0) {
-    fail(c, c.seen.last->text);
+    if (c.seen.last->text != kNoSlot) fail(c, c.seen.last->text);
   } else {
     fail(c, "its job ended without a word; whether it was done is not known");
   }
@@ -184,12 +193,19 @@ Answer back_up(Context& c) {
     return later(std::clamp(base::Duration(c.now - b.started_at) / 4, kLookLeast, kLookMost));
   if (!c.seen.backup_job.known() || !why_not_now(c).empty()) return Answer::noted();
   if (!wish.enabled && !b.requested_at) return Answer::noted();
-  if (const base::Instant due = due_at(c, wish); c.now < due) return later(due - c.now);
+  const base::Instant due = due_at(c, wish);
+  if (c.now < due) return later(due - c.now);
+  const bool waited_for = b.requested_at && !b.replaces;  // a person, or an upgrade
+  if (c.seen.no_slot && !waited_for) return later(kLookMost);
+  if (c.seen.drill_job.known() && c.seen.drill_job->running) {
+    if (!waited_for && c.now < due + drill_may_take(wish)) return later(kLookMost);
+    c.record.drill.running = false;  // it is ended for the backup, and is no failure
+  }
   b.epoch += 1;
   b.running = true;
   b.started_at = c.now;
   b.job_of = b.of;
-  Answer answer = Answer::act(b.requested_at ? Reason::kBackupRequested : Reason::kBackupDue,
+  Answer answer = Answer::act(waited_for ? Reason::kBackupRequested : Reason::kBackupDue,
                               StartBackup{b.epoch}, fmt::format("backup {} is taken", b.epoch));
   answer.look_again = kLookLeast;
   return answer;
@@ -204,6 +220,7 @@ std::optional<Answer> backup_before(Context& c, const api::Version& to) {
     b.upgrade = version;
     b.upgrade_since = c.now;
     b.requested_at = c.now;
+    b.replaces = false;
     b.failures = 0;
   }
   const bool done = b.last_success && *b.last_success >= b.upgrade_since;
@@ -260,7 +277,8 @@ std::optional<api::Condition> judge_backups(const BackupWords& of) {
 std::optional<api::LastBackup> last_backup(const Record& record) {
   const BackupRecord& b = record.backup;
   if (!b.last_success) return std::nullopt;
-  return api::LastBackup{b.last_success, b.revision, b.location, false};
+  const bool proven = !b.name.empty() && record.drill.of == b.of && record.drill.name == b.name;
+  return api::LastBackup{b.last_success, b.revision, b.location, proven};
 }
 
 }  // namespace plan

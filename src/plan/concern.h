@@ -92,6 +92,7 @@ void warn(Context& c, Reason why, std::string message);  // an event that is a w
 // In the order of a pass; each in a file of its own name group.
 Answer check_record(Context& c);        // gate.cc: torn record, stray data
 Answer settle_backup(Context& c);       // backup.cc: how a job ended
+Answer settle_drill(Context& c);        // drill.cc: the same of a drill
 Answer delete_cluster(Context& c);      // lifecycle.cc
 Answer stop_or_pause(Context& c);       // lifecycle.cc: paused, stop by command, hibernate, wake
 Answer bootstrap(Context& c);           // bootstrap.cc: gate, formation, latch, opening
@@ -108,5 +109,6 @@ Answer scale(Context& c);               // membership.cc
 Answer roll_out(Context& c);            // rollout.cc: template changes and version steps
 Answer maintain(Context& c);            // maintenance.cc: put aside, defragment by rule
 Answer back_up(Context& c);             // backup.cc: a backup that is due
+Answer prove_backup(Context& c);        // drill.cc: the newest one is restored for proof
 
 }  // namespace plan

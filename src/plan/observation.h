@@ -133,7 +133,9 @@ struct Observation {
 
   // Absent: this platform takes no backups, or does not look into stores.
   base::Fact<StoreJob> backup_job = base::Fact<StoreJob>::absent(),
+                       drill_job = base::Fact<StoreJob>::absent(),
                        fetch_job = base::Fact<StoreJob>::absent();
+  bool no_slot = false;  // as many jobs of other clusters run as may
 
   std::optional<LastAct> last;
   // Offers for new members: the next free ordinals with addresses nobody uses, and fresh random

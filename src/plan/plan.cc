@@ -15,9 +15,10 @@ namespace {
 using Concern = Answer (*)(Context&);
 
 // The order of a pass. Earlier concerns win; a waiting one yields as Answer says.
-constexpr std::array<Concern, 19> kOrder{
+constexpr std::array<Concern, 21> kOrder{
     check_record,
     settle_backup,
+    settle_drill,
     delete_cluster,
     stop_or_pause,
     withdraw_question,
@@ -35,6 +36,7 @@ constexpr std::array<Concern, 19> kOrder{
     roll_out,
     maintain,
     back_up,
+    prove_backup,
 };
 
 bool disrupts(const std::vector<Step>& steps) {

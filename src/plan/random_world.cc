@@ -222,7 +222,7 @@ StoreJob draw_job(int epoch) {
   job.running = chance(30);
   if (job.running || chance(40)) return job;
   JobReport report;
-  report.end = any<JobEnd>(6);
+  report.end = any<JobEnd>(8);
   report.name = "i1/full-900";
   report.revision = 900;
   if (chance(50)) report.time = ago();
@@ -258,6 +258,19 @@ void draw_stores(World& w) {
   if (!r.source.empty() && !r.running) r.found = any<Found>(3);
   if (r.found == Found::kBackup) r.operation = "fetch-op";
   r.after_loss = chance(20);
+  DrillRecord& d = w.record.drill;
+  d.epoch = below(4);
+  d.running = d.epoch > 0 && chance(30);
+  d.started_at = ago();
+  d.of = d.job_of = chance(80) ? b.of : "s3:c i1";
+  if (chance(50)) d.proven_at = ago();
+  d.failures = below(3);
+  d.failed_at = ago();
+  d.bad = d.failures > 0 && chance(50);
+  if (b.last_success && chance(80)) b.name = "i1/full-900";
+  b.replaces = b.requested_at && chance(50);
+  w.seen.no_slot = chance(20);
+  w.seen.drill_job = fact(draw_job(d.epoch));
   w.seen.backup_job = fact(draw_job(b.epoch));
   w.seen.fetch_job = fact(draw_job(r.epoch));
 }

@@ -79,6 +79,11 @@
   X(BackupFailed, "a backup failed, or nothing is known of its end; it is tried again")    \
   X(BackupOverdue, "no backup succeeded for two intervals")                                \
   X(BackupSuspended, "no backups are taken now, as is wanted")                             \
+  X(DrillDue, "the newest backup is to be restored for proof")                             \
+  X(BackupProven, "a cluster was made of a backup, and holds what it should")              \
+  X(BackupDamaged, "a backup is damaged; a new one is taken")                              \
+  X(DrillFailed, "a backup could not be restored for proof; it is tried again")            \
+  X(DrillOverdue, "no backup was proven for two intervals")                                \
   X(SameFailureDomain, "the backups lie on the same machine as the data")                  \
   X(DefragmentRule, "more than half of a large database is free pages")                    \
   X(HibernateStop, "the user hibernates the cluster; members stop")                        \

@@ -127,6 +127,7 @@ struct Record {
   std::optional<Recovery> recovery;
   Rotation rotation;
   BackupRecord backup;
+  DrillRecord drill;
   RestoreRecord restore;
   bool hibernated = false, open_to_clients = false;
   std::set<std::string> old_tokens;

@@ -75,6 +75,8 @@ void settle(Context& c, const StoreJob& job) {
     case JobEnd::kUploaded:
     case JobEnd::kUnchanged:
     case JobEnd::kNotDue:
+    case JobEnd::kProven:
+    case JobEnd::kBad:
     case JobEnd::kFailed:
       break;
   }

@@ -9,6 +9,7 @@
 #include "base/mutants.h"
 #include "base/text.h"
 #include "plan/backup.h"
+#include "plan/drill.h"
 #include "plan/members.h"
 
 namespace plan {
@@ -329,8 +330,9 @@ void say_spec(const Story& s) {
 }
 
 void say_backups(const Story& s) {
-  if (auto said = judge_backups({s.intent, s.seen, s.record, s.now, s.rests()}))
-    api::set_condition(s.out, *std::move(said), s.now);
+  const BackupWords words{s.intent, s.seen, s.record, s.now, s.rests()};
+  for (auto said : {judge_backups(words), judge_proof(words)})
+    if (said) api::set_condition(s.out, *std::move(said), s.now);
   s.out.last_backup = last_backup(s.record);
 }
 

@@ -4,21 +4,26 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/time.h"
 
 namespace plan {
 
-enum class JobEnd { kUploaded, kUnchanged, kNotDue, kFetched, kEmpty, kFailed };
+enum class JobEnd { kUploaded, kUnchanged, kNotDue, kFetched, kEmpty, kFailed, kProven, kBad };
+
+// Why a job was not started that may be started a moment later: it did not fail.
+inline constexpr std::string_view kNoSlot = "as many jobs run as may at a time";
 
 // What a job said at its end.
 struct JobReport {
   JobEnd end = JobEnd::kFailed;
   std::string name;      // of the backup in its store, "<incarnation>/full-…"
   std::string location;  // the same with the store
-  std::int64_t revision = 0;
-  std::optional<base::Instant> time;  // when that backup was taken
-  std::string etcd_version;           // that wrote it, when one was fetched
+  std::int64_t revision = 0, keys = 0;
+  // When that backup was taken; of a drill when it was proven.
+  std::optional<base::Instant> time;
+  std::string etcd_version;  // that wrote it, when one was fetched
   std::string error, warning;
 };
 
@@ -47,9 +52,25 @@ struct BackupRecord {
   std::string error;
   std::string request;                        // a person's, as last taken up
   std::optional<base::Instant> requested_at;  // no success has begun since
+  bool replaces = false;                      // by a drill that found one damaged
   std::string upgrade;                        // the version before which one is to be taken
   base::Instant upgrade_since{};
   bool operator==(const BackupRecord&) const = default;
+};
+
+struct DrillRecord {
+  int epoch = 0;  // as of backups, as all to `of`
+  bool running = false;
+  base::Instant started_at{};
+  std::string job_of, of;
+  std::optional<base::Instant> proven_at;  // of the backup that follows
+  std::string name, location;
+  std::int64_t revision = 0, keys = 0;
+  int failures = 0;  // in a row
+  base::Instant failed_at{};
+  bool bad = false;  // the last one found damage
+  std::string error;
+  bool operator==(const DrillRecord&) const = default;
 };
 
 enum class Found { kNothing, kEmpty, kBackup };

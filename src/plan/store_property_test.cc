@@ -35,6 +35,48 @@ RC_GTEST_PROP(Stores, OneBackupAtATimeUnderANewEpochAndOnlyOfAClusterThatServes,
   }
 }
 
+// A backup is what matters: a drill begins only where none runs, and only of one that is there.
+RC_GTEST_PROP(Stores, OneDrillAtATimeBesideNoBackupAndNeverWithAStepThatDisrupts, ()) {
+  const auto [w, p] = draw();
+  for (const auto& a : steps_of<StartDrill>(p)) {
+    RC_ASSERT(p.steps.size() == 1U);
+    RC_ASSERT(w.seen.drill_job.known() && !runs(w.seen.drill_job));
+    RC_ASSERT(w.seen.backup_job.known() && !runs(w.seen.backup_job));
+    RC_ASSERT(!p.record.backup.running && !p.record.backup.name.empty());
+    RC_ASSERT(a.epoch > w.record.drill.epoch && a.epoch > known_epoch(w.seen.drill_job));
+    RC_ASSERT(p.record.drill.epoch == a.epoch && p.record.drill.running);
+    RC_ASSERT(w.record.formation == Formation::kLatched && w.record.open_to_clients);
+    RC_ASSERT(!p.record.recovery && w.intent.wish != Wish::kDeleted && !w.seen.no_slot);
+  }
+}
+
+RC_GTEST_PROP(Stores, AProofIsNeverMadeUpAndDamageIsAlwaysTold, ()) {
+  const auto [w, p] = draw();
+  const auto &before = w.record.drill, &after = p.record.drill;
+  const auto& job = w.seen.drill_job;
+  if (after.proven_at && after.proven_at != before.proven_at) {
+    RC_ASSERT(job.known() && !job->running && job->report && job->report->end == JobEnd::kProven);
+    RC_ASSERT(*after.proven_at <= w.now);
+  }
+  if (const auto* said = api::find_condition(p.status, api::ConditionType::kBackupProven)) {
+    RC_ASSERT(said->status != api::Truth::kTrue || after.failures == 0);
+    RC_ASSERT(said->status != api::Truth::kTrue || after.proven_at.has_value());
+  }
+}
+
+// The same world without them: no step waits for a drill.
+RC_GTEST_PROP(Stores, DrillsHoldNothingUp, ()) {
+  const auto [w, p] = draw();
+  Observation without = w.seen;
+  without.drill_job = base::Fact<StoreJob>::absent();
+  const Plan other = plan(w.intent, w.record, without, w.now);
+  for (const auto& step : other.steps) {
+    if (std::holds_alternative<StartBackup>(step.action)) continue;
+    RC_ASSERT(std::ranges::any_of(
+        p.steps, [&](const Step& s) { return to_text(s.action) == to_text(step.action); }));
+  }
+}
+
 RC_GTEST_PROP(Stores, AFetchIsAloneAndUnderANewEpoch, ()) {
   const auto [w, p] = draw();
   for (const auto& a : steps_of<FetchBackup>(p)) {

@@ -10,6 +10,9 @@ using plan::Record;
 void wish_backup(Situation& s, api::Backup& backup, Words& w) {
   w.set("enabled", backup.enabled);
   w.set("interval", backup.interval);
+  base::Duration verify{};
+  w.set("verify", verify);
+  if (verify > base::Duration(0)) backup.verify_interval = verify;
   w.set("now", s.intent.backup_now);
   std::string text;
   if (!w.take("bucket", text)) return;

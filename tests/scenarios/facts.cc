@@ -219,10 +219,13 @@ void job(base::Fact<plan::StoreJob>& fact, int epoch, Situation& s, Words& w) {
                                                   {"notDue", plan::JobEnd::kNotDue},
                                                   {"fetched", plan::JobEnd::kFetched},
                                                   {"empty", plan::JobEnd::kEmpty},
-                                                  {"failed", plan::JobEnd::kFailed}});
+                                                  {"failed", plan::JobEnd::kFailed},
+                                                  {"proven", plan::JobEnd::kProven},
+                                                  {"bad", plan::JobEnd::kBad}});
     w.set("name", report.name);
     if (!report.name.empty()) report.location = "the-store/" + report.name;
     w.set("revision", report.revision);
+    w.set("keys", report.keys);
     w.set("version", report.etcd_version);
     w.set("error", report.error);
     w.set("warning", report.warning);
@@ -301,6 +304,8 @@ const std::map<std::string, Setter>& setters() {
       {"survivor", survivor},
       {"backup",
        [](Situation& s, Words& w) { job(s.seen.backup_job, s.record.backup.epoch, s, w); }},
+      {"drill", [](Situation& s, Words& w) { job(s.seen.drill_job, s.record.drill.epoch, s, w); }},
+      {"slots", [](Situation& s, Words& w) { s.seen.no_slot = w.next() == "none"; }},
       {"fetch",
        [](Situation& s, Words& w) { job(s.seen.fetch_job, s.record.restore.epoch, s, w); }},
       {"clientCertificate", client},

@@ -89,6 +89,16 @@ void backup(Differences& d, const plan::BackupRecord& a, const plan::BackupRecor
   d.field("backup before", a.upgrade, b.upgrade);
 }
 
+void drill(Differences& d, const plan::DrillRecord& a, const plan::DrillRecord& b) {
+  d.field("drill", fmt::format("{}{}", a.epoch, a.running ? " runs" : ""),
+          fmt::format("{}{}", b.epoch, b.running ? " runs" : ""));
+  d.field("drills of", a.of, b.of);
+  d.field("proven", a.proven_at ? fmt::format("{} at {}", a.name, at(a.proven_at)) : "",
+          b.proven_at ? fmt::format("{} at {}", b.name, at(b.proven_at)) : "");
+  d.field("failed drills", fmt::format("{}{}", a.failures, a.bad ? " damaged" : ""),
+          fmt::format("{}{}", b.failures, b.bad ? " damaged" : ""));
+}
+
 void restore(Differences& d, const plan::RestoreRecord& a, const plan::RestoreRecord& b) {
   const auto found = [](const plan::RestoreRecord& r) -> std::string {
     if (r.found == plan::Found::kEmpty) return "nothing is there";
@@ -127,6 +137,7 @@ void record(std::string& out, const Record& a, const Record& b) {
   d.field("recovery", describe(a.recovery), describe(b.recovery));
   d.field("rotation", describe(a.rotation), describe(b.rotation));
   backup(d, a.backup, b.backup);
+  drill(d, a.drill, b.drill);
   restore(d, a.restore, b.restore);
   d.field("hibernated", yes(a.hibernated), yes(b.hibernated));
   d.field("open to clients", yes(a.open_to_clients), yes(b.open_to_clients));
@@ -190,8 +201,9 @@ std::string words(const Situation& s, const api::ClusterStatus& status) {
     out += fmt::format("operation {} {}, {}\n", status.operation->id, status.operation->kind,
                        status.operation->step);
   if (status.last_backup)
-    out += fmt::format("last backup {} revision {} at {}\n", at(status.last_backup->time),
-                       status.last_backup->revision, status.last_backup->location);
+    out += fmt::format("last backup {} revision {} at {}{}\n", at(status.last_backup->time),
+                       status.last_backup->revision, status.last_backup->location,
+                       status.last_backup->proven ? ", proven" : "");
   return out;
 }
 

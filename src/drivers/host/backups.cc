@@ -25,6 +25,7 @@ void HostDriver::see_backup(plan::Observation& seen) {
   seen.backup_job =
       plan::StoreJob{state->epoch, state->running,
                      state->running ? std::nullopt : jobs::run_report(state->job, state->report)};
+  shared_.job_slots.see(files.dir, state->running);
   // Secrets stay no longer than the child for which they were written.
   if (!state->running && posix::exists(files.secret) != base::Fact<bool>(false))
     if (const auto cleared = clear_job(files); !cleared) not_cleared(cleared.error());
@@ -181,15 +182,23 @@ HostDriver::Done HostDriver::act(const plan::FetchBackup& a, const Call& call) {
 }
 
 HostDriver::Done HostDriver::act(const plan::StartBackup& a, const Call& call) {
-  const auto started = start_backup(a.epoch, call);
+  const std::string slot = job_files(files_, kBackup).dir;
+  const plan::BackupRecord& record = call.job.record.backup;
+  if (!shared_.job_slots.take(slot, record.requested_at && !record.replaces))
+    return {plan::Outcome::kRefused, std::string(plan::kNoSlot)};
+  auto started = end_drill(call.stop);
+  if (started) started = start_backup(a.epoch, call);
   if (started) return {};
+  shared_.job_slots.see(slot, false);
   return {plan::Outcome::kRefused, started.error().message};
 }
 
 base::Status HostDriver::end_jobs(const std::stop_token& stop) {
+  TRY_OK(end_drill(stop));
   for (const auto& kind : {kBackup, kFetch}) {
     const JobFiles files = job_files(files_, kind);
     TRY_OK(end_job(files, kEnd, stop));
+    shared_.job_slots.see(files.dir, false);
     TRY_OK(clear_job(files));
   }
   return {};

@@ -92,6 +92,12 @@ class HostDriver final : public engine::Driver {
                                          const JobFiles& files) const;
   base::Status add_encryption_key(const api::Backup& wish, const JobFiles& files,
                                   archive::Common& to) const;
+  // drills.cc
+  void see_drill(plan::Observation& seen);
+  Done act(const plan::StartDrill& a, const Call& call);
+  base::Status start_drill(int epoch, const Call& call);
+  base::Status end_drill(const std::stop_token& stop);
+  // backups.cc
   void see_fetch(const engine::Job& job, plan::Observation& seen);
   Done act(const plan::FetchBackup& a, const Call& call);
   base::Status start_fetch(int epoch, const Call& call);

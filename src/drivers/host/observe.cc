@@ -29,6 +29,8 @@ plan::Observation HostDriver::observe(const engine::Job& job, bool want_hashes,
   see_binaries(call, seen);
   see_survivor(job, seen);
   see_backup(seen);
+  see_drill(seen);
+  seen.no_slot = shared_.job_slots.full(files_.dir + "/jobs");
   see_fetch(job, seen);
   if (const auto ready = etcd_.dial(job.intent.cluster.spec.tls); !ready) {
     seen.membership = base::Fact<plan::Membership>::unknown(ready.error().message);

@@ -29,6 +29,7 @@ struct PlatformOptions {
   Supervisor supervisor = Supervisor::kProcess;
   std::string release_url;  // empty: etcd's own releases
   posix::PortRange ports;   // of members; three each, chosen once
+  unsigned store_jobs = 4;  // backups and drills at a time, of all clusters
   // The text of <cluster>/status.json; empty: none is written.
   std::function<std::string(const base::ClusterKey&, const api::ClusterStatus&)> status_text;
 };

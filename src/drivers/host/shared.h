@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "drivers/host/binaries.h"
+#include "drivers/host/job_slots.h"
 #include "drivers/host/layout.h"
 #include "drivers/host/platform.h"
 #include "drivers/host/port_book.h"
@@ -92,6 +93,7 @@ struct Shared {
   std::unique_ptr<Spawner> spawner;
   SecretSource secrets;  // set before the first pass
   LongWork long_work = {};
+  JobSlots job_slots{options.store_jobs};
 };
 
 }  // namespace host

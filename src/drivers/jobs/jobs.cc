@@ -34,6 +34,20 @@ plan::JobEnd end_of(archive::RunOutcome outcome) {
   return plan::JobEnd::kFailed;
 }
 
+plan::JobEnd end_of(archive::DrillOutcome outcome) {
+  switch (outcome) {
+    case archive::DrillOutcome::kProven:
+      return plan::JobEnd::kProven;
+    case archive::DrillOutcome::kBad:
+      return plan::JobEnd::kBad;
+    case archive::DrillOutcome::kEmpty:
+      return plan::JobEnd::kEmpty;
+    case archive::DrillOutcome::kFailed:
+      break;
+  }
+  return plan::JobEnd::kFailed;
+}
+
 // The name of this life of the cluster in its store.
 std::string incarnation_of(const plan::Record& record) {
   if (archive::Incarnation::parse(record.incarnation)) return record.incarnation;
@@ -71,6 +85,17 @@ archive::RunJob backup_job(const api::Backup& wish, const plan::Record& record, 
   else
     job.not_before = last.taken + std::chrono::seconds(1);
   if (!last.name.empty()) job.last_revision = last.revision;
+  return job;
+}
+
+archive::DrillJob drill_job(const api::Backup& wish, const plan::Record& record) {
+  archive::DrillJob job;
+  job.common.deadline = kDrillDeadline;
+  // A proof that nobody heard of does.
+  const auto& last = record.drill;
+  job.not_before = last.proven_at
+                       ? *last.proven_at + std::chrono::seconds(1)
+                       : last.started_at - wish.verify_interval.value_or(std::chrono::hours(24));
   return job;
 }
 
@@ -119,6 +144,23 @@ std::optional<plan::JobReport> fetch_report(const std::string& job, const std::s
     out.warning += fmt::format("{}{} was passed over: {}", out.warning.empty() ? "" : "; ",
                                skipped.name, skipped.why);
   if (const auto of = archive::parse_fetch_job(job); of && !out.name.empty())
+    out.location = root_text(of->common) + out.name;
+  return out;
+}
+
+std::optional<plan::JobReport> drill_report(const std::string& job, const std::string& text) {
+  const auto report = archive::parse_drill_report(text);
+  if (!report) return std::nullopt;
+  plan::JobReport out;
+  out.end = end_of(report->outcome);
+  out.name = report->name;
+  out.revision = report->revision;
+  out.keys = static_cast<std::int64_t>(report->keys);
+  out.time = report->time;
+  out.etcd_version = report->etcd_version;
+  out.error = report->error;
+  out.warning = report->warning;
+  if (const auto of = archive::parse_drill_job(job); of && !out.name.empty())
     out.location = root_text(of->common) + out.name;
   return out;
 }

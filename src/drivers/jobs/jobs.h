@@ -7,18 +7,21 @@
 #include <string>
 
 #include "api/cluster.h"
+#include "archive/drill_job.h"
 #include "archive/job.h"
 #include "plan/record.h"
 
 namespace jobs {
 
-inline constexpr std::chrono::seconds kFetchDeadline{1'800};
+inline constexpr std::chrono::seconds kFetchDeadline{1'800}, kDrillDeadline{1'800};
 
 // A place in a cloud, or a directory ("local"); not a volume of a pod. Without its credentials.
 archive::StoreRef store_of(const api::ObjectLocation& at);
 
 // A backup, without what its members, its store and its files are reached by.
 archive::RunJob backup_job(const api::Backup& wish, const plan::Record& record, int epoch);
+// A drill, without etcd's programs and what its store and its files are reached by.
+archive::DrillJob drill_job(const api::Backup& wish, const plan::Record& record);
 // Adds those that can give one.
 void add_endpoints(const plan::Record& record, archive::RunJob& to);
 
@@ -28,5 +31,6 @@ std::string name_in_store(const std::string& location);
 // What a job said at its end. No value: it left nothing that can be read.
 std::optional<plan::JobReport> run_report(const std::string& job, const std::string& report);
 std::optional<plan::JobReport> fetch_report(const std::string& job, const std::string& report);
+std::optional<plan::JobReport> drill_report(const std::string& job, const std::string& report);
 
 }  // namespace jobs

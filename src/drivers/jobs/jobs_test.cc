@@ -103,5 +103,37 @@ TEST(Jobs, WhatWasPassedOverIsAWarning) {
   EXPECT_EQ(fetch_report("", archive::to_json(report))->end, plan::JobEnd::kEmpty);
 }
 
+TEST(Jobs, ADrillTakesAProofThatNobodyHeardOf) {
+  api::Backup wish;
+  auto of = record();
+  of.drill.started_at = at("2026-11-22T04:00:00Z");
+  EXPECT_EQ(drill_job(wish, of).not_before, at("2026-11-21T04:00:00Z"));
+  wish.verify_interval = 1h;
+  EXPECT_EQ(drill_job(wish, of).not_before, at("2026-11-22T03:00:00Z"));
+  of.drill.proven_at = at("2026-11-22T03:30:00Z");
+  auto job = drill_job(wish, of);
+  EXPECT_EQ(job.not_before, at("2026-11-22T03:30:01Z"));
+  job.common.cluster = {"shop", "c"};
+  job.common.store.url = "s3://bucket";
+  job.common.scratch = "/scratch";
+  job.programs = {"3.5.12", "/etcd", "/etcdutl"};
+  archive::DrillReport report;
+  report.name = "20261122T031500Z-8f3a/full-1";
+  report.keys = 9;
+  for (const auto& [outcome, end] :
+       {std::pair(archive::DrillOutcome::kProven, plan::JobEnd::kProven),
+        std::pair(archive::DrillOutcome::kBad, plan::JobEnd::kBad),
+        std::pair(archive::DrillOutcome::kEmpty, plan::JobEnd::kEmpty),
+        std::pair(archive::DrillOutcome::kFailed, plan::JobEnd::kFailed)}) {
+    report.outcome = outcome;
+    const auto said = drill_report(archive::to_json(job), archive::to_json(report));
+    ASSERT_TRUE(said);
+    EXPECT_EQ(said->end, end);
+    EXPECT_EQ(said->keys, 9);
+    EXPECT_EQ(said->location, "s3://bucket/shop/c/20261122T031500Z-8f3a/full-1");
+  }
+  EXPECT_FALSE(drill_report("", "killed"));
+}
+
 }  // namespace
 }  // namespace jobs

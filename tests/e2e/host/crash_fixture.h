@@ -26,7 +26,8 @@ inline const std::vector<std::string> kFullAndUpgraded{"Compact", "Defragment", 
                                                        "AdvanceLog"};
 inline const std::vector<std::string> kBegunAgainAndDeleted{"FetchBinary", "DiscardFormation",
                                                             "IssueCertificates", "DeleteCluster"};
-inline const std::vector<std::string> kFetchedAndBackedUp{"FetchBackup", "StartBackup"};
+inline const std::vector<std::string> kFetchedAndBackedUp{"FetchBackup", "StartBackup",
+                                                          "StartDrill"};
 
 class CrashTest : public ClusterTest {
  protected:

@@ -60,8 +60,9 @@ TEST_F(RareCrashTest, ThroughTheLookIntoAStoreAndABackup) {
           place;
   die_around(kFetchedAndBackedUp);
   declare(1);
-  ASSERT_NO_FATAL_FAILURE(step("begun empty and backed up", [&] {
-    return settled(1) && sandbox_.condition("c", "BackupHealthy") == "True";
+  ASSERT_NO_FATAL_FAILURE(step("begun empty, backed up and proven", [&] {
+    return settled(1) && sandbox_.condition("c", "BackupHealthy") == "True" &&
+           sandbox_.condition("c", "BackupProven") == "True";
   }));
   expect_all_met();
 }
