@@ -32,7 +32,7 @@ MODEL ?= 5/2/1
 HOURS ?= 8
 configure = cmake --preset $(1) >build/$(1).configure.log || { cat build/$(1).configure.log; exit 1; }
 
-.PHONY: help build programs programs-sim model-deep sim-swarm run stop image package install-testbed etcd test test-full mutants check lint format bench coverage clean
+.PHONY: help build programs programs-sim model-deep sim-swarm run stop image package install-testbed etcd test test-full mutants check lint format bench bench-backup coverage clean
 
 help: ## this list
 	@echo "usage: make TARGET"
@@ -115,6 +115,13 @@ format: ## lay out every source file
 bench: programs ## the figures of docs/benchmarks.md, measured on this machine
 	@tools/setup build test
 	@tools/bench $(BENCH_ARGS)
+
+bench-backup: programs etcd ## backups and restores beside etcd's own tools: minutes, and gigabytes of disk
+	@tools/setup build test
+	@tools/object-stores versitygw
+	@cmake --preset bench >/dev/null
+	@ninja -C build/bench bolt_bench merge_bench >/dev/null
+	@tools/bench-backup $(BENCH_ARGS)
 
 coverage: ## line coverage of the planner by its own tests
 	@tools/setup build test

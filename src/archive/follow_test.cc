@@ -187,6 +187,31 @@ class Follow : public archive::testing::Bench {
   std::atomic<std::uint64_t> own_nonces_ = 1000;
 };
 
+TEST(FollowJobs, AreReadAndWrittenAndJudged) {
+  const std::string_view good =
+      R"({"cluster": {"namespace": "n", "name": "c"}, "store": {"url": "/s"}, "scratch": "/t",
+          "incarnation": "20261122T031500Z-8f3a9c02", "endpoints": [{"member": "m", "url": "u"}],
+          "maxLagMilliseconds": 500, "sealSeconds": 5, "status": "/st"})";
+  const auto job = archive::parse_follow_job(good);
+  ASSERT_TRUE(job) << job.error().text();
+  EXPECT_EQ(job->max_lag.count(), 500);
+  EXPECT_EQ(archive::parse_follow_job(to_json(*job)), *job);
+  const auto said = [&](std::string_view from, std::string_view to) {
+    std::string text(good);
+    text.replace(text.find(from), from.size(), to);
+    const auto read = archive::parse_follow_job(text);
+    return read ? std::string("good") : read.error().message;
+  };
+  EXPECT_EQ(said(": 500", ": 99"), "maxLagMilliseconds is 99; allowed is 100 to 60000");
+  EXPECT_EQ(said("\"status\"", "\"statu\""), "unknown field statu");
+  EXPECT_EQ(said("\"sealSeconds\": 5", "\"sealBytes\": 5"),
+            "sealBytes is 5; allowed is 65536 to 67108864");
+  EXPECT_NE(said("20261122T031500Z", "2026").find("incarnation"), std::string::npos);
+  const archive::FollowStatus status{
+      .state = archive::FollowState::kWaiting, .saved = 3, .problem = "no member"};
+  EXPECT_EQ(archive::parse_follow_status(to_json(status)), status);
+}
+
 TEST_F(Follow, TakesABackupAndThenAllThatHappens) {
   const auto before = cluster.sample.revision;
   then[before] = cluster.sample;
@@ -381,6 +406,52 @@ TEST_F(Follow, DamagedSegmentsAreNamedAndNotReadOver) {
                            [](std::string& bytes) { bytes.resize(bytes.size() - 4); }));
   EXPECT_NE(log().problems.at(0).find("torn"), std::string::npos);
   EXPECT_EQ(fetch_at(entry.head->last).error_kind, archive::kind::kRange);
+}
+
+TEST_F(Follow, SegmentsThatOnlyRemovedBackupsNeedGoWithThem) {
+  backup();
+  const auto later = [&](const FollowStatus&) {
+    clock.pass(std::chrono::seconds(61));
+    return true;
+  };
+  ASSERT_EQ(follow({changes(10), later, changes(10), later, changes(10), later, changes(5)}).error,
+            "");
+  const auto before = log();
+  ASSERT_GE(before.entries.size(), 3U);
+  ASSERT_EQ(backup(2).outcome, archive::RunOutcome::kUploaded);
+  EXPECT_EQ(log().entries.size(), before.entries.size());  // the older backup needs them
+  const auto kept = cluster.sample.revision;
+  ASSERT_EQ(follow({changes(10)}).error, "");
+  ASSERT_EQ(backup(2).outcome, archive::RunOutcome::kUploaded);
+  const auto after = log();
+  EXPECT_LT(after.entries.size(), before.entries.size());
+  EXPECT_TRUE(after.problems.empty());
+  expect_reached(cluster.sample.revision);
+  if (then.contains(kept)) expect_reached(kept);
+  ASSERT_EQ(follow({changes(10)}).error, "");
+  EXPECT_TRUE(log().problems.empty());
+  expect_reached(cluster.sample.revision);
+}
+
+// Nothing happens, and that is known: a time in the midst of it can be asked for.
+TEST_F(Follow, WhereNothingHappensASegmentSaysSo) {
+  backup();
+  const auto report =
+      follow({changes(5),
+              [&](const FollowStatus& status) {
+                if (status.saved < cluster.sample.revision) return false;
+                clock.pass(std::chrono::seconds(61));
+                return true;
+              },
+              until([&](const FollowStatus&) {
+                const auto now = log();
+                return !now.entries.empty() && now.entries.back().head->records == 0;
+              })});
+  EXPECT_EQ(report.error, "");
+  const auto heard = log().ranges.at(0).end;
+  auto wanted = fetch_job();
+  wanted.to_time = heard - std::chrono::seconds(100);
+  EXPECT_EQ(archive::fetch(wanted, world()).revision, cluster.sample.revision);
 }
 
 TEST_F(Follow, TimesAreReached) {

@@ -152,16 +152,20 @@ Outcome<SegmentHead> LogWriter::put(const Run& run, std::int64_t part, const obj
                    .auth_revision = facts_.auth_revision,
                    .etcd_version = facts_.etcd_version,
                    .records = run.records};
-  TRY(const auto bytes, seal_segment(head, world_->key, [&](const objstore::Sink& out) {
-        std::string piece;
-        for (auto at = run.from; at < pending_->size(); at += piece.size()) {
-          piece.resize(std::min<std::uint64_t>(kPiece, pending_->size() - at));
-          if (auto read = pending_->read(at, std::span(piece.data(), piece.size())); !read)
-            return read;
-          if (auto put = out(piece); !put) return put;
-        }
-        return base::Status();
-      }));
+  TRY(const auto bytes,
+      seal_segment(
+          head, world_->key,
+          [&](const objstore::Sink& out) {
+            std::string piece;
+            for (auto at = run.from; at < pending_->size(); at += piece.size()) {
+              piece.resize(std::min<std::uint64_t>(kPiece, pending_->size() - at));
+              if (auto read = pending_->read(at, std::span(piece.data(), piece.size())); !read)
+                return read;
+              if (auto put = out(piece); !put) return put;
+            }
+            return base::Status();
+          },
+          pending_->size() - run.from));
   TRY_OK(put_bytes(head, bytes, call));
   return head;
 }

@@ -203,8 +203,11 @@ const SegmentHead& SegmentReader::head() const {
 }
 
 base::Result<std::string> seal_segment(SegmentHead& head, const Key* key,
-                                       const std::function<base::Status(objstore::Sink)>& frames) {
+                                       const std::function<base::Status(objstore::Sink)>& frames,
+                                       std::uint64_t expected) {
   std::string data;
+  // So that neither growing nor the head in front makes a second copy.
+  data.reserve(expected + expected / 64 + 2 * kLargestHead);
   TRY(const auto sealer, Sealer::make(key, [&](std::string_view bytes) {
         data += bytes;
         return base::Status();
@@ -215,7 +218,8 @@ base::Result<std::string> seal_segment(SegmentHead& head, const Key* key,
   head.data = sealer->sealed();
   head.encryption.reset();
   if (key != nullptr) head.encryption = key->encryption();
-  return head_bytes(head) + data;
+  data.insert(0, head_bytes(head));
+  return data;
 }
 
 }  // namespace archive

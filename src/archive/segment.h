@@ -106,8 +106,10 @@ class SegmentReader {
   std::unique_ptr<State> state_;
 };
 
-// Seals frames into an object: sets the digests of `head`.
+// Seals frames into an object: sets the digests of `head`. `expected`: how many bytes of frames
+// come.
 base::Result<std::string> seal_segment(SegmentHead& head, const Key* key,
-                                       const std::function<base::Status(objstore::Sink)>& frames);
+                                       const std::function<base::Status(objstore::Sink)>& frames,
+                                       std::uint64_t expected = 0);
 
 }  // namespace archive
