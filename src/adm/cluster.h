@@ -55,6 +55,8 @@ class Cluster {
   base::Result<std::shared_ptr<etcd::EtcdApi>> voter(const Sight& sight, bool leader,
                                                      base::MemberId but = {}) const;
   [[nodiscard]] const std::vector<std::string>& endpoints() const { return endpoints_; }
+  [[nodiscard]] const etcd::Tls& tls() const { return tls_; }
+  [[nodiscard]] const base::Clock& clock() const { return clock_; }
 
  private:
   std::vector<std::string> endpoints_;

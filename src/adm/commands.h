@@ -16,6 +16,8 @@ Reply status(const Context& context);
 Reply member_list(const Context& context);
 Reply member_add(const Context& context);
 Reply member_remove(const Context& context);
+Reply member_replace(const Context& context);
+Reply member_recover(const Context& context);
 Reply member_promote(const Context& context);
 Reply move_leader(const Context& context);
 
@@ -33,6 +35,9 @@ Reply certs_check(const Context& context);
 Reply certs_generate(const Context& context);
 Reply certs_rotate(const Context& context);
 Reply certs_renew(const Context& context);
+Reply upgrade_plan(const Context& context);
+Reply upgrade_apply(const Context& context);
+Reply adopt(const Context& context);
 Reply doctor(const Context& context);
 Reply defrag(const Context& context);
 

@@ -23,6 +23,9 @@ struct Context {
   // A question that only "yes" answers; false also where nobody can be asked.
   std::function<bool(const std::string&)> ask;
   std::string program = {};  // of this process, for the listener that it leaves behind
+  // Told "NAME.before" and "NAME.after" of each step, for tests that end the program there; may be
+  // empty.
+  std::function<void(const std::string&)> fault = {};
 
   [[nodiscard]] Places places() const { return {flags.state_dir}; }
 };

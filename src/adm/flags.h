@@ -47,6 +47,15 @@ struct Flags {
   // reset.
   bool skip_remove_member = false, keep_config = false, delete_data = false;
 
+  std::string backup_dir;  // upgrade apply; empty: backups in the state directory
+
+  std::string peer_url;  // member replace: of the new member; empty: join says it
+
+  // adopt.
+  unsigned pid = 0;                     // 0: the only etcd that runs here
+  std::string client_cert, client_key;  // to ask the member with; empty: its own server pair
+  bool restart = false;
+
   // What the command is about: a URL, a file, a folder, a member.
   std::string subject;
   // Where the cluster is asked, when not on this host; commas between several.

@@ -44,6 +44,7 @@ void each_list(H& h, const Do& f) {
   f("extraSans", h.extra_sans);
   f("diskPriorities", h.disk_priorities);
   f("endpoints", h.endpoints);
+  f("options", h.options);
 }
 
 template <class H, class Do>
@@ -56,6 +57,7 @@ void each_port(H& h, const Do& f) {
 base::Result<std::vector<std::string>> texts(const json::Value& value, const char* key) {
   std::vector<std::string> out;
   const json::Value* list = value.find(key);
+  if (list == nullptr && std::string_view(key) == "options") return out;  // not always there
   if (list == nullptr || list->if_array() == nullptr)
     return base::fail(base::Code::kDataLoss, fmt::format("{} is no list", key));
   for (const auto& item : *list->if_array()) {
@@ -191,6 +193,21 @@ base::Result<Host> host_from_json(const json::Value& value) {
   TRY(out.cluster_id.value, id_of(value, "clusterID"));
   TRY(out.member_id.value, id_of(value, "memberID"));
   TRY_OK(read_joined(value, out));
+  return out;
+}
+
+Host bare(const Host& host) {
+  Host out = host;
+  out.stage = Stage::kNone;
+  out.token.clear();
+  out.volume.clear();
+  out.origin.clear();
+  out.joined.clear();
+  out.endpoints.clear();
+  out.cluster_id = {};
+  out.member_id = {};
+  out.restore_operation.clear();
+  out.restore_snapshot.clear();
   return out;
 }
 

@@ -29,6 +29,7 @@ struct Host {
   std::string name, version, bind_address, init_system;
   std::string certs_dir, install_dir, data_dir, config_dir, unit_dir, cache_dir;
   std::vector<std::string> extra_sans, disk_priorities;
+  std::vector<std::string> options;  // more flags of etcd, "--name=value": of an adopted one
   unsigned client_port = 0, peer_port = 0, metrics_port = 0;
   // The member.
   Stage stage = Stage::kNone;
@@ -59,6 +60,8 @@ struct Places {
   std::string state_dir;
   [[nodiscard]] std::string host_file() const { return state_dir + "/host.json"; }
   [[nodiscard]] std::string journal() const { return state_dir + "/journal.json"; }
+  [[nodiscard]] std::string upgrade() const { return state_dir + "/upgrade.json"; }
+  [[nodiscard]] std::string recovery() const { return state_dir + "/recovery"; }
   [[nodiscard]] std::string lock() const { return state_dir + "/lock"; }
   [[nodiscard]] std::string tokens() const { return state_dir + "/tokens.json"; }
   [[nodiscard]] std::string token_lock() const { return state_dir + "/token.lock"; }
@@ -70,6 +73,9 @@ struct Places {
   [[nodiscard]] std::string member() const { return state_dir + "/member"; }
   [[nodiscard]] host::MemberFiles member_files() const;
 };
+
+// The settings, without the member: as before init or join.
+Host bare(const Host& host);
 
 // NotFound: this host was never configured.
 base::Result<Host> load_host(const Places& places);

@@ -129,6 +129,46 @@ Reply member_remove(const Context& context) {
   return said(called(m) + " is removed", m);
 }
 
+Reply member_replace(const Context& context) {
+  const std::string& url = context.flags.peer_url;
+  if (!url.empty()) TRY_OK(parse_endpoint(url));
+  TRY(const auto scene, set_scene(context));
+  const auto found = scene.sight->find(context.flags.subject);
+  std::string text;
+  Answer out;
+  // An earlier run of this command had removed it.
+  if (!found && (found.error().code != Code::kNotFound || url.empty()))
+    return std::unexpected(found.error());
+  if (found) {
+    const etcd::Member lost = **found;
+    if (const auto* seat = scene.sight->view.by_id(lost.id);
+        seat != nullptr && seat->healthy && !context.flags.force)
+      return base::fail(Code::kFailedPrecondition,
+                        called(lost) +
+                            " is alive, so nothing is to be replaced: `etcdadm reset` on "
+                            "that host takes it out, --force replaces it all the same");
+    TRY(const auto removed, member_remove(context));
+    text = removed.text;
+    out.value["removed"] = base::to_text(lost.id);
+  }
+  if (!url.empty()) {
+    Context add = context;
+    add.flags.subject = url;
+    TRY(const auto added, member_add(add));
+    text += added.text;
+    out.value["added"] = url;
+  }
+  const std::string join =
+      fmt::format("etcdadm join {}{}", scene.host.peer_url(),
+                  found && !(*found)->name.empty() ? " --name " + (*found)->name : "");
+  out.value["join"] = join;
+  out.text = text + fmt::format(
+                        "On the new host, with ca.crt and ca.key in its certificates folder:\n\n"
+                        "  {}\n",
+                        join);
+  return out;
+}
+
 Reply member_promote(const Context& context) {
   TRY(const auto scene, set_scene(context));
   TRY(const auto* member, scene.sight->find(context.flags.subject));

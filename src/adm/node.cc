@@ -57,6 +57,17 @@ base::Result<bool> is_empty(const std::string& folder) {
   return std::ranges::all_of(*names, [](const auto& name) { return name == "lost+found"; });
 }
 
+base::Result<host::EtcdPrograms> programs_of(const Context& context, const Host& host) {
+  TRY(const auto version, api::parse_version(host.version));
+  host::Binaries binaries(host.cache_dir);
+  if (auto found = binaries.find(version, context.stop)) return found;
+  context.say(fmt::format("etcd {} is not here yet: getting it", host.version));
+  host::FetchOptions options;
+  options.etcd_dir = host.cache_dir;
+  options.release_url = context.flags.release_url;
+  return host::fetch_etcd(version, options, context.say, context.stop);
+}
+
 }  // namespace
 
 base::Result<Machine> look_at_machine() {
@@ -119,20 +130,16 @@ base::Status clear_data(const Context& context, const Host& host) {
   return {};
 }
 
+base::Status fetch_programs(const Context& context, const Host& host) {
+  TRY_OK(programs_of(context, host));
+  return {};
+}
+
 base::Status install_programs(const Context& context, const Host& host) {
-  TRY(const auto version, api::parse_version(host.version));
-  host::Binaries binaries(host.cache_dir);
-  auto found = binaries.find(version, context.stop);
-  if (!found) {
-    context.say(fmt::format("etcd {} is not here yet: getting it", host.version));
-    host::FetchOptions options;
-    options.etcd_dir = host.cache_dir;
-    options.release_url = context.flags.release_url;
-    TRY(found, host::fetch_etcd(version, options, context.say, context.stop));
-  }
+  TRY(const auto found, programs_of(context, host));
   TRY_OK(posix::make_dirs(host.install_dir, 0755));
   const std::array<std::pair<std::string, const char*>, 3> programs{
-      {{found->etcd, "etcd"}, {found->etcdctl, "etcdctl"}, {found->etcdutl, "etcdutl"}}};
+      {{found.etcd, "etcd"}, {found.etcdctl, "etcdctl"}, {found.etcdutl, "etcdutl"}}};
   for (const auto& [from, name] : programs) {
     const std::string to = host.install_dir + "/" + name;
     if (from.empty() || from == to) continue;
@@ -172,6 +179,7 @@ base::Result<guard::Ticket> ticket_of(const Host& host) {
   out.etcdutl = host.install_dir + "/etcdutl";
   api::ClusterSpec spec;
   spec.version = m.version;
+  spec.etcd_options = host.options;
   render::MemberAddresses at{m.addresses.client_url, m.addresses.client_url, m.addresses.peer_url,
                              m.addresses.peer_url, m.addresses.metrics_url};
   if (!posix::is_loopback(host.bind_address))

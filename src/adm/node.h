@@ -21,6 +21,8 @@ base::Status clear_data(const Context& context, const Host& host);
 base::Result<std::string> move_aside(const std::string& folder, std::string_view why,
                                      base::Instant now);
 
+// Of the host's version into the cache; nothing that runs is touched.
+base::Status fetch_programs(const Context& context, const Host& host);
 base::Status install_programs(const Context& context, const Host& host);
 // The member's folder, its ticket, and the files for etcdctl.
 base::Status write_member(const Context& context, const Host& host);

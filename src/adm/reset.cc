@@ -83,6 +83,8 @@ base::Status put_data_away(const Context& context, const Host& host) {
   }
   TRY_OK(posix::remove_file(context.places().snapshot()));
   TRY_OK(posix::remove_file(context.places().endpoints()));
+  TRY_OK(posix::remove_file(context.places().upgrade()));
+  TRY_OK(posix::remove_tree(context.places().recovery()));
   return posix::remove_tree(context.places().member());
 }
 
@@ -97,18 +99,7 @@ base::Status forget(const Context& context, const Host& host) {
     TRY_OK(posix::remove_file(host.config_dir + "/etcdctl.env"));
     return posix::remove_file(context.places().host_file());
   }
-  Host bare = host;
-  bare.stage = Stage::kNone;
-  bare.token.clear();
-  bare.volume.clear();
-  bare.origin.clear();
-  bare.joined.clear();
-  bare.endpoints.clear();
-  bare.cluster_id = {};
-  bare.member_id = {};
-  bare.restore_operation.clear();
-  bare.restore_snapshot.clear();
-  return save_host(context.places(), bare);
+  return save_host(context.places(), bare(host));
 }
 
 bool in_list(const Host& host) {
@@ -135,13 +126,29 @@ std::vector<Step> steps_of(const Context& context, const Host& host) {
   return out;
 }
 
+// Killed when all but its journal was gone.
+Reply nothing_left(const Context& context, const base::Error& error) {
+  TRY(const auto open, unfinished(context.places()));
+  if (open != "reset" || context.flags.dry_run) return std::unexpected(error);
+  TRY(const auto lock, lock_state(context.places()));
+  TRY_OK(forget_journal(context.places()));
+  Answer out;
+  out.text = "This host is in no cluster any more.\n";
+  out.value["keptConfig"] = false;
+  return out;
+}
+
 }  // namespace
 
 Reply reset(const Context& context) {
   const auto places = context.places();
-  TRY(const auto host, load_host(places));
+  auto loaded = load_host(places);
+  if (!loaded && loaded.error().code == Code::kNotFound)
+    return nothing_left(context, loaded.error());
+  if (!loaded) return std::unexpected(loaded.error());
+  const Host& host = *loaded;
   const auto steps = steps_of(context, host);
-  const Run run{"reset", {}};
+  const Run run{"reset", {}, true};
   if (context.flags.dry_run) return dry_run(run, steps);
   TRY(const auto lock, lock_state(places));
   if (!context.flags.yes &&

@@ -14,7 +14,7 @@
 namespace adm {
 namespace {
 
-constexpr base::Duration kPoll{50};
+constexpr base::Duration kPoll{50}, kReload{30'000};
 
 class Supervised final : public Service {
  public:
@@ -31,6 +31,7 @@ class Supervised final : public Service {
     return host::stop_guard(files_, boot, deadline, stop);
   }
 
+  base::Status prepare() override { return {}; }
   base::Status forget() override { return {}; }
 
  private:
@@ -52,10 +53,7 @@ class Systemd final : public Service {
       TRY_OK(posix::remove_file(files_.verdict));
       TRY_OK(posix::remove_file(files_.state));
     }
-    TRY_OK(posix::make_dirs(host_dir(), 0755));
-    TRY_OK(posix::write_atomic(unit_, text_, 0644));
-    TRY_OK(ctl({"daemon-reload"}, deadline, stop));
-    TRY_OK(ctl({"enable", "--quiet", kUnit}, deadline, stop));
+    TRY_OK(prepare());
     // The unit is up once etcd serves, which for a learner or a large database takes its time.
     TRY_OK(ctl({"start", "--no-block", kUnit}, deadline, stop));
     const auto until = posix::deadline_in(deadline);
@@ -76,6 +74,13 @@ class Systemd final : public Service {
     // Of one that was started by hand.
     TRY(const auto boot, posix::boot_id());
     return host::stop_guard(files_, boot, deadline, stop);
+  }
+
+  base::Status prepare() override {
+    TRY_OK(posix::make_dirs(host_dir(), 0755));
+    TRY_OK(posix::write_atomic(unit_, text_, 0644));
+    TRY_OK(ctl({"daemon-reload"}, kReload, {}));
+    return ctl({"enable", "--quiet", kUnit}, kReload, {});
   }
 
   base::Status forget() override {

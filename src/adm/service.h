@@ -19,6 +19,8 @@ class Service {
   virtual base::Status start(base::Duration deadline, const std::stop_token& stop) = 0;
   // Down, and it does not come back by itself.
   virtual base::Status stop(base::Duration deadline, const std::stop_token& stop) = 0;
+  // The next start will be under the guard; what runs now is left alone.
+  virtual base::Status prepare() = 0;
   virtual base::Status forget() = 0;  // what start() left outside the state directory
 };
 

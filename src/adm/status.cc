@@ -6,6 +6,8 @@
 #include "adm/certificates.h"
 #include "adm/cluster.h"
 #include "adm/commands.h"
+#include "adm/findings.h"
+#include "adm/gauges.h"
 #include "adm/node.h"
 #include "drivers/host/members.h"
 #include "plan/quorum.h"
@@ -46,7 +48,33 @@ std::uint64_t newest_index(const Sight& sight) {
   return newest;
 }
 
-json::Value member_value(const Sight& sight, const etcd::Member& m, const Host& host) {
+// One look at the whole, as it is shown.
+struct Scene {
+  const Context& context;
+  const Sight& sight;
+  const Host& host;
+  GaugesOf gauges;
+
+  [[nodiscard]] const Gauges* of(base::MemberId id) const {
+    const auto at = gauges.find(id);
+    return at == gauges.end() || !at->second ? nullptr : &*at->second;
+  }
+};
+
+std::int64_t quota_of(const etcd::MemberStatus& status, const Gauges* gauges) {
+  if (status.db_quota > 0) return status.db_quota;
+  return gauges == nullptr ? 0 : gauges->quota.value_or(0);
+}
+
+std::string time_text(const std::optional<double>& seconds) {
+  if (!seconds) return "-";
+  return *seconds < 0.0995 ? fmt::format("{:.1f} ms", *seconds * 1e3)
+                           : fmt::format("{:.0f} ms", *seconds * 1e3);
+}
+
+json::Value member_value(const Scene& scene, const etcd::Member& m) {
+  const Sight& sight = scene.sight;
+  const Host& host = scene.host;
   json::Value v;
   v["name"] = m.name;
   v["id"] = base::to_text(m.id);
@@ -58,13 +86,18 @@ json::Value member_value(const Sight& sight, const etcd::Member& m, const Host& 
   v["healthy"] = seat != nullptr && seat->healthy;
   const auto& status = sight.statuses.at(m.id);
   if (!status) {
-    v["problem"] = status.error().message;
+    v["problem"] = why_silent(m, scene.context.stop);
+    v["error"] = status.error().message;
     return v;
   }
+  const Gauges* gauges = scene.of(m.id);
+  if (gauges != nullptr && gauges->fsync_p99_s) v["walFsyncP99Seconds"] = *gauges->fsync_p99_s;
+  if (gauges != nullptr && gauges->rtt_p99_s) v["peerRttP99Seconds"] = *gauges->rtt_p99_s;
+  v["hasLeader"] = static_cast<bool>(status->leader);
   v["version"] = status->version;
   v["dbSize"] = status->db_size;
   v["dbInUse"] = status->db_in_use;
-  if (status->db_quota > 0) v["dbQuota"] = status->db_quota;
+  if (const auto quota = quota_of(*status, gauges); quota > 0) v["dbQuota"] = quota;
   v["raftTerm"] = status->raft_term;
   v["raftIndex"] = status->raft_index;
   v["raftLag"] = newest_index(sight) - status->raft_applied;
@@ -72,24 +105,35 @@ json::Value member_value(const Sight& sight, const etcd::Member& m, const Host& 
   return v;
 }
 
-std::string member_line(const Sight& sight, const etcd::Member& m, const Host& host) {
+constexpr const char* kLine = "{:<16} {:<16} {:<20} {:<8} {:<8} {:<28} {:<6} {:<9} {:<9} {}";
+
+std::string member_line(const Scene& scene, const etcd::Member& m) {
+  const Sight& sight = scene.sight;
   const auto& status = sight.statuses.at(m.id);
   const auto* seat = sight.view.by_id(m.id);
   const bool healthy = seat != nullptr && seat->healthy;
-  std::string db = "-", lag = "-", version = "-";
+  std::string db = "-", lag = "-", version = "-", fsync = "-", rtt = "-";
   if (status) {
+    const Gauges* gauges = scene.of(m.id);
     db = fmt::format("{} / {}", size_text(status->db_size), size_text(status->db_in_use));
-    if (status->db_quota > 0) db += " / " + size_text(status->db_quota);
+    if (const auto quota = quota_of(*status, gauges); quota > 0) db += " / " + size_text(quota);
     lag = std::to_string(newest_index(sight) - status->raft_applied);
     version = status->version;
+    if (gauges != nullptr) {
+      fsync = time_text(gauges->fsync_p99_s);
+      rtt = time_text(gauges->rtt_p99_s);
+    }
   }
   std::string line = fmt::format(
-      "{:<16} {:<16} {:<20} {:<8} {:<8} {:<28} {:<6} {}",
-      (m.id == host.member_id ? "*" : "") + (m.name.empty() ? std::string("-") : m.name),
-      base::to_text(m.id), role_of(sight, m), version, healthy ? "yes" : "NO", db, lag,
+      kLine,
+      (m.id == scene.host.member_id ? "*" : "") + (m.name.empty() ? std::string("-") : m.name),
+      base::to_text(m.id), role_of(sight, m), version, healthy ? "yes" : "NO", db, lag, fsync, rtt,
       m.client_urls.empty() ? (m.peer_urls.empty() ? "-" : m.peer_urls.front())
                             : m.client_urls.front());
-  if (!status && !m.client_urls.empty()) line += "\n    " + status.error().message;
+  if (!status && !m.client_urls.empty())
+    line += "\n    " + why_silent(m, scene.context.stop);
+  else if (status && !status->leader)
+    line += "\n    it sees no leader";
   return line + "\n";
 }
 
@@ -108,7 +152,7 @@ std::string summary(const Sight& sight) {
 }
 
 // The member of this host beside what etcd says: its guard, its certificates.
-void add_host(const Context& context, const Host& host, Answer& out) {
+void add_host(const Context& context, const Host& host, bool unguarded, Answer& out) {
   json::Value v;
   v["name"] = host.name;
   v["stage"] = name_of(host.stage);
@@ -116,8 +160,11 @@ void add_host(const Context& context, const Host& host, Answer& out) {
   const auto alive = host::is_alive(files);
   const bool runs = alive == base::Fact<bool>(true);
   v["guardRuns"] = runs;
+  v["unguarded"] = unguarded;
   out.text += fmt::format("\nthis host: {}, {}", host.name,
-                          runs ? "etcd runs under its guard" : "etcd does not run");
+                          runs        ? "etcd runs under its guard"
+                          : unguarded ? kUnguarded
+                                      : "etcd does not run");
   if (const auto verdict = last_verdict(context.places()); !runs && !verdict.empty()) {
     v["lastEnd"] = verdict;
     out.text += " (" + verdict + ")";
@@ -152,17 +199,17 @@ void add_alarms(const Sight& sight, Answer& out) {
   out.value["alarms"] = std::move(list);
 }
 
-void add_members(const Sight& sight, const Host& host, Answer& out) {
-  out.text +=
-      fmt::format("{:<16} {:<16} {:<20} {:<8} {:<8} {:<28} {:<6} {}\n", "NAME", "ID", "ROLE",
-                  "VERSION", "HEALTHY", "DB SIZE / IN USE / QUOTA", "LAG", "ADDRESS");
-  auto members = sight.list.members;
+void add_members(const Scene& scene, Answer& out) {
+  out.text += fmt::format(kLine, "NAME", "ID", "ROLE", "VERSION", "HEALTHY",
+                          "DB SIZE / IN USE / QUOTA", "LAG", "FSYNC P99", "RTT P99", "ADDRESS") +
+              "\n";
+  auto members = scene.sight.list.members;
   std::ranges::sort(members, {}, [](const auto& m) { return std::pair(m.name, m.id.value); });
   json::Array list;
   for (const auto& m : members) {
-    list.push_back(member_value(sight, m, host));
-    out.text += member_line(sight, m, host);
-    const auto* seat = sight.view.by_id(m.id);
+    list.push_back(member_value(scene, m));
+    out.text += member_line(scene, m);
+    const auto* seat = scene.sight.view.by_id(m.id);
     if (seat == nullptr || !seat->healthy) out.failed = true;
   }
   out.value["members"] = std::move(list);
@@ -180,7 +227,7 @@ Reply status(const Context& context) {
     out.text = fmt::format("NO MEMBER ANSWERS: {}\n", looked.error().message);
     out.value["quorum"] = false;
     out.value["problem"] = looked.error().message;
-    add_host(context, host, out);
+    add_host(context, host, false, out);
     return out;
   }
   const Sight& sight = **looked;
@@ -196,8 +243,8 @@ Reply status(const Context& context) {
   }
   add_alarms(sight, out);
   out.text += '\n';
-  add_members(sight, host, out);
-  add_host(context, host, out);
+  add_members({context, sight, host, ask_gauges(at, sight, context.stop)}, out);
+  add_host(context, host, is_unguarded(context, host, sight), out);
   return out;
 }
 
@@ -211,7 +258,7 @@ Reply member_list(const Context& context) {
                       "member says: " +
                           sight->problem);
   Answer out;
-  add_members(*sight, host, out);
+  add_members({context, *sight, host, ask_gauges(at, *sight, context.stop)}, out);
   out.failed = false;
   out.value["clusterID"] = base::to_text(sight->list.cluster_id);
   return out;

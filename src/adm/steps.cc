@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ranges>
 
 #include "base/text.h"
 #include "json/json.h"
@@ -60,15 +61,21 @@ base::Status run_steps(const Context& context, const Run& run, const std::vector
                     journal.command));
   if (!journal.command.empty())
     context.say(fmt::format("goes on: an earlier run had come to '{}'", journal.step));
+  auto first = steps.begin();
+  if (run.once && !journal.command.empty())
+    if (const auto at = std::ranges::find(steps, journal.step, &Step::name); at != steps.end())
+      first = at;
   journal.command = run.command;
-  for (const auto& step : steps) {
+  for (const auto& step : std::ranges::subrange(first, steps.end())) {
     if (context.stop.stop_requested())
       return base::fail(base::Code::kCancelled,
                         "asked to stop; the same command goes on from here");
     journal.step = step.name;
     TRY_OK(write_journal(context.places(), journal));
     context.say(step.what);
+    if (context.fault) context.fault(step.name + ".before");
     if (auto done = step.act(); !done) return std::unexpected(done.error().in(step.name));
+    if (context.fault) context.fault(step.name + ".after");
   }
   return forget_journal(context.places());
 }

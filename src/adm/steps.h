@@ -21,6 +21,8 @@ struct Step {
 struct Run {
   std::string command;  // "init"
   std::string phase;    // only this step, without the journal; empty: all
+  // After a kill, steps that had ended are not done again: they cannot look what they have done.
+  bool once = false;
 };
 
 // FailedPrecondition: another command is unfinished here. Precondition: the state directory's lock.

@@ -34,7 +34,11 @@ enum Has : unsigned {
   kToken = 32768,      // join: --token and what belongs to it
   kTokenLife = 65536,  // --token-ttl
   kOut = 131072,
-  kStore = 262144  // of snapshots in object stores
+  kStore = 262144,    // of snapshots in object stores
+  kStart = 524288,    // --start-timeout and --release-url, of who starts etcd again
+  kBackup = 1048576,  // upgrade apply --backup-dir
+  kPeer = 2097152,    // member replace --peer-url
+  kAdopt = 4194304
 };
 
 struct Row {
@@ -67,12 +71,24 @@ constexpr const char* kRotateFooter =
     "certificates, drop the old authority (a restart). Begun on one host; the others get the new "
     "authority from it by the command that it prints. A phase waits until every member's running "
     "etcd shows the one before; what each shows is told. The same command goes on after a kill.";
+constexpr const char* kRecoverFooter =
+    "Only without a quorum, and only if no other member is seen to run. What may be lost is said "
+    "and asked first. The data is kept aside, a cluster of one member begins with all of this "
+    "host's log under a new token, and the other hosts join it as learners.";
+constexpr const char* kAdoptFooter =
+    "What it was told is read from the process: its command line, its environment file or its "
+    "unit. "
+    "It runs on as it is, `Unguarded`, until its next start; --restart starts it anew now.";
+constexpr const char* kUpgradeFooter =
+    "Host by host, who leads last, and every member on one step before the next minor; an order or "
+    "a version that is not safe is refused. A snapshot is saved before. If the member does not "
+    "come back, the answer says how to go back; the same command goes on after a kill.";
 
 adm::Reply no_command(const adm::Context& /*context*/) {
   return base::fail(base::Code::kInternal, "this command is run elsewhere");
 }
 
-constexpr std::array<Row, 28> kRows{{
+constexpr std::array<Row, 33> kRows{{
     {"init", "make the first member of a new cluster on this host", "",
      kState | kNode | kVersion | kSnapshotIn | kTokenLife | kForce | kDryRun | kPhase, adm::init,
      kInitFooter},
@@ -92,6 +108,11 @@ constexpr std::array<Row, 28> kRows{{
      kState | kEndpoints | kDryRun, adm::member_add, "`etcdadm join` does this by itself."},
     {"member remove", "remove a member, also a dead one, from any live host", "MEMBER",
      kState | kEndpoints | kDryRun | kYes, adm::member_remove, "MEMBER is a name or an id."},
+    {"member replace", "put another host in the place of a member that is lost with its data",
+     "MEMBER", kState | kEndpoints | kDryRun | kYes | kForce | kPeer, adm::member_replace,
+     "From any live host; then `etcdadm join` on the new one. MEMBER is a name or an id."},
+    {"member recover", "begin anew with what this host has, after a quorum was lost for good", "",
+     kState | kStart | kYes | kDryRun, adm::member_recover, kRecoverFooter},
     {"member promote", "let a learner vote", "MEMBER", kState | kEndpoints | kDryRun,
      adm::member_promote, "MEMBER is a name or an id."},
     {"member move-leader", "let another member lead", "[MEMBER]", kState | kEndpoints | kDryRun,
@@ -127,6 +148,13 @@ constexpr std::array<Row, 28> kRows{{
      "wrong ones close it; this command opens it again."},
     {"token serve", "be the listener: what `init` and `token create` start", "", kState,
      adm::token_serve, ""},
+    {"upgrade plan", "show the way to another version of etcd, and whose turn it is", "[VERSION]",
+     kState | kEndpoints, adm::upgrade_plan,
+     "Without VERSION the newest patch of what runs, then the next minor. Nothing is changed."},
+    {"upgrade apply", "take this host's step to another version of etcd", "[VERSION]",
+     kState | kStart | kBackup | kYes | kDryRun, adm::upgrade_apply, kUpgradeFooter},
+    {"adopt", "look after an etcd that runs here and was started by other means, without a restart",
+     "", kState | kAdopt | kStart | kYes | kDryRun, adm::adopt, kAdoptFooter},
     {"doctor", "find what is wrong on this host and in its cluster, and say what mends it", "",
      kState | kEndpoints, adm::doctor, "The exit code is 1 if something is wrong."},
     {"defrag", "let members give free pages back to the disk, one after the other", "[MEMBER]",
@@ -190,6 +218,20 @@ void add_node(CLI::App& app, Flags& f) {
   option(app, "retry", f.retry, "BOOL", "join: ask again while the cluster takes no new member");
 }
 
+void add_adopt(CLI::App& app, Flags& f) {
+  option(app, "pid", f.pid, "PID", "of that etcd (default: the only one that runs here)");
+  option(app, "client-cert-file", f.client_cert, "FILE",
+         "a client certificate to ask it with (default: of the certificates folder, else its own)");
+  option(app, "client-key-file", f.client_key, "FILE", "the key of that");
+  option(app, "certs-dir", f.certs_dir, "DIR", "where its certificates are copied to");
+  option(app, "install-dir", f.install_dir, "DIR", "where the programs are put");
+  option(app, "config-dir", f.config_dir, "DIR", "where etcdctl.env is written");
+  option(app, "unit-dir", f.unit_dir, "DIR", "where etcd.service is written");
+  option(app, "cache-dir", f.cache_dir, "DIR", "where versions of etcd are kept and looked for");
+  option(app, "init-system", f.init_system, "NAME", "systemd or none");
+  flag(app, "restart", f.restart, "start it anew, under its guard, if the others are a quorum");
+}
+
 void add_download(CLI::App& app, Flags& f) {
   option(app, "release-url", f.release_url, "URL",
          "where archives of etcd are got from (default: etcd's own releases)");
@@ -231,6 +273,19 @@ void add_flags(CLI::App& app, Slot& slot) {
            "how long hosts may use the token, at most 24h; init: 0 makes none");
   if (has & (kToken | kTokenLife))
     option(app, "token-port", f.token_port, "PORT", "where the listener for them is");
+  if (has & kStart) {
+    option(app, "start-timeout", f.start_timeout, "DURATION",
+           "how long etcd may take to serve, and the cluster to be ready");
+    option(app, "release-url", f.release_url, "URL",
+           "where archives of etcd are got from (default: etcd's own releases)");
+  }
+  if (has & kPeer)
+    option(app, "peer-url", f.peer_url, "URL",
+           "of the new member: it is put into the list at once (default: join does that)");
+  if (has & kAdopt) add_adopt(app, f);
+  if (has & kBackup)
+    option(app, "backup-dir", f.backup_dir, "DIR",
+           "where the snapshot is saved (default: backups in the state directory)");
   if (has & kSnapshotIn) {
     option(app, "snapshot", f.snapshot, "FILE", "begin with what this snapshot holds");
     flag(app, "skip-hash-check", f.skip_hash_check,
@@ -256,7 +311,10 @@ void add_flags(CLI::App& app, Slot& slot) {
     option(app, "warn", f.limit, "DURATION", "who ends within it is SOON (default: 30d)");
   if (has & kWithin)
     option(app, "within", f.limit, "DURATION", "who ends within it is renewed (default: 122d)");
-  if (has & kForce) flag(app, "force", f.force, "move data that is in the way aside, and keep it");
+  if (has & kForce)
+    flag(app, "force", f.force,
+         (has & kPeer) != 0 ? "replace it although it is alive"
+                            : "move data that is in the way aside, and keep it");
   if (has & kYes) flag(app, "yes", f.yes, "do not ask");
   if (has & kDryRun) flag(app, "dry-run", f.dry_run, "say what would be done, and change nothing");
 }
@@ -282,6 +340,7 @@ void add_phase(CLI::App& app, Slot& slot) {
 
 const char* group_text(const std::string& group) {
   if (group == "member") return "the members of the cluster";
+  if (group == "upgrade") return "other versions of etcd, host by host";
   if (group == "snapshot") return "files that hold a cluster's data";
   if (group == "token") return "how hosts that join get the cluster's authority";
   return "the certificates of this host";
@@ -290,7 +349,7 @@ const char* group_text(const std::string& group) {
 struct Parser {
   CLI::App root{"Builds, grows, backs up and restores etcd clusters on hosts.", "etcdadm"};
   std::vector<std::unique_ptr<Slot>> slots;
-  std::string log_level = "info";
+  std::string log_level = "info", fault_point;
 
   Parser() {
     root.require_subcommand(1);
@@ -298,6 +357,7 @@ struct Parser {
     root.add_option("-l,--log-level", log_level, "info, or error: without the words on progress")
         ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
         ->type_name("LEVEL");
+    root.add_option("--fault-point", fault_point, "")->group("");
     root.footer(
         "etcdadm COMMAND --help says more about each. Every flag can be given by the environment: "
         "--data-dir is ETCDADM_DATA_DIR.");
@@ -357,6 +417,7 @@ AdmLine parse_etcdadm(int argc, const char* const* argv) {
     out.flags = slot->flags;
     out.output = slot->output;
     out.log_level = parser.log_level;
+    out.fault_point = parser.fault_point;
     if (out.verb == "reference") out.reference_folder = slot->flags.subject;
     if (slot->row->run != no_command) out.run = slot->row->run;
     if (out.verb == "version")

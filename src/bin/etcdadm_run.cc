@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 
 #include "bin/commands.h"
@@ -16,6 +17,7 @@ namespace bin {
 namespace {
 
 constexpr const char* kProgram = "etcdadm";
+constexpr int kFaultExit = 85;  // so that a test knows that the death was injected
 
 bool ask(const std::string& question) {
   if (!posix::is_terminal(STDIN_FILENO)) return false;
@@ -69,8 +71,13 @@ int run_etcdadm(int argc, const char* const* argv, std::string_view guard) {
   };
   const auto program = posix::own_executable();
   if (!program) return report(program.error(), kProgram);
-  return run_line(line,
-                  {line.flags, clock, (*signals)->source().get_token(), guard, say, ask, *program});
+  adm::Context context{line.flags, clock,   (*signals)->source().get_token(), guard, say,
+                       ask,        *program};
+  if (!line.fault_point.empty())
+    context.fault = [&line](const std::string& point) {
+      if (point == line.fault_point) std::_Exit(kFaultExit);
+    };
+  return run_line(line, context);
 }
 
 }  // namespace bin

@@ -1,0 +1,42 @@
+// An etcd that somebody else started on this host: which process it is, and what it was told by its
+// command line and its environment.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "adm/host.h"
+#include "base/result.h"
+#include "posix/process.h"
+
+namespace adm {
+
+// Flags by their names without dashes; ETCD_X counts as the flag x.
+using EtcdFlags = std::map<std::string, std::string>;
+
+struct Found {
+  posix::ProcessId process;
+  std::string unit;  // of systemd; empty: none
+  EtcdFlags flags;
+};
+
+// "--a=b", "--a b", "-a"; `environment`: "ETCD_A=b" among others.
+EtcdFlags etcd_flags_of(const std::vector<std::string>& argv,
+                        const std::vector<std::string>& environment);
+// The unit in the words of /proc/PID/cgroup; empty: none.
+std::string unit_in(const std::string& cgroup);
+
+// The one with this pid, or, if it is 0, the only one. NotFound: there is none. FailedPrecondition
+// names them, if there are several.
+base::Result<Found> find_etcd(std::int64_t pid);
+
+struct Adopted {
+  Host host;  // without identity, version and folders of ours
+  std::string ca, server_cert, server_key, peer_cert, peer_key, client_url;
+  std::vector<std::string> left_out;  // flags that will not be there after the next start
+};
+// FailedPrecondition: this etcd cannot be looked after as it is; the message says what to change.
+base::Result<Adopted> settings_of(const EtcdFlags& flags);
+
+}  // namespace adm

@@ -1,0 +1,50 @@
+// init, join and reset, killed before and after each of their steps: the same command goes on.
+#include "hosts.h"
+#include "posix/files.h"
+
+namespace e2e {
+namespace {
+
+class Kills : public Hosts {
+ protected:
+  void kill_at_each(int n, const std::vector<std::string>& steps,
+                    const std::vector<std::string>& command) {
+    for (const auto& point : points_of(steps)) {
+      std::vector<std::string> args{"--fault-point", point};
+      args.insert(args.end(), command.begin(), command.end());
+      const auto ran = on(n, args);
+      ASSERT_EQ(ran.exit_code, 85) << point << "\n" << ran.out << ran.err;
+    }
+    must(n, command);
+  }
+};
+
+TEST_F(Kills, AtEachStepOfInitJoinAndReset) {
+  for (const int n : {1, 2}) extra_[n]["VERSION"] = "3.5.33";
+  const std::vector<std::string> join{"join", peer(1)}, reset{"reset", "--yes", "--delete-data"};
+  kill_at_each(1,
+               {"preflight", "install", "certificates", "configure", "start", "etcdctl", "health",
+                "token", "post-init-instructions"},
+               {"init"});
+  ASSERT_TRUE(put(1, "colour", "blue"));
+  copy_authority(2);
+  kill_at_each(
+      2,
+      {"stop", "certificates", "install", "membership", "configure", "start", "etcdctl", "health"},
+      join);
+  EXPECT_EQ(get(2, "colour"), "blue");
+  EXPECT_EQ(versions(1).size(), 2U);
+  EXPECT_EQ(on(2, {"doctor"}).exit_code, 0);
+  const std::vector<std::string> steps{"remove-member", "token", "stop", "data", "configuration"};
+  kill_at_each(2, steps, reset);
+  EXPECT_EQ(versions(1).size(), 1U);
+  EXPECT_EQ(get(1, "colour"), "blue");
+  // The last one.
+  kill_at_each(1, steps, reset);
+  for (const int n : {1, 2})
+    for (const char* left : {"/data", "/state/host.json", "/state/journal.json", "/pki/ca.key"})
+      EXPECT_EQ(posix::exists(dir(n) + left), base::Fact<bool>(false)) << n << left;
+}
+
+}  // namespace
+}  // namespace e2e

@@ -1,0 +1,101 @@
+// A member in the retired tool's layout (its unit, its environment file, its folders) on a host
+// with a real systemd, adopted without a restart; the guard comes with the unit's next start.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/text.h"
+#include "posix/env.h"
+#include "posix/files.h"
+#include "posix/process.h"
+#include "posix/wakeup.h"
+
+namespace e2e {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kUnit =
+    "[Unit]\nDescription=etcd\n[Service]\nEnvironmentFile=/etc/etcd/etcd.env\nExecStart={}\n"
+    "Type=notify\nTimeoutStartSec=0\nRestart=on-failure\nRestartSec=5s\nLimitNOFILE=65536\n"
+    "[Install]\nWantedBy=multi-user.target\n";
+constexpr const char* kEnvironment =
+    "ETCD_NAME=etcd-1\nETCD_INITIAL_CLUSTER=etcd-1=https://127.0.0.1:2380\n"
+    "ETCD_INITIAL_CLUSTER_TOKEN=abcd\nETCD_INITIAL_CLUSTER_STATE=new\n"
+    "ETCD_INITIAL_ADVERTISE_PEER_URLS=https://127.0.0.1:2380\n"
+    "ETCD_LISTEN_PEER_URLS=https://127.0.0.1:2380\n"
+    "ETCD_ADVERTISE_CLIENT_URLS=https://127.0.0.1:2379\n"
+    "ETCD_LISTEN_CLIENT_URLS=https://127.0.0.1:2379\n"
+    "ETCD_CERT_FILE=/etc/etcd/pki/server.crt\nETCD_KEY_FILE=/etc/etcd/pki/server.key\n"
+    "ETCD_TRUSTED_CA_FILE=/etc/etcd/pki/ca.crt\nETCD_CLIENT_CERT_AUTH=true\n"
+    "ETCD_PEER_CERT_FILE=/etc/etcd/pki/peer.crt\nETCD_PEER_KEY_FILE=/etc/etcd/pki/peer.key\n"
+    "ETCD_PEER_TRUSTED_CA_FILE=/etc/etcd/pki/ca.crt\nETCD_PEER_CLIENT_CERT_AUTH=true\n"
+    "ETCD_DATA_DIR=/var/lib/etcd\nETCD_STRICT_RECONFIG_CHECK=true\nETCD_LOGGER=zap\n"
+    "GOMAXPROCS=2\n";
+
+posix::RunResult run(std::vector<std::string> argv) {
+  std::vector<std::string> env{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "ETCDADM_VERSION=3.5.12",
+                               "ETCDADM_NAME=etcd-1", "ETCDADM_BIND_ADDRESS=127.0.0.1",
+                               "ETCDADM_INSTALL_DIR=/var/opt/bin"};
+  for (const char* name : {"HOME", "ASAN_OPTIONS"})
+    if (const auto value = posix::get_env(name)) env.push_back(fmt::format("{}={}", name, *value));
+  auto ran = posix::run({argv, env, "/"}, {60s}, {});
+  return ran ? *ran : posix::RunResult{-1, 0, "", ran.error().message, false};
+}
+
+posix::RunResult adm(std::vector<std::string> args) {
+  args.insert(args.begin(), EO_BIN_DIR "/etcdadm");
+  return run(args);
+}
+
+std::string systemctl(std::vector<std::string> args) {
+  args.insert(args.begin(), "/usr/bin/systemctl");
+  return std::string(base::trim(run(args).out));
+}
+
+std::string main_pid() {
+  return systemctl({"show", "--value", "--property=MainPID", "etcd"});
+}
+
+TEST(AdmSystemd, TheRetiredToolsUnitIsAdopted) {
+  if (const char* why = std::getenv("EO_NO_SYSTEMD"); why != nullptr) {
+    RecordProperty("not_run", why);
+    return;
+  }
+  ASSERT_EQ(adm({"init", "phase", "certificates"}).exit_code, 0);
+  const std::string etcd = *posix::get_env("HOME") + "/.cache/etcd-operator/etcd/v3.5.12/etcd";
+  ASSERT_TRUE(posix::write_atomic("/etc/etcd/etcd.env", kEnvironment));
+  ASSERT_TRUE(posix::write_atomic("/etc/systemd/system/etcd.service",
+                                  fmt::format(fmt::runtime(kUnit), etcd)));
+  (void)systemctl({"daemon-reload"});
+  (void)systemctl({"start", "etcd"});
+  ASSERT_EQ(systemctl({"is-active", "etcd"}), "active");
+
+  const std::string pid = main_pid();
+  const auto adopted = adm({"adopt"});
+  ASSERT_EQ(adopted.exit_code, 0) << adopted.out << adopted.err;
+  EXPECT_EQ(main_pid(), pid);
+  EXPECT_EQ(posix::exists("/etc/systemd/system/etcd.service.before-etcdadm"),
+            base::Fact<bool>(true));
+  const auto before = adm({"status"});
+  EXPECT_EQ(before.exit_code, 0) << before.out << before.err;
+  EXPECT_NE(before.out.find("Unguarded"), std::string::npos) << before.out;
+
+  (void)systemctl({"restart", "etcd"});
+  EXPECT_EQ(systemctl({"is-active", "etcd"}), "active");
+  EXPECT_NE(main_pid(), pid);
+  const auto after = adm({"status"});
+  EXPECT_EQ(after.exit_code, 0) << after.out << after.err;
+  EXPECT_NE(after.out.find("etcd runs under its guard"), std::string::npos) << after.out;
+
+  // A unit's member takes its step too.
+  const auto step = adm({"upgrade", "apply", "3.5.33", "--yes"});
+  EXPECT_EQ(step.exit_code, 0) << step.out << step.err;
+  EXPECT_EQ(systemctl({"is-active", "etcd"}), "active");
+  EXPECT_EQ(systemctl({"is-enabled", "etcd"}), "enabled");
+  ASSERT_EQ(adm({"reset", "--yes", "--delete-data"}).exit_code, 0);
+}
+
+}  // namespace
+}  // namespace e2e
