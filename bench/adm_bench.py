@@ -44,7 +44,7 @@ class Host:
                 "STATE_DIR": f"{self.dir}/state", "CERTS_DIR": f"{self.dir}/pki",
                 "DATA_DIR": f"{self.dir}/data", "CONFIG_DIR": f"{self.dir}/etc",
                 "INSTALL_DIR": f"{self.dir}/bin", "CACHE_DIR": f"{root}/cache",
-                "INIT_SYSTEM": "none", "VERSION": args.version, "CLIENT_PORT": CLIENT,
+                "INIT_SYSTEM": "none", "TOKEN_TTL": "0", "VERSION": args.version, "CLIENT_PORT": CLIENT,
                 "PEER_PORT": PEER, "METRICS_PORT": METRICS}.items():
             self.env["ETCDADM_" + name] = str(value)
 
