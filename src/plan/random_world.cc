@@ -246,9 +246,9 @@ void draw_stores(World& w) {
   b.started_at = ago();
   b.of = b.job_of = chance(80) ? "default i1" : "s3:b i1";
   b.since = ago();
-  if (chance(50)) b.last_success = ago();
+  if (chance(60)) b.last_success = chance(50) ? w.now : ago();  // else a backup is due first
   if (chance(20)) b.requested_at = ago();
-  b.failures = below(3);
+  b.failures = chance(50) ? 0 : below(3);
   b.failed_at = ago();
   RestoreRecord& r = w.record.restore;
   r.epoch = below(4);
