@@ -141,6 +141,13 @@ api::Condition healthy(api::Truth truth, Reason reason, std::string message) {
   return healthy(truth, name_of(reason), std::move(message));
 }
 
+std::string where_it_lies(api::Platform platform) {
+  return fmt::format(
+      "; it lies {} of its cluster and is lost with it: set "
+      "spec.backup.storageSource",
+      platform == api::Platform::kKubernetes ? "on a volume in the namespace" : "on the machine");
+}
+
 }  // namespace
 
 std::string place_of(const api::ObjectLocation& at) {
@@ -239,8 +246,8 @@ std::optional<Answer> backup_before(Context& c, const api::Version& to) {
   return Answer::note(
       Reason::kBackupFailed,
       fmt::format("the step to etcd {} waits for a backup, and there is none since {}{}. Mend the "
-                  "store, or approve `{}` to go on without one",
-                  version, base::to_rfc3339(b.upgrade_since), why, id));
+                  "store, or go on without one by {}",
+                  version, base::to_rfc3339(b.upgrade_since), why, approve_command(c, id)));
 }
 
 std::optional<api::Condition> judge_backups(const BackupWords& of) {
@@ -268,10 +275,7 @@ std::optional<api::Condition> judge_backups(const BackupWords& of) {
   if (!b.last_success) return healthy(kUnknown, Reason::kBackupDue, "the first backup is due soon");
   const bool here = !wish.destination || wish.destination->kind == "pvc";
   return healthy(kTrue, here ? name_of(Reason::kSameFailureDomain) : "AsWanted",
-                 last + error +
-                     (here ? "; it lies on the machine of its cluster and is lost with it: set "
-                             "spec.backup.storageSource"
-                           : ""));
+                 last + error + (here ? where_it_lies(of.intent.platform) : ""));
 }
 
 std::optional<api::LastBackup> last_backup(const Record& record) {
