@@ -22,7 +22,8 @@ constexpr auto harmless = []<class A>(const A&) {
   return std::is_same_v<A, plan::PrepareMember> || std::is_same_v<A, plan::StartMember> ||
          std::is_same_v<A, plan::WriteTicket> || std::is_same_v<A, plan::IssueCertificates> ||
          std::is_same_v<A, plan::OpenToClients> || std::is_same_v<A, plan::FetchBinary> ||
-         std::is_same_v<A, plan::AdvanceLog> || std::is_same_v<A, plan::SnapshotSurvivor>;
+         std::is_same_v<A, plan::AdvanceLog> || std::is_same_v<A, plan::RewriteMembers> ||
+         std::is_same_v<A, plan::SnapshotSurvivor>;
 };
 
 bool has_data(const Dir& dir) {

@@ -9,7 +9,7 @@ namespace {
 
 // The method of EtcdApi by which an action is carried out; empty: by files and processes.
 std::string_view method_of(std::string_view action) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kMethods{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kMethods{
       {{"AddLearner", "member_add"},
        {"PromoteMember", "member_promote"},
        {"RemoveMember", "member_remove"},
@@ -17,7 +17,8 @@ std::string_view method_of(std::string_view action) {
        {"Compact", "compact"},
        {"Defragment", "defragment"},
        {"DisarmAlarm", "disarm"},
-       {"AdvanceLog", "disarm"}}};
+       {"AdvanceLog", "disarm"},
+       {"RewriteMembers", "member_update"}}};
   const auto at = std::ranges::find(kMethods, action, &decltype(kMethods)::value_type::first);
   return at == kMethods.end() ? std::string_view() : at->second;
 }

@@ -119,10 +119,10 @@ std::string text_of(const Event& e) {
 const std::vector<std::string>& calls() {
   static const std::vector<std::string> all = [] {
     // Reads first: they are made in every pass.
-    std::vector<std::string> out{"observe",        "load_record",   "status",      "member_list",
-                                 "alarms",         "hash_kv",       "save_record", "member_add",
-                                 "member_promote", "member_remove", "move_leader", "defragment",
-                                 "compact",        "disarm"};
+    std::vector<std::string> out{"observe",        "load_record",   "status",       "member_list",
+                                 "alarms",         "hash_kv",       "save_record",  "member_add",
+                                 "member_promote", "member_remove", "move_leader",  "defragment",
+                                 "compact",        "disarm",        "member_update"};
     for (const std::string_view point : inner_points()) out.emplace_back(point);
     add_actions(out, std::make_index_sequence<std::variant_size_v<plan::Action>>());
     return out;

@@ -27,6 +27,7 @@ std::string_view name() {
   if constexpr (std::is_same_v<A, Defragment>) return "Defragment";
   if constexpr (std::is_same_v<A, DisarmAlarm>) return "DisarmAlarm";
   if constexpr (std::is_same_v<A, AdvanceLog>) return "AdvanceLog";
+  if constexpr (std::is_same_v<A, RewriteMembers>) return "RewriteMembers";
   if constexpr (std::is_same_v<A, SnapshotSurvivor>) return "SnapshotSurvivor";
   if constexpr (std::is_same_v<A, ExportSurvivor>) return "ExportSurvivor";
   if constexpr (std::is_same_v<A, NewPeerAuthority>) return "NewPeerAuthority";
@@ -59,6 +60,7 @@ struct Arguments {
   }
   std::string operator()(const Compact& a) const { return " " + std::to_string(a.revision); }
   std::string operator()(const Defragment& a) const { return member_and_id(a.member, a.id); }
+  std::string operator()(const RewriteMembers&) const { return {}; }
   std::string operator()(const AdvanceLog& a) const {
     return a.index == 0 ? " by one" : " to " + std::to_string(a.index);
   }

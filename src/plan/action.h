@@ -36,6 +36,8 @@ struct FetchBinary {
 struct AdvanceLog {
   std::uint64_t index = 0;
 };
+// Each member's record once more, as it is, into the stores of all members.
+struct RewriteMembers {};
 struct PutAside {
   std::string member;
   bool delete_data = false;
@@ -92,11 +94,12 @@ struct StartDrill {
 struct FetchBackup {
   int epoch = 0;
 };  // the same; what it fetches is kept for the member that begins with it
-using Action = std::variant<PrepareMember, StartMember, WriteTicket, IssueCertificates,
-                            OpenToClients, FetchBinary, AdvanceLog, PutAside, DeleteCluster,
-                            DiscardFormation, StopMember, AddLearner, PromoteMember, RemoveMember,
-                            MoveLeader, Compact, Defragment, DisarmAlarm, SnapshotSurvivor,
-                            ExportSurvivor, NewPeerAuthority, StartBackup, StartDrill, FetchBackup>;
+using Action =
+    std::variant<PrepareMember, StartMember, WriteTicket, IssueCertificates, OpenToClients,
+                 FetchBinary, AdvanceLog, RewriteMembers, PutAside, DeleteCluster, DiscardFormation,
+                 StopMember, AddLearner, PromoteMember, RemoveMember, MoveLeader, Compact,
+                 Defragment, DisarmAlarm, SnapshotSurvivor, ExportSurvivor, NewPeerAuthority,
+                 StartBackup, StartDrill, FetchBackup>;
 
 std::string_view name_of(const Action& action);  // "AddLearner"
 std::string to_text(const Action& action);       // "AddLearner c-3 https://…": for transcripts

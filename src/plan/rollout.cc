@@ -190,12 +190,31 @@ Reason why_of(const Context& c, const Seat& seat) {
   return upgrade ? c.record.operation->reason : Reason::kRollout;
 }
 
+// Until 3.5.20 etcd did not keep the promotion of a learner in the store that 3.6 reads the members
+// from, and a member of 3.6 that finds two such learners there does not start (etcd#19557).
+// Running a later 3.5 mends nothing; to write each member's record again does.
+bool is_first_of_36(const Context& c) {
+  return c.record.version.minor == 6 && std::ranges::all_of(c.view.seats, [](const Seat& seat) {
+           if (seat.status == nullptr) return false;
+           const auto runs = api::parse_version(seat.status->version);
+           return runs && runs->minor == 5;
+         });
+}
+
 // The step of one member.
 Answer change(Context& c, const Seat& seat, std::string note) {
   const Reason why = why_of(c, seat);
   // It is seen to be stopped and to answer: one of the two is old, and its data may be condemned.
   if (is_stopped(seat) && (seat.healthy || never_again(seat)))
     return Answer::wait(why, seat.name() + " is seen to be stopped and to answer", 1s);
+  if (is_first_of_36(c) && !just_done(c, "RewriteMembers")) {
+    const std::string text =
+        "the members' records are written once more: 3.6 reads from them who "
+        "votes";
+    if (too_soon(c, "RewriteMembers"))
+      return Answer::wait(why, text + why_not_done(c.seen, "RewriteMembers"), 1s);
+    return Answer::act(why, RewriteMembers{}, text);
+  }
   begin_rollout(c, why);
   const std::int64_t size = seat.status == nullptr ? 0 : seat.status->db_size;
   Operation& op = *c.record.operation;

@@ -57,6 +57,7 @@ class Cluster {
   engine::ApplyResult act(const plan::Defragment& a, const Call& call);
   engine::ApplyResult act(const plan::DisarmAlarm& a, const Call& call);
   engine::ApplyResult act(const plan::AdvanceLog& a, const Call& call);
+  engine::ApplyResult act(const plan::RewriteMembers& a, const Call& call);
 
   // A live membership and the voter that gave it.
   struct Live {

@@ -23,7 +23,7 @@ inline const std::vector<std::string> kWholeLife{
     "AddLearner",     "PromoteMember",   "RemoveMember",  "MoveLeader", "SnapshotSurvivor",
     "ExportSurvivor", "NewPeerAuthority"};
 inline const std::vector<std::string> kFullAndUpgraded{"Compact", "Defragment", "DisarmAlarm",
-                                                       "AdvanceLog"};
+                                                       "AdvanceLog", "RewriteMembers"};
 inline const std::vector<std::string> kBegunAgainAndDeleted{"FetchBinary", "DiscardFormation",
                                                             "IssueCertificates", "DeleteCluster"};
 inline const std::vector<std::string> kFetchedAndBackedUp{"FetchBackup", "StartBackup",
