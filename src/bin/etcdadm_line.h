@@ -23,7 +23,7 @@ struct AdmLine {
   adm::Flags flags;
   Output output = Output::kText;
   std::string log_level = "info";
-  std::string fault_point;  // where a test ends it; empty: nowhere
+  std::string fault_point;       // where a test ends it; empty: nowhere
   std::string reference_folder;  // of `reference DIR`; empty: another command
 };
 
