@@ -1,13 +1,12 @@
 #include "adm/promotions.h"
 
-#include <fmt/format.h>
-
 #include <vector>
 
 #include "base/text.h"
 #include "etcd/bolt/content.h"
 #include "etcd/bolt/database.h"
 #include "etcd/bolt/source.h"
+#include "etcd/rewrite_members.h"
 
 namespace adm {
 namespace {
@@ -19,14 +18,8 @@ constexpr std::string_view kMembers = "members";
 
 base::Status write_members_again(const Cluster& at, const Sight& sight) {
   TRY(const auto leader, at.voter(sight, true));
-  for (const auto& m : sight.list.members) {
-    if (m.peer_urls.size() != 1)
-      return base::fail(base::Code::kFailedPrecondition,
-                        fmt::format("{} has {} peer URLs; etcdadm knows members with one", m.name,
-                                    m.peer_urls.size()));
-    if (const auto done = leader->member_update(m.id, m.peer_urls.front(), kChange); !done)
-      return std::unexpected(done.error().error.in("write the record of " + m.name + " again"));
-  }
+  if (const auto done = etcd::rewrite_members(*leader, sight.list, kChange); !done)
+    return std::unexpected(done.error().error.in("write the members' records again"));
   return {};
 }
 

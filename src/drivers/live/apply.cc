@@ -1,10 +1,9 @@
 // Actions on the live cluster. Each reads the membership again right before its call.
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "base/mutants.h"
 #include "drivers/live/cluster.h"
+#include "etcd/rewrite_members.h"
 
 namespace live {
 namespace {
@@ -139,20 +138,10 @@ engine::ApplyResult Cluster::act(const plan::DisarmAlarm& a, const Call& call) {
   return result_of(now->api->disarm(a.id, kind, kChange));
 }
 
-// Before 3.5.31 etcd makes a learner that is updated a voter.
 engine::ApplyResult Cluster::act(const plan::RewriteMembers&, const Call& call) {
   const auto now = live(call);
   if (!now) return refused(now.error().message);
-  for (const auto& m : now->list.members) {
-    if (m.learner) return refused(base::to_text(m.id) + " is a learner");
-    if (m.peer_urls.size() != 1)
-      return refused(
-          fmt::format("{} has {} peer addresses", base::to_text(m.id), m.peer_urls.size()));
-  }
-  for (const auto& m : now->list.members)
-    if (auto written = now->api->member_update(m.id, m.peer_urls.front(), kChange); !written)
-      return result_of(written);
-  return done();
+  return result_of(etcd::rewrite_members(*now->api, now->list, kChange));
 }
 
 // To disarm the alarm of no member changes nothing and is an entry of the log.
