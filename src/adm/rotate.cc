@@ -24,7 +24,7 @@ namespace {
 
 using base::Code;
 
-constexpr base::Duration kCaLife = std::chrono::hours(24 * 365 * 10), kShown{30'000};
+constexpr base::Duration kCaLife = std::chrono::hours(24 * 365 * 10), kShown{30'000}, kRead{3'000};
 constexpr size_t kFile = size_t{1} << 20;
 constexpr const char* kNext = "ca-next";
 
@@ -283,9 +283,21 @@ base::Status offer(const Rotation& r, Answer& out) {
   return {};
 }
 
-// One that was stopped and not started again: a call was killed in between.
+// What a call that was killed has stopped, is just stopping, or has just started.
 base::Status be_up(const Context& context, Host& host) {
-  if (host::is_alive(context.places().member_files()) == base::Fact<bool>(true)) return {};
+  const auto files = context.places().member_files();
+  TRY(const auto tls, client_tls(host.certs_dir));
+  const auto api = etcd::connect(host.client_url(), tls);
+  const auto settled =
+      until_done(context, kShown, "this host's etcd neither serves nor ends",
+                 [&]() -> base::Result<std::string> {
+                   if (host::is_alive(files) != base::Fact<bool>(true) || api->quorum_read(kRead))
+                     return std::string();
+                   return "this host's etcd does not serve at the moment";
+                 });
+  // One that stays so is for the look that follows: it tells what no member answers, too.
+  if (!settled && settled.error().code != Code::kDeadlineExceeded) return settled;
+  if (host::is_alive(files) == base::Fact<bool>(true)) return {};
   context.say("etcd does not run here: starts it");
   TRY_OK(start_member(context, host));
   return wait_serving(context, host);
