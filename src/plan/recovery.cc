@@ -16,6 +16,7 @@
 #include "base/mutants.h"
 #include "plan/loss.h"
 #include "plan/members.h"
+#include "plan/restore.h"
 #include "plan/template.h"
 #include "plan/tries.h"
 
@@ -53,6 +54,7 @@ Answer give_up(Context& c, const std::string& why) {
   }
   c.record.recovery.reset();
   c.record.operation.reset();
+  forget_loss(c.record);
   const std::string text = why + ": the recovery is given up, nothing was changed";
   tell(c, Reason::kRecovering, text);
   return Answer::note(Reason::kRecovering, text);

@@ -114,6 +114,13 @@ void forget_lookup(Record& record) {
   record.restore = std::move(fresh);
 }
 
+void forget_loss(Record& record) {
+  if (!record.restore.after_loss) return;
+  forget_lookup(record);
+  record.restore.after_loss = false;
+  record.restore.running = false;  // what it brings was looked up before
+}
+
 std::optional<Answer> look_for_backup(Context& c, const std::string& source) {
   RestoreRecord& r = c.record.restore;
   if (!c.seen.fetch_job.known())

@@ -21,5 +21,7 @@ std::optional<Answer> look_for_backup(Context& c, const std::string& source);
 std::optional<Answer> restore_first(Context& c);
 // What was looked up counts no more. That an empty cluster must not begin stays.
 void forget_lookup(Record& record);
+// The members have data: what was looked up for its loss is old when it is lost again.
+void forget_loss(Record& record);
 
 }  // namespace plan

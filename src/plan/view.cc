@@ -5,6 +5,7 @@
 
 #include "base/mutants.h"
 #include "plan/quorum.h"
+#include "plan/restore.h"
 
 namespace plan {
 namespace {
@@ -304,6 +305,7 @@ Record remember(const Record& record, const Intent& intent, const Observation& s
   } else if (!out.quorum_lost_since) {
     out.quorum_lost_since = now;
   }
+  if (view.quorum && out.formation == Formation::kLatched && !out.recovery) forget_loss(out);
   if (list != nullptr && seen.cluster_version.known())
     remember_minor(*seen.cluster_version, seen, out);
   return out;

@@ -55,7 +55,7 @@ struct View {
 View look(const Intent& intent, const Record& record, const Observation& seen, base::Instant now);
 
 // Bookkeeping that is true whatever is planned: ids and phases that the list proves, audited
-// indexes, since when a member or the quorum is missing, the highest cluster version.
+// indexes, since when a member or the quorum is missing, that a loss is over, the highest version.
 Record remember(const Record& record, const Intent& intent, const Observation& seen,
                 base::Instant now);
 

@@ -164,14 +164,11 @@ void HostDriver::see_fetch(const engine::Job& job, plan::Observation& seen) {
                      state->running ? std::nullopt : jobs::fetch_report(state->job, state->report)};
   if (state->running) return;
   const auto& record = job.record;
-  const std::string& operation = record.restore.operation;
   base::Status cleared;
   if (posix::exists(files.secret) != base::Fact<bool>(false)) cleared = clear_job(files);
   // Its data is in the member; no guard asks for it again.
   const bool done = record.open_to_clients && !record.restore.after_loss && !record.recovery;
-  if (cleared && done && !operation.empty() &&
-      posix::exists(recovery_files(files_, operation).dir) != base::Fact<bool>(false))
-    cleared = drop_fetched();
+  if (cleared && done) cleared = drop_fetched();
   if (!cleared) not_cleared(cleared.error());
 }
 
