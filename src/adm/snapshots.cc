@@ -6,6 +6,7 @@
 #include "adm/cluster.h"
 #include "adm/commands.h"
 #include "adm/remote.h"
+#include "adm/snapshot_file.h"
 #include "etcd/bolt/describe.h"
 #include "etcd/bolt/verify.h"
 #include "posix/files.h"
@@ -57,12 +58,14 @@ base::Status stream(etcd::EtcdApi& api, const std::string& to) {
   return out.commit();
 }
 
-base::Status give_name(const Context& context, const std::string& part, const std::string& file) {
-  if (posix::exists(file) != base::Fact<bool>(false)) {
-    TRY_OK(posix::rename(file, file + ".old"));
-    context.say(fmt::format("the file that was there is kept as {}.old", file));
+base::Status keep(const Context& context, const std::string& part, const std::string& file) {
+  const auto older = give_snapshot_name(part, file, context.clock.now());
+  if (!older) {
+    (void)posix::remove_file(part);
+    return std::unexpected(older.error());
   }
-  return posix::rename(part, file);
+  if (!older->empty()) context.say("the file that was there is kept as " + *older);
+  return {};
 }
 
 // A file here, or one that was fetched from a store for it.
@@ -82,6 +85,8 @@ base::Result<bolt::SnapshotFacts> judge_subject(const Context& context) {
 
 Reply snapshot_save(const Context& context) {
   const std::string& file = context.flags.subject;
+  const bool remote = is_remote(file);
+  if (!remote) TRY_OK(check_snapshot_name(file));
   TRY(const auto host, load_host(context.places()));
   TRY(const auto at, cluster_of(context, host));
   TRY(const auto sight, at.look());
@@ -97,9 +102,8 @@ Reply snapshot_save(const Context& context) {
     context.say("there is no quorum: this is what " + from->name + " has, which may not be all");
   context.say(fmt::format("streams the database of {} ({})", from->name, url));
   // Only what was judged good gets the name.
-  const bool remote = is_remote(file);
   TRY(const auto scratch, remote ? new_scratch(context) : base::Result<Scratch>(Scratch("")));
-  const std::string part = remote ? scratch.path() : file + ".part";
+  TRY(const auto part, remote ? base::Result<std::string>(scratch.path()) : part_of(file));
   if (remote) TRY_OK(check_remote(context, file));
   TRY_OK(stream(*at.at(url), part));
   const auto facts = judge(part, false, true);
@@ -107,7 +111,7 @@ Reply snapshot_save(const Context& context) {
     (void)posix::remove_file(part);
     return std::unexpected(facts.error());
   }
-  TRY_OK(remote ? put_remote(context, part, file) : give_name(context, part, file));
+  TRY_OK(remote ? put_remote(context, part, file) : keep(context, part, file));
   out.value = bolt::to_json(*facts);
   out.value["file"] = file;
   out.value["member"] = from->name;

@@ -24,4 +24,11 @@ base::Status link_to(const std::string& target, const std::string& name) {
   return rename(fresh, name);
 }
 
+base::Status add_name(const std::string& file, const std::string& name) {
+  if (::link(file.c_str(), name.c_str()) != 0)
+    return fail_errno(errno, "link " + file + " to " + name);
+  const auto slash = name.rfind('/');
+  return sync_dir(slash == std::string::npos ? "." : slash == 0 ? "/" : name.substr(0, slash));
+}
+
 }  // namespace posix

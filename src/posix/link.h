@@ -1,4 +1,4 @@
-// Symbolic links.
+// Symbolic links, and second names of a file.
 #pragma once
 
 #include <string>
@@ -10,5 +10,7 @@ namespace posix {
 // `name` points to `target` afterwards, durably. AlreadyExists if something that is no link has the
 // name.
 base::Status link_to(const std::string& target, const std::string& name);
+// A second name of the same file, durably; never replaces one. A symbolic link is not followed.
+base::Status add_name(const std::string& file, const std::string& name);
 
 }  // namespace posix

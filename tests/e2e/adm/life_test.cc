@@ -463,6 +463,7 @@ TEST_F(AdmTest, PhasesOneByOneAndABeginningFromASnapshot) {
   must(1, {"snapshot", "save", file});
   must(1, {"snapshot", "save", file});  // the older one is kept
   EXPECT_EQ(posix::exists(file + ".old"), base::Fact<bool>(true));
+  EXPECT_EQ(on(1, {"snapshot", "save", dir_.path("")}).exit_code, 4);
   EXPECT_NE(on(1, {"snapshot", "list", dir_.path("")}).out.find("a.db"), std::string::npos);
   must(1, {"reset", "--yes", "--keep-config"});
 
