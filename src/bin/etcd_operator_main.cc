@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "bin/commands.h"
+#include "etcd/api.h"
 
 namespace {
 
@@ -34,7 +35,9 @@ int main(int argc, char** argv) {
   mallopt(M_ARENA_MAX, 2);  // NOLINT(concurrency-mt-unsafe): there is only this thread yet
   try {
     const auto line = bin::parse_command_line(argc, argv);
-    return line.command ? dispatch(*line.command) : line.exit;
+    const int exit = line.command ? dispatch(*line.command) : line.exit;
+    etcd::wait_for_closed_connections();
+    return exit;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "etcd-operator: broken assumption: %s\n", error.what());
     return bin::kFailed;

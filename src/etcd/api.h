@@ -124,4 +124,9 @@ class EtcdApi {
 // use.
 std::unique_ptr<EtcdApi> connect(const std::string& endpoint, const Tls& tls);
 
+// Waits until gRPC's own threads have ended the connections that were closed, five seconds at most:
+// they use TLS, which a process takes away under them when it ends before. The last that a main()
+// does. Precondition: nothing is connected any more.
+void wait_for_closed_connections();
+
 }  // namespace etcd

@@ -2,7 +2,9 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
+#include <grpc/grpc.h>
 #include <grpc/support/log.h>
+#include <grpc/support/time.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
@@ -14,6 +16,7 @@ namespace etcd {
 namespace {
 
 constexpr int kMaxMessage = 512 << 20;
+constexpr std::int64_t kEndMillis = 5'000, kEndPollMillis = 1;
 
 // The library's log goes to stderr, where our own log is; what matters comes back as a status.
 void silence_library() {
@@ -110,6 +113,16 @@ std::expected<std::shared_ptr<Link>, grpc::Status> Linker::connected(gpr_timespe
   // A call on a failed channel ends at once with the reason of the failure.
   if (state != GRPC_CHANNEL_READY) drop(link);
   return link;
+}
+
+void wait_for_closed_connections() {
+  const auto in = [](std::int64_t millis) {
+    return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(millis, GPR_TIMESPAN));
+  };
+  const auto until = in(kEndMillis);
+  // The library counts its own users; the last of them takes it down, in a thread of its own.
+  while (grpc_is_initialized() != 0 && gpr_time_cmp(gpr_now(GPR_CLOCK_MONOTONIC), until) < 0)
+    gpr_sleep_until(in(kEndPollMillis));
 }
 
 }  // namespace etcd
