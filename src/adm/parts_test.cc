@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "adm/certificates.h"
+#include "adm/commands.h"
 #include "adm/door.h"
 #include "adm/host.h"
 #include "adm/node.h"
@@ -108,6 +109,44 @@ TEST(Steps, ACommandThatDidNotEndGoesOnAndNoOtherBegins) {
   fails = false;
   ASSERT_TRUE(run_steps(b.context, {"init", {}}, steps));
   EXPECT_EQ(second, 2);
+  EXPECT_EQ(*unfinished(b.context.places()), "");
+}
+
+TEST(Steps, ACommandThatIsRefusedAtOnceWasNeverBegun) {
+  Bench b;
+  bool fails = true;
+  const std::vector<Step> refused{{"one", "", [&]() -> base::Status {
+                                     if (fails) return base::fail(Code::kFailedPrecondition, "no");
+                                     return {};
+                                   }}};
+  EXPECT_EQ(run_steps(b.context, {"init", {}}, refused).error().message, "one: no");
+  EXPECT_EQ(*unfinished(b.context.places()), "");
+  // One that was begun stays so, whether it is refused later or another would take its place.
+  const std::vector<Step> stuck{{"one", "", [] { return base::Status{}; }},
+                                {"two", "", [] { return base::fail(Code::kInternal, "x"); }}};
+  EXPECT_FALSE(run_steps(b.context, {"join", {}}, stuck));
+  EXPECT_FALSE(run_steps(b.context, {"join", {}}, refused));
+  EXPECT_EQ(*unfinished(b.context.places()), "join");
+  EXPECT_FALSE(run_steps(b.context, {"reset", {}, true, true}, refused));
+  EXPECT_EQ(*unfinished(b.context.places()), "join");
+  fails = false;
+  EXPECT_TRUE(run_steps(b.context, {"reset", {}, true, true}, refused));
+  EXPECT_EQ(*unfinished(b.context.places()), "");
+}
+
+TEST(Steps, ResetForgetsACommandThatMadeThisHostNothing) {
+  Bench b;
+  EXPECT_EQ(reset(b.context).error().code, Code::kNotFound);
+  const std::vector<Step> stuck{{"one", "", [] { return base::Status{}; }},
+                                {"two", "", [] { return base::fail(Code::kInternal, "x"); }}};
+  EXPECT_FALSE(run_steps(b.context, {"init", {}}, stuck));
+  b.context.flags.dry_run = true;
+  EXPECT_TRUE(reset(b.context));
+  EXPECT_EQ(*unfinished(b.context.places()), "init");
+  b.context.flags.dry_run = false;
+  const auto done = reset(b.context);
+  ASSERT_TRUE(done) << done.error().text();
+  EXPECT_NE(done->text.find("`etcdadm init`, which was begun here"), std::string::npos);
   EXPECT_EQ(*unfinished(b.context.places()), "");
 }
 

@@ -126,15 +126,26 @@ std::vector<Step> steps_of(const Context& context, const Host& host) {
   return out;
 }
 
-// Killed when all but its journal was gone.
+// Killed when all but its journal was gone; or another command did not come as far as to make this
+// host anything.
 Reply nothing_left(const Context& context, const base::Error& error) {
   TRY(const auto open, unfinished(context.places()));
-  if (open != "reset" || context.flags.dry_run) return std::unexpected(error);
-  TRY(const auto lock, lock_state(context.places()));
-  TRY_OK(forget_journal(context.places()));
+  if (open.empty()) return std::unexpected(error);
   Answer out;
-  out.text = "This host is in no cluster any more.\n";
   out.value["keptConfig"] = false;
+  if (context.flags.dry_run) {
+    out.text = fmt::format("etcdadm reset would forget that `etcdadm {}` was begun here\n", open);
+    return out;
+  }
+  TRY(const auto lock, lock_state(context.places()));
+  TRY_OK(posix::remove_file(context.places().snapshot()));
+  TRY_OK(forget_journal(context.places()));
+  out.text = open == "reset"
+                 ? "This host is in no cluster any more.\n"
+                 : fmt::format(
+                       "This host is in no cluster. `etcdadm {}`, which was begun here and "
+                       "did not end, is forgotten.\n",
+                       open);
   return out;
 }
 
@@ -148,7 +159,7 @@ Reply reset(const Context& context) {
   if (!loaded) return std::unexpected(loaded.error());
   const Host& host = *loaded;
   const auto steps = steps_of(context, host);
-  const Run run{"reset", {}, true};
+  const Run run{"reset", {}, true, true};
   if (context.flags.dry_run) return dry_run(run, steps);
   TRY(const auto lock, lock_state(places));
   if (!context.flags.yes &&
@@ -157,9 +168,6 @@ Reply reset(const Context& context) {
                                    ? " and DELETES its data in " + host.data_dir
                                    : "; its data is moved aside")))
     return base::fail(Code::kFailedPrecondition, "not confirmed: say --yes, or answer yes");
-  // It takes the place of whatever was begun and did not end.
-  TRY(const auto open, unfinished(places));
-  if (open != "reset") TRY_OK(forget_journal(places));
   TRY_OK(run_steps(context, run, steps));
   Answer out;
   out.text = fmt::format("{} is in no cluster any more.\n", host.name);

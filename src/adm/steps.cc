@@ -35,6 +35,10 @@ base::Status write_journal(const Places& places, const Journal& journal) {
   return posix::write_atomic(places.journal(), json::print(value, json::Style::kPretty) + "\n");
 }
 
+base::Status put_back(const Places& places, const Journal& before) {
+  return before.command.empty() ? forget_journal(places) : write_journal(places, before);
+}
+
 std::string names_of(const std::vector<Step>& steps) {
   std::vector<std::string> names;
   for (const auto& step : steps) names.push_back(step.name);
@@ -53,28 +57,29 @@ base::Status run_steps(const Context& context, const Run& run, const std::vector
     context.say(step->what);
     return step->act();
   }
-  TRY(Journal journal, read_journal(context.places()));
-  if (!journal.command.empty() && journal.command != run.command)
+  TRY(const Journal before, read_journal(context.places()));
+  const bool goes_on = before.command == run.command;
+  if (!before.command.empty() && !goes_on && !run.takes_over)
     return base::fail(
         base::Code::kFailedPrecondition,
         fmt::format("`etcdadm {}` was begun here and did not end: run it again, or `etcdadm reset`",
-                    journal.command));
-  if (!journal.command.empty())
-    context.say(fmt::format("goes on: an earlier run had come to '{}'", journal.step));
+                    before.command));
+  if (goes_on) context.say(fmt::format("goes on: an earlier run had come to '{}'", before.step));
   auto first = steps.begin();
-  if (run.once && !journal.command.empty())
-    if (const auto at = std::ranges::find(steps, journal.step, &Step::name); at != steps.end())
+  if (run.once && goes_on)
+    if (const auto at = std::ranges::find(steps, before.step, &Step::name); at != steps.end())
       first = at;
-  journal.command = run.command;
   for (const auto& step : std::ranges::subrange(first, steps.end())) {
     if (context.stop.stop_requested())
       return base::fail(base::Code::kCancelled,
                         "asked to stop; the same command goes on from here");
-    journal.step = step.name;
-    TRY_OK(write_journal(context.places(), journal));
+    TRY_OK(write_journal(context.places(), {run.command, step.name}));
     context.say(step.what);
     if (context.fault) context.fault(step.name + ".before");
-    if (auto done = step.act(); !done) return std::unexpected(done.error().in(step.name));
+    if (auto done = step.act(); !done) {
+      if (!goes_on && &step == &steps.front()) TRY_OK(put_back(context.places(), before));
+      return std::unexpected(done.error().in(step.name));
+    }
     if (context.fault) context.fault(step.name + ".after");
   }
   return forget_journal(context.places());

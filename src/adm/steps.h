@@ -23,9 +23,12 @@ struct Run {
   std::string phase;    // only this step, without the journal; empty: all
   // After a kill, steps that had ended are not done again: they cannot look what they have done.
   bool once = false;
+  bool takes_over = false;  // begins also where another command is unfinished, and ends that one
 };
 
-// FailedPrecondition: another command is unfinished here. Precondition: the state directory's lock.
+// FailedPrecondition: another command is unfinished here. A command that is refused in its first
+// step was never begun: what was unfinished before it still is. Precondition: the state directory's
+// lock.
 base::Status run_steps(const Context& context, const Run& run, const std::vector<Step>& steps);
 // What would be done: a line a step.
 Answer dry_run(const Run& run, const std::vector<Step>& steps);
