@@ -99,6 +99,17 @@ TEST_F(Run, WhatIsNotDueOrUnchangedIsNotUploaded) {
   EXPECT_EQ(run(again, world()).outcome, RunOutcome::kNotDue);
 }
 
+TEST_F(Run, OneOfAClockThatWasAheadIsNoReasonToTakeNone) {
+  const auto wanted = clock.now();
+  clock.pass(std::chrono::hours(24));
+  ASSERT_EQ(backup().outcome, RunOutcome::kUploaded);
+  clock.pass(-std::chrono::hours(24));
+  auto now = job();
+  now.not_before = wanted;
+  EXPECT_EQ(run(now, world()).outcome, RunOutcome::kUploaded);
+  EXPECT_EQ(run(now, world()).outcome, RunOutcome::kNotDue);
+}
+
 TEST_F(Run, MembersThatCannotGiveItArePassedOver) {
   cluster.members["c-1"].down = true;
   auto report = backup();
