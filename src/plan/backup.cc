@@ -21,6 +21,7 @@ constexpr base::Duration kSpread = 30s;  // at most, of first backups across a f
 constexpr base::Duration kRetryFirst = 2s, kRetryLongest = 10min;
 constexpr base::Duration kRequestLives = 1h;
 constexpr base::Duration kUpgradeWaits = 15min;
+constexpr base::Duration kSkew = 1min;  // between the clocks of two machines
 constexpr base::Duration kLookLeast = 200ms, kLookMost = 2s;
 
 // Clusters that are made together do not all begin at once, and each always at its own time.
@@ -34,12 +35,18 @@ base::Duration retry_after(const BackupRecord& b, base::Duration interval) {
   return std::min({kRetryFirst * (1 << shift), kRetryLongest, std::max(interval, kRetryFirst)});
 }
 
+base::Instant first_wanted(const Record& record, base::Instant now) {
+  const base::Instant since = record.backup.since;
+  // By a clock that was ahead: the cluster was there when it was wanted.
+  return record.bootstrapped_at > now ? since : std::max(since, record.bootstrapped_at);
+}
+
 base::Instant due_at(const Context& c, const api::Backup& wish) {
   const BackupRecord& b = c.record.backup;
   if (b.failures > 0) return b.failed_at + retry_after(b, wish.interval);
   if (b.requested_at) return *b.requested_at;
   if (b.last_success) return *b.last_success + wish.interval;
-  return std::max(b.since, c.record.bootstrapped_at) + jitter(c.record.key, wish.interval);
+  return first_wanted(c.record, c.now) + jitter(c.record.key, wish.interval);
 }
 
 // How long a backup that is due waits for the end of one.
@@ -73,6 +80,10 @@ void succeed(Context& c, const JobReport& report) {
   BackupRecord& b = c.record.backup;
   // A job that found another's result tells when that was taken.
   const bool found = report.end == JobEnd::kNotDue && report.time;
+  if (found && *report.time > c.now + kSkew)
+    return fail(c, fmt::format("{} is of {}, which is still to come: the clock was wrong, then or "
+                               "now",
+                               report.location, base::to_rfc3339(*report.time)));
   b.last_success = found ? std::min(*report.time, c.now) : b.started_at;
   b.failures = 0;
   b.error.clear();
@@ -152,6 +163,23 @@ std::string where_it_lies(api::Platform platform) {
 
 std::string place_of(const api::ObjectLocation& at) {
   return fmt::format("{}:{}{}{}", at.kind, at.path, at.endpoint.empty() ? "" : " at ", at.endpoint);
+}
+
+void forget_the_future(Record& record, base::Instant now) {
+  const auto done = [now](base::Instant& at) {
+    if (at > now) at = now - 1ms;
+  };
+  const auto counts_from = [now](base::Instant& at) { at = std::min(at, now); };
+  BackupRecord& b = record.backup;
+  DrillRecord& d = record.drill;
+  for (base::Instant* at : {&b.started_at, &b.taken, &d.started_at, &record.restore.started_at})
+    done(*at);
+  if (b.last_success) done(*b.last_success);
+  if (d.proven_at) done(*d.proven_at);
+  for (base::Instant* at :
+       {&b.since, &b.failed_at, &b.upgrade_since, &d.failed_at, &record.restore.failed_at})
+    counts_from(*at);
+  if (b.requested_at) counts_from(*b.requested_at);
 }
 
 bool takes_backups(const Intent& intent, const Observation& seen) {
@@ -266,8 +294,7 @@ std::optional<api::Condition> judge_backups(const BackupWords& of) {
   if (of.rests)
     return healthy(kUnknown, Reason::kBackupSuspended, "every member is stopped; " + last);
   const std::string error = b.failures > 0 ? "; the last try failed: " + b.error : "";
-  if (of.now - b.last_success.value_or(std::max(b.since, of.record.bootstrapped_at)) >
-      2 * wish.interval)
+  if (of.now - b.last_success.value_or(first_wanted(of.record, of.now)) > 2 * wish.interval)
     return healthy(kFalse, Reason::kBackupOverdue,
                    fmt::format("no backup for two intervals of {}: {}{}",
                                base::to_text(wish.interval), last, error));

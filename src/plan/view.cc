@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/mutants.h"
+#include "plan/backup.h"
 #include "plan/quorum.h"
 #include "plan/restore.h"
 
@@ -306,6 +307,7 @@ Record remember(const Record& record, const Intent& intent, const Observation& s
     out.quorum_lost_since = now;
   }
   if (view.quorum && out.formation == Formation::kLatched && !out.recovery) forget_loss(out);
+  forget_the_future(out, now);
   if (list != nullptr && seen.cluster_version.known())
     remember_minor(*seen.cluster_version, seen, out);
   return out;

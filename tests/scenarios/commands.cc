@@ -266,6 +266,8 @@ bool command(Situation& s, Words& w) {
     s.record.last_defragmented[member] = s.now - duration(w.next());
   } else if (name == "wait") {
     s.now += duration(w.next());
+  } else if (name == "clockBack") {
+    s.now -= duration(w.next());
   } else {
     return fact_command(s, w);
   }

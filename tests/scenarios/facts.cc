@@ -231,6 +231,7 @@ void job(base::Fact<plan::StoreJob>& fact, int epoch, Situation& s, Words& w) {
     w.set("warning", report.warning);
     base::Instant taken{};
     w.set("taken", taken, s.now, -1);
+    w.set("ahead", taken, s.now, 1);
     if (taken != base::Instant{}) report.time = taken;
     seen.report = report;
   }
