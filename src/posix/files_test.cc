@@ -15,6 +15,7 @@
 #include "posix/rotating_file.h"
 #include "posix/scratch_file.h"
 #include "posix/test_dir.h"
+#include "posix/test_file_limit.h"
 #include "posix/watch.h"
 
 namespace posix {
@@ -239,6 +240,23 @@ TEST(ScratchFile, IsReadAtAnyPlaceAndLeavesNothing) {
   EXPECT_FALSE(file->read(8, std::span(out.data(), out.size())));
   EXPECT_TRUE(list_dir(dir.path(""))->empty());
   EXPECT_EQ(ScratchFile::create(dir.path("none")).error().code, base::Code::kNotFound);
+}
+
+TEST(ScratchFile, AFullDiskLeavesNoHalfOfWhatWasAppended) {
+  const TestDir dir;
+  auto file = ScratchFile::create(dir.path(""));
+  ASSERT_TRUE(file) << file.error().text();
+  ASSERT_TRUE(file->append(std::string(60, 'a')));
+  {
+    const TestFileLimit full(100);
+    EXPECT_EQ(file->append(std::string(80, 'b')).error().code, base::Code::kResourceExhausted);
+  }
+  EXPECT_EQ(file->size(), 60U);
+  EXPECT_EQ(file_info(file->path())->size, 60U);
+  ASSERT_TRUE(file->append("ccc"));
+  std::string out(63, ' ');
+  ASSERT_TRUE(file->read(0, std::span(out.data(), out.size())));
+  EXPECT_EQ(out, std::string(60, 'a') + "ccc");
 }
 
 }  // namespace

@@ -17,7 +17,18 @@ base::Result<ScratchFile> ScratchFile::create(const std::string& directory) {
 }
 
 base::Status ScratchFile::append(std::string_view bytes) {
-  TRY_OK(write_fully(fd_.get(), bytes, "write " + what_));
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t n = ::pwrite(fd_.get(), bytes.data() + done, bytes.size() - done,
+                               static_cast<off_t>(size_ + done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      const int number = errno;
+      // Gives the room back; whoever opens path() sees no half of it.
+      [[maybe_unused]] const int cut = ::ftruncate(fd_.get(), static_cast<off_t>(size_));
+      return fail_errno(number, "write " + what_);
+    }
+    done += static_cast<size_t>(n);
+  }
   size_ += bytes.size();
   return {};
 }

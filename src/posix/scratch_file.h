@@ -16,6 +16,7 @@ class ScratchFile {
  public:
   static base::Result<ScratchFile> create(const std::string& directory);
 
+  // All of it or, if it fails, nothing: the next bytes go where these would have gone.
   base::Status append(std::string_view bytes);
   [[nodiscard]] std::uint64_t size() const { return size_; }
   // All of `out`. Precondition: within size().
