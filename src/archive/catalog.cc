@@ -31,18 +31,34 @@ bool about_the_object(Code code) {
   return code == Code::kDataLoss || code == Code::kUnimplemented;
 }
 
+// A server that is behind, or something in front of it, answers 404 for what is there: only a list
+// without it says that it is gone, which means no value.
+base::Result<std::optional<std::string>> read_manifest(const Shelf& shelf, const std::string& key,
+                                                       const objstore::Call& call) {
+  auto& store = shelf.store();
+  auto text = objstore::read_all(store, key, kLargestManifest, call);
+  if (text || text.error().code != Code::kNotFound) return text;
+  TRY(const auto there, objstore::list_all(store, key, kMostObjects, call));
+  if (std::ranges::find(there, key, &objstore::Object::key) == there.end()) return std::nullopt;
+  text = objstore::read_all(store, key, kLargestManifest, call);
+  if (text || text.error().code != Code::kNotFound) return text;
+  return base::fail(Code::kUnavailable,
+                    fmt::format("{}; but the store lists it. If it stays so, remove the backup's "
+                                "objects",
+                                text.error().message));
+}
+
 base::Result<std::optional<Entry>> entry_of(const Shelf& shelf, const Group& group,
                                             const objstore::Call& call) {
   const auto part = [&](Part p) -> const std::optional<Found>& {
     return group.parts[static_cast<size_t>(p)];
   };
   Entry entry{.name = group.name, .time = group.name.time};
-  const auto key = shelf.key(group.name, Part::kManifest);
-  auto text = objstore::read_all(shelf.store(), key, kLargestManifest, call);
-  if (!text && text.error().code == Code::kNotFound) return std::nullopt;  // it was removed now
+  auto text = read_manifest(shelf, shelf.key(group.name, Part::kManifest), call);
+  if (text && !*text) return std::nullopt;
   if (!text && text.error().code == Code::kResourceExhausted)
     text = base::fail(Code::kDataLoss, "its manifest is damaged: it is too long");
-  auto manifest = text ? parse_manifest(*text, group.name)
+  auto manifest = text ? parse_manifest(**text, group.name)
                        : base::Result<Manifest>(std::unexpected(text.error()));
   if (!manifest && !about_the_object(manifest.error().code))
     return std::unexpected(manifest.error());

@@ -46,7 +46,8 @@ struct Catalog {
 
 // Of all incarnations, or the entries of one only; leftovers are always all. An error means that it
 // is not known what is there: a store that cannot be asked never looks empty. A manifest that is
-// gone by the time it is read is left out.
+// gone by the time it is read is left out, if a second list does not show it either; one that is
+// listed and not given is Unavailable.
 base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incarnation>& only,
                                    const objstore::Call& call);
 

@@ -167,6 +167,33 @@ TEST_F(Fetching, AStoreThatDoesNotAnswerIsNoReasonToTakeAnOlderOne) {
     }
 }
 
+// A server that is behind says so of what it lists.
+TEST_F(Fetching, NotFoundIsBelievedOnlyOfWhatIsNotListed) {
+  ASSERT_EQ(backup().outcome, RunOutcome::kUploaded);
+  const auto saved = change_and_backup();
+  const auto key = key_of(saved.name, Part::kManifest);
+  int left = 1;
+  faults = [&](std::string_view operation, const std::string& k) -> std::optional<Fault> {
+    if (operation != "get" || k != key || left == 0) return {};
+    --left;
+    return Fault{Trouble::kRefused, Code::kNotFound};
+  };
+  EXPECT_EQ(bring().name, saved.name);
+  left = -1;
+  auto report = bring();
+  EXPECT_EQ(report.outcome, FetchOutcome::kFailed);
+  EXPECT_EQ(report.error_kind, kind::kUnavailable) << report.error;
+  EXPECT_NE(report.error.find("the store lists it"), std::string::npos) << report.error;
+  // It goes between the list and the read.
+  faults = [&](std::string_view operation, const std::string& k) -> std::optional<Fault> {
+    if (operation == "get" && k == key) static_cast<void>(store.remove(key, call()));
+    return {};
+  };
+  report = bring();
+  EXPECT_EQ(report.outcome, FetchOutcome::kFetched) << report.error;
+  EXPECT_EQ(report.revision, 22);
+}
+
 TEST_F(Fetching, OfANewerProgramIsNotDamaged) {
   ASSERT_EQ(backup().outcome, RunOutcome::kUploaded);
   const auto newest = change_and_backup();
