@@ -2,36 +2,27 @@
 #include <algorithm>
 #include <set>
 
-#include "archive/names.h"
 #include "base/text.h"
 #include "drivers/host/driver.h"
 #include "drivers/host/members.h"
+#include "drivers/jobs/jobs.h"
 #include "pki/random.h"
 #include "posix/files.h"
 
 namespace host {
-namespace {
-
-// Ordered by time, as its backups are found by it.
-std::string fresh_incarnation(base::Instant now, base::Random& random) {
-  return archive::make_incarnation(now, base::to_hex(random.next() & 0xffffffffULL)).text;
-}
-
-}  // namespace
-
 plan::Observation HostDriver::observe(const engine::Job& job, bool want_hashes,
                                       const std::stop_token& stop) {
   plan::Observation seen;
   const Call call{job, stop};
   take_certificates(job);
   see_files(job, seen);
-  see_offers(job, seen);
   see_binaries(call, seen);
   see_survivor(job, seen);
   see_backup(seen);
   see_drill(seen);
   seen.no_slot = shared_.job_slots.full(files_.dir + "/jobs");
   see_fetch(job, seen);
+  see_offers(job, seen);  // names what follows all of that
   if (const auto ready = etcd_.dial(job.intent.cluster.spec.tls); !ready) {
     seen.membership = base::Fact<plan::Membership>::unknown(ready.error().message);
     seen.quorum_read = base::Fact<base::Instant>::unknown(ready.error().message);
@@ -121,7 +112,8 @@ void HostDriver::see_offers(const engine::Job& job, plan::Observation& seen) {
   else
     shared_.log.warning("no_free_ports",
                         {{"cluster", key_.text()}, {"error", offers.error().message}});
-  seen.fresh_incarnation = fresh_incarnation(shared_.clock.now(), shared_.random);
+  seen.fresh_incarnation =
+      jobs::fresh_incarnation(record, seen, shared_.clock.now(), shared_.random.next());
   seen.fresh_operation = base::to_hex(shared_.random.next() & 0xffffffffffULL);
   for (int i = 0; i < more; ++i)
     if (auto name = pki::random_hex(16)) seen.fresh_volumes.push_back(std::move(*name));

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "archive/names.h"
 #include "base/text.h"
 
@@ -56,7 +59,39 @@ std::string incarnation_of(const plan::Record& record) {
       .text;
 }
 
+// When the newest life that the record, or the backup that it begins from, tells of began.
+base::Instant newest_begin(const plan::Record& record, const plan::Observation& seen) {
+  base::Instant newest{};
+  const auto take = [&newest](std::string_view life) {
+    if (const auto parsed = archive::Incarnation::parse(life))
+      newest = std::max(newest, parsed->begin);
+  };
+  if (!record.incarnation.empty()) take(incarnation_of(record));
+  if (record.recovery) take(record.recovery->old_incarnation);
+  for (const auto& [name, member] : record.members) take(member.incarnation);
+  // "<cluster>-<life>": all that is left of one that was given up.
+  for (const std::string_view token : record.old_tokens)
+    if (token.size() > record.key.name.size()) take(token.substr(record.key.name.size() + 1));
+  const auto take_backup = [&](const std::string& name) {
+    take(std::string_view(name).substr(0, name.find('/')));
+  };
+  take_backup(name_in_store(record.restore.location));
+  // One that was fetched a moment ago: the record does not tell of it yet.
+  if (seen.fetch_job.known() && seen.fetch_job->report) take_backup(seen.fetch_job->report->name);
+  return newest;
+}
+
 }  // namespace
+
+std::string fresh_incarnation(const plan::Record& record, const plan::Observation& seen,
+                              base::Instant now, std::uint64_t chance) {
+  const std::string own = base::to_hex(chance & 0xffffffffULL);
+  const auto later = archive::make_incarnation(
+      std::max(now, newest_begin(record, seen) + std::chrono::seconds(1)), own);
+  // None follows one of the last year that has a name.
+  if (archive::Incarnation::parse(later.text)) return later.text;
+  return archive::make_incarnation(now, own).text;
+}
 
 archive::StoreRef store_of(const api::ObjectLocation& at) {
   archive::StoreRef out;

@@ -3,17 +3,24 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "api/cluster.h"
 #include "archive/drill_job.h"
 #include "archive/job.h"
+#include "plan/observation.h"
 #include "plan/record.h"
 
 namespace jobs {
 
 inline constexpr std::chrono::seconds kFetchDeadline{1'800}, kDrillDeadline{1'800};
+
+// A new life's name. By it backups are found: it follows every life that the record and the fetch
+// that was seen tell of, also one that began by a clock that was ahead.
+std::string fresh_incarnation(const plan::Record& record, const plan::Observation& seen,
+                              base::Instant now, std::uint64_t chance);
 
 // A place in a cloud, or a directory ("local"); not a volume of a pod. Without its credentials.
 archive::StoreRef store_of(const api::ObjectLocation& at);

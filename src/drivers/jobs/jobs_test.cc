@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "archive/names.h"
 #include "base/text.h"
 
 namespace jobs {
@@ -26,6 +27,44 @@ plan::Record record() {
   learner.phase = plan::Phase::kLearner;
   out.members = {{"c-0", voter}, {"c-1", learner}};
   return out;
+}
+
+TEST(Jobs, ANewLifeFollowsEveryOneThatIsKnownOf) {
+  const auto now = at("2026-11-22T12:00:00Z");
+  plan::Observation seen;
+  const auto begin = [&](const plan::Record& of) {
+    const auto life =
+        archive::Incarnation::parse(fresh_incarnation(of, seen, now, 0xabcdef0123456789));
+    EXPECT_TRUE(life);
+    return life ? life->begin : base::Instant{};
+  };
+  plan::Record of;
+  of.key = {"shop", "c-d"};
+  EXPECT_EQ(fresh_incarnation(of, seen, now, 0xabcdef0123456789), "20261122T120000Z-23456789");
+  of.incarnation = "20261121T120000Z-aaaa";
+  EXPECT_EQ(begin(of), now);
+  of.incarnation = "20261122T120000Z-aaaa";  // of the same second
+  EXPECT_EQ(begin(of), now + 1s);
+  // Of a clock that was a day ahead.
+  of.incarnation = "20261123T120000Z-aaaa";
+  EXPECT_EQ(begin(of), at("2026-11-23T12:00:01Z"));
+  of.incarnation.clear();
+  of.old_tokens = {"c-d-20261123T120005Z-bbbb", "c-d", "x"};
+  EXPECT_EQ(begin(of), at("2026-11-23T12:00:06Z"));
+  of.members["c-0"].incarnation = "20261123T120007Z-cccc";
+  EXPECT_EQ(begin(of), at("2026-11-23T12:00:08Z"));
+  of.restore.location = "s3://b/shop/c-d/20261124T000000Z-dddd/full-00000000000000000012-x";
+  EXPECT_EQ(begin(of), at("2026-11-24T00:00:01Z"));
+  plan::JobReport fetched;
+  fetched.name = "20261124T000100Z-dddd/full-00000000000000000012-x";
+  seen.fetch_job = plan::StoreJob{1, false, fetched};
+  EXPECT_EQ(begin(of), at("2026-11-24T00:01:01Z"));
+  // Of a record as it was written before lives had such names.
+  plan::Record old = record();
+  old.bootstrapped_at = at("2026-11-25T00:00:00Z");
+  EXPECT_EQ(begin(old), at("2026-11-25T00:00:01Z"));
+  of.incarnation = "99991231T235959Z-eeee";
+  EXPECT_EQ(begin(of), now);
 }
 
 TEST(Jobs, APlaceIsItsUrl) {

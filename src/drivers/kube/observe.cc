@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <set>
 
-#include "archive/names.h"
 #include "base/text.h"
+#include "drivers/jobs/jobs.h"
 #include "drivers/kube/driver.h"
 #include "drivers/live/endpoints.h"
 #include "pki/random.h"
@@ -16,11 +16,6 @@ namespace {
 // A set makes its pod within milliseconds, if it can.
 constexpr base::Duration kPatience{3'000};
 constexpr size_t kVolumeName = 16;  // bytes
-
-// Ordered by time; backups of this life are kept under it.
-std::string fresh_incarnation(base::Instant now, base::Random& random) {
-  return archive::make_incarnation(now, base::to_hex(random.next() & 0xffffffffULL)).text;
-}
 
 // The volume that holds, or held, this claim.
 Found volume_of(const Stores& stores, const kube::Name& claim) {
@@ -54,8 +49,8 @@ plan::Observation KubeDriver::observe(const engine::Job& job, bool want_hashes,
   const Call call{job, stop};
   see_members(call, seen);
   see_certificates(call, seen);
-  see_offers(job, seen);
   store_jobs_.see({job, stop}, seen);
+  see_offers(job, seen);  // names what follows all of that
   seen.stray_data = stray_data(job);
   seen.stray_processes = stray_processes(job);
   // Images are fetched by nodes; one that cannot be had shows in its pod.
@@ -186,7 +181,8 @@ void KubeDriver::see_offers(const engine::Job& job, plan::Observation& seen) {
     seen.addresses[ordinal] = {urls.advertise_peer, client, at_host(urls.metrics, host)};
     ++found;
   }
-  seen.fresh_incarnation = fresh_incarnation(shared_.parts.clock.now(), shared_.parts.random);
+  seen.fresh_incarnation =
+      jobs::fresh_incarnation(record, seen, shared_.parts.clock.now(), shared_.parts.random.next());
   seen.fresh_operation = base::to_hex(shared_.parts.random.next() & 0xffffffffffULL);
   for (int i = 0; i < more; ++i)
     if (auto fresh = pki::random_hex(kVolumeName)) seen.fresh_volumes.push_back(*std::move(fresh));
