@@ -193,8 +193,8 @@ class Follower {
     if (!recorder_->empty() && (recorder_->bytes() >= kFrameBytes ||
                                 world_.clock->now() - recorder_->begin() >= kFrameTime))
       close_frame();
-    if (!problem_with_frame_) return std::unexpected(Trouble(problem_with_frame_.error()));
     TRY_OK(keep(now));
+    if (!problem_with_frame_) return std::unexpected(Trouble(problem_with_frame_.error()));
     if (now - asked_auth_ >= kAskAuth) TRY_OK(ask_auth());
     if (now - heard_ >= kAskProgress && now - asked_progress_ >= kAskProgress) {
       asked_progress_ = now;
@@ -250,7 +250,10 @@ class Follower {
     say(FollowState::kFollowing, "");
   }
 
+  // What cannot be added is lost with its watch. Nothing is added behind it: the next watch begins
+  // where the log ends.
   void close_frame() {
+    if (!problem_with_frame_) return;
     learn_leases();
     if (recorder_->empty()) return;
     auto taken = recorder_->take();

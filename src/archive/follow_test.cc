@@ -9,6 +9,7 @@
 #include "archive/log.h"
 #include "archive/log_testing.h"
 #include "etcd/bolt/hashkv.h"
+#include "posix/test_file_limit.h"
 
 namespace {
 
@@ -109,6 +110,7 @@ class Follow : public archive::testing::Bench {
     };
     out.wait = [this](base::Duration time) { clock.pass(time); };
     out.at = [this](std::string_view point) {
+      if (point == "log_seal.before") full_disk.reset();
       if (point == kill_at && --kill_after == 0) throw Killed();
     };
     out.stop = stop_.get_token();
@@ -181,6 +183,7 @@ class Follow : public archive::testing::Bench {
   FollowStatus last;
   std::int64_t epoch = 1;
   int kill_after = 1;
+  std::optional<posix::TestFileLimit> full_disk;  // until something is sealed
 
  private:
   std::stop_source stop_;
@@ -382,6 +385,26 @@ TEST_F(Follow, AStoreThatFailsIsWaitedOut) {
   EXPECT_EQ(left, 0);
   EXPECT_EQ(log().ranges.size(), 1U);
   EXPECT_TRUE(log().problems.empty()) << log().problems.front();
+  expect_reached(cluster.sample.revision);
+}
+
+// What could not be noted is asked for again: nothing comes behind it before.
+TEST_F(Follow, AFullDiskLeavesNoHole) {
+  backup();
+  const auto report = follow({changes(5),
+                              [&](const FollowStatus& status) {
+                                if (status.saved < cluster.sample.revision) return false;
+                                clock.pass(std::chrono::seconds(61));  // a segment is due
+                                changes(40)(status);
+                                full_disk.emplace(1);
+                                return true;
+                              },
+                              changes(10)});
+  EXPECT_EQ(report.error, "");
+  EXPECT_FALSE(full_disk);
+  EXPECT_GT(stream.opened, 1U);
+  ASSERT_TRUE(log().problems.empty()) << log().problems.front();
+  EXPECT_EQ(log().ranges.size(), 1U);
   expect_reached(cluster.sample.revision);
 }
 

@@ -123,6 +123,10 @@ void LogWriter::extend(Run& run, const Frame& frame, std::uint64_t at, bool join
 }
 
 base::Status LogWriter::add(const Frame& frame) {
+  if (frame.first != next_)
+    return base::fail(Code::kInternal, fmt::format("a frame begins at revision {}, behind one that "
+                                                   "ends at {}",
+                                                   frame.first, next_ - 1));
   if (!pending_) {
     TRY(pending_, posix::ScratchFile::create(scratch_));
   }

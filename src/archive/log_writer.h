@@ -50,7 +50,7 @@ class LogWriter {
   // What comes goes on from `first`, and nothing is known of before. Precondition: no frames wait.
   void begin(std::int64_t first);
 
-  // Precondition: frame.first is next().
+  // Internal: frame.first is not next(). After an error it is as if nothing was asked.
   base::Status add(const Frame& frame);
   [[nodiscard]] bool unsaved() const { return unsaved_.frames > 0; }
   [[nodiscard]] std::uint64_t pending_bytes() const { return pending_ ? pending_->size() : 0; }
