@@ -17,8 +17,8 @@ namespace archive {
 struct Entry {
   Name name = {};
   std::optional<Manifest> manifest = {};  // none: it is damaged, or of a newer program
-  base::Instant time{};
-  std::uint64_t size_bytes = 0;  // of its data in the store; 0: it is not there
+  base::Instant time{};                   // when it was begun
+  std::uint64_t size_bytes = 0;           // of its data in the store; 0: it is not there
   bool verified = false;
   bool proven = false;
   bool bad = false;      // somebody found it damaged

@@ -197,10 +197,11 @@ std::vector<Reach> reach(const Catalog& catalog, const Incarnation& incarnation,
           entry.name.revision >= range.first - 1 && entry.name.revision <= range.last)
         oldest = &entry;  // they come with the highest revision first
     if (oldest == nullptr) continue;
+    const auto taken = oldest->manifest->taken.value_or(oldest->time);
     out.push_back({.incarnation = incarnation,
                    .first = oldest->name.revision,
                    .last = range.last,
-                   .begin = std::max(range.begin, oldest->time),
+                   .begin = std::max(range.begin, taken),
                    .end = range.end});
   }
   return out;

@@ -39,6 +39,7 @@ void fields(A& a, X& x) {
   a("cluster", x.cluster_name, Need::kYes);
   a("epoch", m.epoch, Need::kYes);
   a("time", m.time, Need::kYes);
+  a("taken", m.taken);
   a("clusterID", m.cluster_id, Need::kYes);
   a("member", m.member, Need::kYes);
   a("etcdVersion", m.etcd_version, Need::kYes);

@@ -28,11 +28,12 @@ struct Manifest {
   Name name = {};
   base::ClusterKey cluster = {};
   std::int64_t epoch = 0;
-  base::Instant time{};
-  std::string cluster_id = {};        // hex
-  std::string member = {};            // that gave the snapshot
-  std::string etcd_version = {};      // of that member
-  std::int64_t compact_revision = 0;  // 0: never compacted
+  base::Instant time{};                     // what was written before it is in it
+  std::optional<base::Instant> taken = {};  // what was written after it is not; none: as `time`
+  std::string cluster_id = {};              // hex
+  std::string member = {};                  // that gave the snapshot
+  std::string etcd_version = {};            // of that member
+  std::int64_t compact_revision = 0;        // 0: never compacted
   std::uint64_t keys = 0, records = 0, leases = 0;
   bool auth_enabled = false;
   std::uint32_t hash = 0;  // HashKV of the file at its revision and with its compact revision

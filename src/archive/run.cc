@@ -34,6 +34,7 @@ class Run {
     TRY(const auto catalog, read_catalog(shelf_, incarnation_, call()));
     if (auto done = finished_already(catalog)) return *done;
     sweep(catalog);
+    const auto begun = world_.clock->now();
     TRY(const auto members, look(job_.endpoints, world_, deadline_));
     TRY_OK(check_owner(catalog, members.cluster_id));
     if (auto same = unchanged(catalog, members.revision)) return *same;
@@ -41,7 +42,7 @@ class Run {
     if (auto same = unchanged(catalog, snapshot.facts.revision)) return *same;
     note(snapshot.warning);
     note_going_back(catalog, snapshot.facts.revision);
-    const auto manifest = describe(snapshot, members.cluster_id);
+    const auto manifest = describe(snapshot, members.cluster_id, begun);
     TRY(const auto written, upload(shelf_, snapshot, manifest, world_, deadline_));
     RunReport report{.outcome = RunOutcome::kUploaded,
                      .name = written.name.text(),
@@ -130,16 +131,17 @@ class Run {
     if (!swept) note("clean-up: " + swept.error().message);
   }
 
-  [[nodiscard]] Manifest describe(const Snapshot& snapshot, const std::string& cluster_id) const {
+  [[nodiscard]] Manifest describe(const Snapshot& snapshot, const std::string& cluster_id,
+                                  base::Instant begun) const {
     const auto& facts = snapshot.facts;
-    const auto now = world_.clock->now();
     return {.name = {.incarnation = incarnation_,
                      .revision = facts.revision,
-                     .time = std::chrono::floor<std::chrono::seconds>(now),
+                     .time = std::chrono::floor<std::chrono::seconds>(begun),
                      .nonce = world_.nonce()},
             .cluster = job_.common.cluster,
             .epoch = job_.epoch,
-            .time = now,
+            .time = begun,
+            .taken = world_.clock->now(),
             .cluster_id = cluster_id,
             .member = snapshot.member,
             .etcd_version = snapshot.member_version,

@@ -110,6 +110,27 @@ TEST_F(Run, OneOfAClockThatWasAheadIsNoReasonToTakeNone) {
   EXPECT_EQ(run(now, world()).outcome, RunOutcome::kNotDue);
 }
 
+// It does not hold what was written after it was begun, whenever it ends.
+TEST_F(Run, ABackupIsOfTheTimeAtWhichItWasBegun) {
+  base::Instant asked{};
+  faults = [&](std::string_view operation, const std::string&) -> std::optional<Fault> {
+    if (operation != "upload") return {};
+    clock.pass(std::chrono::minutes(1));
+    asked = clock.now();
+    return {};
+  };
+  auto wanted = job();
+  const auto begun = clock.now();
+  const auto first = run(wanted, world());
+  ASSERT_EQ(first.outcome, RunOutcome::kUploaded) << first.error;
+  faults = {};
+  EXPECT_EQ(first.time, begun);
+  EXPECT_EQ(Name::parse(first.name)->time, begun);
+  wanted.not_before = asked;
+  EXPECT_EQ(run(wanted, world()).outcome, RunOutcome::kUploaded);
+  EXPECT_EQ(run(wanted, world()).outcome, RunOutcome::kNotDue);
+}
+
 TEST_F(Run, MembersThatCannotGiveItArePassedOver) {
   cluster.members["c-1"].down = true;
   auto report = backup();
