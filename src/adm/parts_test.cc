@@ -150,6 +150,21 @@ TEST(Steps, ResetForgetsACommandThatMadeThisHostNothing) {
   EXPECT_EQ(*unfinished(b.context.places()), "");
 }
 
+TEST(Steps, WhoActsBeforeTheFirstStepIsToldOfAnother) {
+  Bench b;
+  const auto places = b.context.places();
+  EXPECT_TRUE(no_other(places, "certs rotate"));
+  const std::vector<Step> steps{{"one", "", [] { return base::Status{}; }},
+                                {"two", "", [] { return base::fail(Code::kInternal, "no"); }}};
+  EXPECT_FALSE(run_steps(b.context, {"upgrade apply", {}}, steps));
+  EXPECT_EQ(unfinished_step(places)->step, "two");
+  EXPECT_TRUE(no_other(places, "upgrade apply"));
+  const auto other = no_other(places, "certs rotate");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().code, Code::kFailedPrecondition);
+  EXPECT_NE(other.error().message.find("`etcdadm upgrade apply`"), std::string::npos);
+}
+
 TEST(Steps, APhaseIsOneStepAndLeavesNoJournal) {
   Bench b;
   int ran = 0;

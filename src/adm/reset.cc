@@ -90,6 +90,9 @@ base::Status put_data_away(const Context& context, const Host& host) {
 
 base::Status forget(const Context& context, const Host& host) {
   if (const auto service = service_of(host, context.places())) TRY_OK((*service)->forget());
+  // A rotation ends with the member; the certificate first, as by it others tell that one is on.
+  for (const char* next : {"ca-next.crt", "ca-next.key"})
+    TRY_OK(posix::remove_file(host.certs_dir + "/" + next));
   if (!context.flags.keep_config) {
     for (const char* leaf : {"ca", "server", "peer", "etcdctl-etcd-client"})
       for (const char* part : {".crt", ".key"})

@@ -15,6 +15,7 @@
 #include "adm/retry.h"
 #include "adm/steps.h"
 #include "adm/trust.h"
+#include "base/text.h"
 #include "drivers/host/members.h"
 #include "pki/random.h"
 #include "posix/files.h"
@@ -26,7 +27,7 @@ using base::Code;
 
 constexpr base::Duration kCaLife = std::chrono::hours(24 * 365 * 10), kShown{30'000}, kRead{3'000};
 constexpr size_t kFile = size_t{1} << 20;
-constexpr const char* kNext = "ca-next";
+constexpr const char *kCommand = "certs rotate", *kNext = "ca-next", *kForget = "forget";
 
 struct Rotation {
   const Context& context;
@@ -165,10 +166,35 @@ base::Status drop_old(const Rotation& r) {
   return posix::write_atomic(certificate_file(r.host, "ca"), r.next.cert, 0644);
 }
 
+// The certificate first: a key alone is of no rotation, and remove_rest ends with it.
 base::Status forget_next(const Rotation& r) {
   TRY_OK(drop_old(r));  // a person may have put the old one back
-  TRY_OK(posix::remove_file(key_file(r.host, kNext)));
-  return posix::remove_file(certificate_file(r.host, kNext));
+  TRY_OK(posix::remove_file(certificate_file(r.host, kNext)));
+  return posix::remove_file(key_file(r.host, kNext));
+}
+
+// Killed in the last step or behind it: all that is left is to forget, and nothing may begin.
+bool only_to_forget(const Host& host, const Unfinished& open) {
+  return open.command == kCommand && open.step == kForget && !has_next(host);
+}
+
+Reply remove_rest(const Context& context, const Host& host) {
+  Answer out;
+  out.value["done"] = true;
+  out.text = "The rotation is done on this host.\n";
+  if (context.flags.dry_run) return out;
+  TRY_OK(posix::remove_file(key_file(host, kNext)));
+  TRY_OK(forget_journal(context.places()));
+  return out;
+}
+
+// With what ails this host's own certificates: a pair that was cut in two ends every handshake.
+base::Error with_faults(const Context& context, const Host& host, base::Error error) {
+  for (const auto& leaf : check_certificates(host, context.clock.now(), {}))
+    if (leaf.name != "ca" && leaf.health == Health::kBad)
+      error.message += fmt::format(".\n{}: {}; `etcdadm certs renew` makes a new one",
+                                   certificate_file(host, leaf.name), leaf.problem);
+  return error;
 }
 
 base::Status wait_shown(Rotation& r, TrustPhase wanted) {
@@ -201,7 +227,9 @@ base::Result<std::vector<Step>> steps_of(Rotation& r, const std::string& certs) 
   };
   switch (r.own()) {
     case TrustPhase::kUnknown:
-      return base::fail(Code::kUnavailable, "this host's etcd does not answer: start it first");
+      return std::unexpected(with_faults(
+          r.context, r.host,
+          {Code::kUnavailable, "this host's etcd shows no certificate of its own: does it run?"}));
     case TrustPhase::kOld:
       out.push_back({"trust", fmt::format("put both authorities into {}/ca.crt", certs),
                      [&r] { return trust_both(r); }});
@@ -220,10 +248,10 @@ base::Result<std::vector<Step>> steps_of(Rotation& r, const std::string& certs) 
       out.push_back({"drop", fmt::format("drop the old authority from {}", certs),
                      [&r] { return drop_old(r); }});
       out.push_back(restart(TrustPhase::kNext));
-      out.push_back({"forget", "remove ca-next", [&r] { return forget_next(r); }});
+      out.push_back({kForget, "remove ca-next", [&r] { return forget_next(r); }});
       return out;
     case TrustPhase::kNext:
-      out.push_back({"forget", "remove ca-next", [&r] { return forget_next(r); }});
+      out.push_back({kForget, "remove ca-next", [&r] { return forget_next(r); }});
       return out;
   }
   return out;
@@ -283,6 +311,19 @@ base::Status offer(const Rotation& r, Answer& out) {
   return {};
 }
 
+// Those that wait for others are told again how these begin: the first call may have been killed
+// before it said so, or what it said has expired.
+base::Error with_offer(const Rotation& r, base::Error error) {
+  if (r.own() != TrustPhase::kBoth) return error;
+  Answer offered;
+  if (const auto made = offer(r, offered); !made)
+    error.message +=
+        "\nThe command for hosts that have not begun could not be made: " + made.error().message;
+  else if (!offered.text.empty())
+    error.message += "\n" + std::string(base::trim(offered.text));
+  return error;
+}
+
 // What a call that was killed has stopped, is just stopping, or has just started.
 base::Status be_up(const Context& context, Host& host) {
   const auto files = context.places().member_files();
@@ -313,12 +354,16 @@ Reply certs_rotate(const Context& context) {
   std::optional<posix::FileLock> lock;
   if (!context.flags.dry_run) {
     TRY(lock, lock_state(context.places()));
-    TRY_OK(be_up(context, host));
+    TRY_OK(no_other(context.places(), kCommand));
   }
+  TRY(const auto open, unfinished_step(context.places()));
+  if (only_to_forget(host, open)) return remove_rest(context, host);
+  if (!context.flags.dry_run) TRY_OK(be_up(context, host));
   Rotation r{context, host, {}, {}, {}, {}};
   TRY_OK(read_authorities(r));
-  TRY_OK(look(r));
-  const Run run{"certs rotate", {}};
+  if (const auto looked = look(r); !looked)
+    return std::unexpected(with_faults(context, host, looked.error()));
+  const Run run{kCommand, {}};
   if (context.flags.dry_run && !has_next(host))
     return dry_run(run, {{context.flags.subject.empty() ? "begin" : "fetch",
                           context.flags.subject.empty()
@@ -333,7 +378,9 @@ Reply certs_rotate(const Context& context) {
     else if (!has_next(host))
       TRY_OK(begin_here(r));
   }
-  TRY(const auto steps, steps_of(r, host.certs_dir));
+  const auto next = steps_of(r, host.certs_dir);
+  if (!next && !context.flags.dry_run) return std::unexpected(with_offer(r, next.error()));
+  TRY(const auto steps, next);
   Answer out;
   if (context.flags.dry_run) {
     out = dry_run(run, steps);
@@ -343,7 +390,10 @@ Reply certs_rotate(const Context& context) {
   TRY_OK(run_steps(context, run, steps));
   TRY_OK(look(r));
   describe(r, out);
-  TRY_OK(offer(r, out));
+  if (const auto offered = offer(r, out); !offered)
+    return std::unexpected(offered.error().in(
+        "this host has done its part, but could not make the command for the others; the same "
+        "command tries again"));
   return out;
 }
 

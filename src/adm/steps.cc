@@ -14,9 +14,7 @@ namespace {
 
 constexpr size_t kLimit = size_t{1} << 16;
 
-struct Journal {
-  std::string command, step;  // the one that was begun last
-};
+using Journal = Unfinished;
 
 base::Result<Journal> read_journal(const Places& places) {
   Journal out;
@@ -57,13 +55,9 @@ base::Status run_steps(const Context& context, const Run& run, const std::vector
     context.say(step->what);
     return step->act();
   }
+  if (!run.takes_over) TRY_OK(no_other(context.places(), run.command));
   TRY(const Journal before, read_journal(context.places()));
   const bool goes_on = before.command == run.command;
-  if (!before.command.empty() && !goes_on && !run.takes_over)
-    return base::fail(
-        base::Code::kFailedPrecondition,
-        fmt::format("`etcdadm {}` was begun here and did not end: run it again, or `etcdadm reset`",
-                    before.command));
   if (goes_on) context.say(fmt::format("goes on: an earlier run had come to '{}'", before.step));
   auto first = steps.begin();
   if (run.once && goes_on)
@@ -101,6 +95,19 @@ Answer dry_run(const Run& run, const std::vector<Step>& steps) {
 base::Result<std::string> unfinished(const Places& places) {
   TRY(const Journal journal, read_journal(places));
   return journal.command;
+}
+
+base::Result<Unfinished> unfinished_step(const Places& places) {
+  return read_journal(places);
+}
+
+base::Status no_other(const Places& places, const std::string& command) {
+  TRY(const Journal journal, read_journal(places));
+  if (journal.command.empty() || journal.command == command) return {};
+  return base::fail(
+      base::Code::kFailedPrecondition,
+      fmt::format("`etcdadm {}` was begun here and did not end: run it again, or `etcdadm reset`",
+                  journal.command));
 }
 
 base::Status forget_journal(const Places& places) {

@@ -37,4 +37,12 @@ Answer dry_run(const Run& run, const std::vector<Step>& steps);
 base::Result<std::string> unfinished(const Places& places);
 base::Status forget_journal(const Places& places);
 
+// The same with the step that was begun last.
+struct Unfinished {
+  std::string command, step;
+};
+base::Result<Unfinished> unfinished_step(const Places& places);
+// FailedPrecondition: another command than this is unfinished. For those that act before run_steps.
+base::Status no_other(const Places& places, const std::string& command);
+
 }  // namespace adm

@@ -27,6 +27,7 @@ using base::Code;
 
 constexpr base::Duration kChange{10'000}, kMove{30'000}, kStatus{3'000};
 constexpr size_t kLimit = size_t{1} << 16;
+constexpr const char* kLast = "health";
 
 // Kept from the first check until the step is done, so that a killed one knows what it was about.
 struct Memory {
@@ -333,7 +334,7 @@ std::vector<Step> steps_of(Upgrade& u) {
   out.push_back({"start", fmt::format("start etcd-guard and etcd ({})", u.host.init_system),
                  [&u, &c] { return start_member(c, u.host); }});
   out.push_back(
-      {"health", "wait until this member is back and in sync", [&u] { return u.come_back(); }});
+      {kLast, "wait until this member is back and in sync", [&u] { return u.come_back(); }});
   return out;
 }
 
@@ -402,6 +403,22 @@ bool taken(const Way& way, const Upgrade& u) {
          (!u.target || *u.target == way.step);
 }
 
+// This host's step is taken.
+Reply done(const Upgrade& upgrade) {
+  TRY(const auto seen, upgrade.look());
+  Answer out;
+  out.value["name"] = upgrade.host.name;
+  out.value["version"] = upgrade.host.version;
+  out.value["backup"] = upgrade.memory.backup;
+  const auto next = next_of(seen.way);
+  out.text =
+      fmt::format("{} runs etcd {} and is in sync; {}.\n", upgrade.host.name, upgrade.host.version,
+                  next.empty() ? "every member has taken this step" : next);
+  for (const auto& after : seen.way.then)
+    out.text += fmt::format("After that: {}, again host by host.\n", after.text());
+  return out;
+}
+
 }  // namespace
 
 Reply upgrade_plan(const Context& context) {
@@ -421,12 +438,14 @@ Reply upgrade_apply(const Context& context) {
     return out;
   }
   TRY(const auto lock, lock_state(context.places()));
-  TRY(auto open, unfinished(context.places()));
-  if (open == run.command && upgrade.memory.to.empty()) {  // it had come to its end
+  TRY(auto open, unfinished_step(context.places()));
+  if (open.command == run.command && upgrade.memory.to.empty()) {  // it had come to its end
     TRY_OK(forget_journal(context.places()));
-    open.clear();
+    // Without a VERSION it was about that very step, and not about one that could follow.
+    if (open.step == kLast && !upgrade.target) return done(upgrade);
+    open.command.clear();
   }
-  if (open.empty()) {
+  if (open.command.empty()) {
     TRY(const auto seen, upgrade.look());
     if (taken(seen.way, upgrade)) return show(seen.way, upgrade);
     if (plan::tolerated(seen.sight->view.voters) == 0 && !context.flags.yes &&
@@ -437,18 +456,7 @@ Reply upgrade_apply(const Context& context) {
                                     seen.sight->view.voters));
   }
   TRY_OK(run_steps(context, run, steps));
-  TRY(const auto seen, upgrade.look());
-  Answer out;
-  out.value["name"] = upgrade.host.name;
-  out.value["version"] = upgrade.host.version;
-  out.value["backup"] = upgrade.memory.backup;
-  const auto next = next_of(seen.way);
-  out.text =
-      fmt::format("{} runs etcd {} and is in sync; {}.\n", upgrade.host.name, upgrade.host.version,
-                  next.empty() ? "every member has taken this step" : next);
-  for (const auto& after : seen.way.then)
-    out.text += fmt::format("After that: {}, again host by host.\n", after.text());
-  return out;
+  return done(upgrade);
 }
 
 }  // namespace adm
