@@ -11,6 +11,7 @@
 #include "pki/issue.h"
 #include "posix/addresses.h"
 #include "posix/files.h"
+#include "posix/output_file.h"
 
 namespace adm {
 namespace {
@@ -131,8 +132,14 @@ base::Result<pki::Pair> read_pair(const Host& host, std::string_view name) {
 }
 
 base::Status write_pair(const Host& host, std::string_view name, const pki::Pair& pair) {
-  TRY_OK(posix::write_atomic(key(host, name), pair.key, 0600));
-  return posix::write_atomic(crt(host, name), pair.cert, 0644);
+  TRY(auto secret, posix::OutputFile::create(key(host, name), 0600));
+  TRY(auto cert, posix::OutputFile::create(crt(host, name), 0644));
+  TRY_OK(secret.write(pair.key));
+  TRY_OK(cert.write(pair.cert));
+  TRY_OK(secret.sync());
+  TRY_OK(cert.sync());
+  TRY_OK(secret.commit());
+  return cert.commit();
 }
 
 base::Status write_leaf(const Host& host, const pki::Pair& ca, std::string_view name,

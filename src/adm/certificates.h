@@ -47,7 +47,8 @@ inline constexpr std::array<const char*, 3> kLeaves{"server", "peer", "etcdctl-e
 std::string certificate_file(const Host& host, std::string_view name);
 std::string key_file(const Host& host, std::string_view name);
 base::Result<pki::Pair> read_pair(const Host& host, std::string_view name);
-// The key first: a certificate whose key is not there yet would be no pair, a key alone is none.
+// Both are on the disk before the first has its name: nothing but a kill between two renames leaves
+// a pair of which one half is older. The key first: a key alone is no pair.
 base::Status write_pair(const Host& host, std::string_view name, const pki::Pair& pair);
 // A new leaf of this host in the folder.
 base::Status write_leaf(const Host& host, const pki::Pair& ca, std::string_view name,

@@ -15,6 +15,7 @@
 #include "posix/clock.h"
 #include "posix/files.h"
 #include "posix/test_dir.h"
+#include "posix/test_file_limit.h"
 
 namespace adm {
 namespace {
@@ -306,6 +307,23 @@ TEST(Certificates, RenewalTakesWhatEndsSoonAndWhatDoesNotHold) {
   ASSERT_TRUE(posix::remove_file(host.certs_dir + "/ca.key"));
   EXPECT_EQ(renew_certificates(host, later + std::chrono::hours(24 * 400), {}).error().code,
             Code::kFailedPrecondition);
+}
+
+TEST(Certificates, APairIsReplacedAsOneOrNotAtAll) {
+  const posix::TestDir dir;
+  const Host host = sample(dir.path(""));
+  ASSERT_TRUE(make_certificates(host, kNow));
+  const auto before = read_pair(host, "peer");
+  ASSERT_TRUE(before);
+  {
+    const posix::TestFileLimit full(65536);
+    EXPECT_FALSE(write_pair(host, "peer", {std::string(size_t{1} << 18, 'c'), "key"}));
+  }
+  const auto after = read_pair(host, "peer");
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->key, before->key);
+  EXPECT_EQ(after->cert, before->cert);
+  EXPECT_EQ(posix::list_dir(host.certs_dir)->size(), 8U);  // and no half of a new one
 }
 
 TEST(Door, ThePeersPageNamesClientUrls) {
