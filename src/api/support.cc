@@ -92,7 +92,7 @@ constexpr std::array kTable{
     FieldInfo{"spec.backup.retention", kBoth, "hourly, daily, weekly, monthly", "0", kActs, kActs,
               "kept beyond maxBackups, by age"},
     FieldInfo{"spec.backup.verify.intervalSeconds", kBoth, "seconds, at least 60", "86400", kActs,
-              kLater, "how often the newest backup is restored for proof"},
+              kActs, "how often the newest backup is restored for proof"},
     FieldInfo{"spec.backup.continuous", kBoth, "enabled, maxLagSeconds", "", kLater, kLater,
               "keeps every revision, not only snapshots"},
     FieldInfo{"spec.backup.pv", kCoreOs, "volumeSizeInMB, storageClass", "", kNoMeaning, kActs,

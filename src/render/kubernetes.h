@@ -70,6 +70,7 @@ inline constexpr std::string_view kSurvivorSnapshot = "/var/lib/etcd/volume/surv
 inline constexpr std::string_view kFetchedSnapshot = "/var/lib/etcd-restore/snapshot.db";
 inline constexpr std::string_view kEtcdPath = "/usr/local/bin/etcd";
 inline constexpr std::string_view kEtcdutlPath = "/usr/local/bin/etcdutl";
+inline constexpr std::string_view kEtcdctlPath = "/usr/local/bin/etcdctl";
 
 MemberAddresses kubernetes_addresses(const api::Cluster& cluster, const KubernetesMember& member,
                                      const KubernetesPlatform& platform);

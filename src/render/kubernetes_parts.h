@@ -35,7 +35,8 @@ json::Value tls_volume(std::string_view name, const std::string& own, const std:
 json::Value annotation_volume(std::string_view name, std::string_view annotation,
                               std::string_view file);
 // Room for a whole snapshot.
-json::Value scratch_volume(std::string_view name, const api::ClusterSpec& spec);
+json::Value scratch_volume(std::string_view name, const api::ClusterSpec& spec,
+                           std::int64_t more = 0);
 // A pod that has the cluster's volume of backups; others that need it go to the same node.
 inline constexpr std::string_view kHasBackupsLabel = "operator.etcd.io/has-backups";
 json::Array store_volumes(const StoreAccess& store);

@@ -98,9 +98,9 @@ Value annotation_volume(std::string_view name, std::string_view annotation, std:
   return Object{{"name", name}, {"downwardAPI", Object{{"items", Array{item}}}}};
 }
 
-Value scratch_volume(std::string_view name, const api::ClusterSpec& spec) {
+Value scratch_volume(std::string_view name, const api::ClusterSpec& spec, std::int64_t more) {
   return Object{{"name", name},
-                {"emptyDir", Object{{"sizeLimit", api::to_size_text(scratch_bytes(spec))}}}};
+                {"emptyDir", Object{{"sizeLimit", api::to_size_text(scratch_bytes(spec) + more)}}}};
 }
 
 }  // namespace render

@@ -21,6 +21,8 @@ constexpr std::string_view kClientDir = "/etc/etcd-operator/client";
 constexpr std::string_view kGuard = "/opt/etcd-operator/etcd-guard";
 // From its creation: its pod has to find a node, its image and its volumes first.
 constexpr std::chrono::seconds kStartsWithin{300};
+// What a new member's log takes, however small its database is.
+constexpr std::int64_t kLogBytes = std::int64_t{256} << 20;
 
 class JobPod {
  public:
@@ -122,14 +124,17 @@ class JobPod {
     };
     add("guard", platform_.operator_image, copy("/usr/bin/etcd-guard", "/usr/bin/etcd-guard"));
     add("etcd-program", image, copy(kGuard, kEtcdPath));
-    if (job_.etcd->minor >= 5) add("etcdutl-program", image, copy(kGuard, kEtcdutlPath));
+    if (job_.etcd->minor >= 5)
+      add("etcdutl-program", image, copy(kGuard, kEtcdutlPath));
+    else
+      add("etcdctl-program", image, copy(kGuard, kEtcdctlPath));
     return out;
   }
 
   [[nodiscard]] Array volumes() const {
     Array out = store_volumes(job_.store);
     out.push_back(annotation_volume("job", kJobFileAnnotation, "job.json"));
-    out.push_back(scratch_volume("scratch", cluster_.spec));
+    out.push_back(scratch_volume("scratch", cluster_.spec, job_.etcd ? kLogBytes : 0));
     if (job_.client) out.push_back(client_volume());
     if (job_.etcd) out.push_back(Object{{"name", "programs"}, {"emptyDir", Object{}}});
     return out;

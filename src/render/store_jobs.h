@@ -18,7 +18,8 @@ namespace render {
 // Labels of jobs and of their pods. These pods lack the cluster's own label, by which Services,
 // budgets and placement find members.
 inline constexpr std::string_view kJobOfLabel = "operator.etcd.io/job-of";  // the cluster
-inline constexpr std::string_view kJobKindLabel = "operator.etcd.io/job";   // "backup", "fetch"
+inline constexpr std::string_view kJobKindLabel =
+    "operator.etcd.io/job";  // "backup", "fetch", "drill"
 inline constexpr std::string_view kJobEpochLabel = "operator.etcd.io/job-epoch";
 inline constexpr std::string_view kJobFileAnnotation = "operator.etcd.io/job-file";
 // Why a job was given up before it could begin.
@@ -32,12 +33,12 @@ inline constexpr std::string_view kStoreSecretDir = "/etc/etcd-operator/store";
 inline constexpr std::string_view kStoreKeyFile = "/etc/etcd-operator/key/encryption-key";
 inline constexpr std::string_view kBackupsDir = "/var/lib/etcd-backups";
 inline constexpr std::string_view kJobScratch = "/var/lib/etcd-scratch";
-inline constexpr std::string_view kJobEtcdDir = "/opt/etcd-operator";  // etcd, etcdutl, if wanted
+inline constexpr std::string_view kJobEtcdDir = "/opt/etcd-operator";  // etcd, its tool, if wanted
 inline constexpr std::string_view kReportFile = "/dev/termination-log";
 TlsFiles job_tls_files();
 
 struct StoreJob {
-  std::string kind;  // "backup", "fetch"
+  std::string kind;  // "backup", "fetch", "drill"
   int epoch = 0;
   std::vector<std::string> words;  // of etcd-operator's command line: "archive", "run"
   std::string file;                // what it is told, at kJobFile
@@ -54,7 +55,7 @@ json::Value store_job(const api::Cluster& cluster, const StoreJob& job,
                       const KubernetesPlatform& platform);
 // Claim c-backups. Never owned by anybody, and never deleted: backups outlive their cluster.
 json::Value backups_claim(const api::Cluster& cluster, const api::ObjectLocation* wish);
-// A database is never larger than the volume that it lies on; a fetch holds it twice.
+// A database is never larger than the volume that it lies on; a fetch and a drill hold it twice.
 std::int64_t scratch_bytes(const api::ClusterSpec& spec);
 
 }  // namespace render

@@ -183,12 +183,56 @@ TEST_F(KubeJobsStory, BackupsWithoutAPlaceGoIntoAVolumeThatStays) {
   EXPECT_EQ(condition(kube::kEtcdClusters, "c", "BackupHealthy"), "True");
   EXPECT_NE(text(kube::kEtcdClusters, "c", "status.lastBackup.time"), "");
   EXPECT_NE(find(kube::kClaims, "c-backups"), nullptr);
-  EXPECT_LE(count(kube::kJobs), 2U) << "older ones are removed";
+  EXPECT_LE(count(kube::kJobs), 4U) << "older ones are removed";
   node.must(kube::remove(kube::kEtcdClusters, {"default", "c"}));
   ASSERT_TRUE(run_until([&] { return find(kube::kEtcdClusters, "c") == nullptr; }));
   ASSERT_TRUE(run_until([&] { return count(kube::kJobs) == 0; }));
   EXPECT_NE(find(kube::kClaims, "c-backups"), nullptr) << "backups outlive their cluster";
   EXPECT_EQ(count(kube::kClaims), 1U);
+}
+
+TEST_F(KubeJobsStory, TheNewestBackupIsProvenAndADamagedOneReplaced) {
+  const json::Object often{{"backupPolicy", json::Object{{"backupIntervalInSecond", 600}}},
+                           {"verify", json::Object{{"intervalSeconds", 60}}}};
+  declare(kube::kEtcdClusters, "c", {{"size", 1}, {"version", "3.5.12"}, {"backup", often}});
+  ASSERT_TRUE(
+      run_until([&] { return condition(kube::kEtcdClusters, "c", "BackupProven") == "True"; }));
+  EXPECT_EQ(node.store.proofs, 1);
+  EXPECT_NE(said(kube::kEtcdClusters, "c", "BackupProven").find("was proven at"),
+            std::string::npos);
+  EXPECT_EQ(said(kube::kEtcdClusters, "c", "FieldsNotActedOn").find("verify"), std::string::npos);
+  const auto first = backups();
+  put("c", "later");
+  ask_for_backup(kube::kEtcdClusters, "c", "now");
+  ASSERT_TRUE(run_until([&] { return backups() == first + 1; }));
+  for (const auto& [place, all] : node.store.backups) node.store.damaged = all.back().name;
+  put("c", "later still");
+  ASSERT_TRUE(run_until(
+      [&] { return said(kube::kEtcdClusters, "c", "BackupProven").starts_with("BackupDamaged"); }));
+  // Another one is taken at once, and proven.
+  ASSERT_TRUE(
+      run_until([&] { return condition(kube::kEtcdClusters, "c", "BackupProven") == "True"; }));
+  EXPECT_EQ(backups(), first + 2);
+}
+
+TEST_F(KubeJobsStory, ADrillGivesWayToABackupThatIsAskedFor) {
+  declare(
+      kube::kEtcdClusters, "c",
+      {{"size", 1},
+       {"version", "3.5.12"},
+       {"backup", json::Object{{"backupPolicy", json::Object{{"backupIntervalInSecond", 600}}}}}});
+  ASSERT_TRUE(run_until([&] {
+    node.jobs_hang = backups() > 0;
+    return find(kube::kJobs, "c-drill-1") != nullptr;
+  }));
+  ask_for_backup(kube::kEtcdClusters, "c", "now");
+  ASSERT_TRUE(run_until([&] { return find(kube::kJobs, "c-backup-2") != nullptr; }));
+  EXPECT_EQ(find(kube::kJobs, "c-drill-1"), nullptr);
+  node.jobs_hang = false;
+  ASSERT_TRUE(
+      run_until([&] { return condition(kube::kEtcdClusters, "c", "BackupProven") == "True"; }));
+  for (const auto& event : node.all(kube::kEvents))
+    EXPECT_NE(json::get_string(event, "reason").value_or(""), "DrillFailed") << json::print(event);
 }
 
 TEST_F(KubeJobsStory, OneJobAtATimeAlsoAcrossRestarts) {

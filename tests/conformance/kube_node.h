@@ -25,7 +25,9 @@ struct NodeStore {
   };
   std::map<std::string, std::vector<Backup>> backups;  // by URL and cluster; the newest last
   std::string refuses;                                 // why; empty: it answers
-  int looked = 0;                                      // how often a job was there
+  std::string damaged;                                 // the name of one that is
+  int proofs = 0;
+  int looked = 0;  // how often a job was there
 };
 
 class KubeNode {
@@ -61,6 +63,7 @@ class KubeNode {
   bool run_job_pod(const json::Value& pod);
   bool lacks_secret(const json::Value& pod);
   std::string work(const std::string& kind, const std::string& file);
+  std::string drill(const std::string& file);
   bool fetch_backup(const json::Value& pod, const guard::Ticket& ticket);
   bool export_survivor(const json::Value& pod, const guard::Ticket& ticket);
   bool say(const kube::Name& pod, json::Value status);

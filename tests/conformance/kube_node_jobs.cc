@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "archive/drill_job.h"
 #include "archive/job.h"
 #include "conformance/kube_node.h"
 #include "json/json.h"
@@ -62,6 +63,27 @@ bool KubeNode::lacks_secret(const json::Value& pod) {
   return false;
 }
 
+std::string KubeNode::drill(const std::string& file) {
+  archive::DrillReport report;
+  const auto job = archive::parse_drill_job(file);
+  EXPECT_TRUE(job) << file;
+  if (!job) return "";
+  EXPECT_EQ(job->programs.etcd, fmt::format("{}/etcd", render::kJobEtcdDir));
+  const auto& there = store.backups[place_of(job->common)];
+  report.error = store.refuses;
+  if (!report.error.empty()) return archive::to_json(report);
+  report.outcome = archive::DrillOutcome::kEmpty;
+  if (there.empty()) return archive::to_json(report);
+  report.name = there.back().name;
+  report.revision = there.back().revision;
+  report.time = world.now();
+  const bool bad = report.name == store.damaged;
+  report.outcome = bad ? archive::DrillOutcome::kBad : archive::DrillOutcome::kProven;
+  if (bad) report.error = "it is damaged";
+  if (!bad) ++store.proofs;
+  return archive::to_json(report);
+}
+
 std::string KubeNode::work(const std::string& kind, const std::string& file) {
   ++store.looked;
   if (kind == "backup") {
@@ -84,6 +106,7 @@ std::string KubeNode::work(const std::string& kind, const std::string& file) {
     }
     return archive::to_json(report);
   }
+  if (kind == "drill") return drill(file);
   archive::FetchReport report;
   const auto job = archive::parse_fetch_job(file);
   EXPECT_TRUE(job) << file;

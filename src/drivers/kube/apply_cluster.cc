@@ -124,6 +124,10 @@ KubeDriver::Done KubeDriver::act(const plan::StartBackup& a, const Call& call) {
   return result_of(store_jobs_.start_backup(a.epoch, {call.job, call.stop}));
 }
 
+KubeDriver::Done KubeDriver::act(const plan::StartDrill& a, const Call& call) {
+  return result_of(store_jobs_.start_drill(a.epoch, {call.job, call.stop}));
+}
+
 KubeDriver::Done KubeDriver::act(const plan::FetchBackup& a, const Call& call) {
   return result_of(store_jobs_.start_fetch(a.epoch, {call.job, call.stop}));
 }

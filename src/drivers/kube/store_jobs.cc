@@ -13,7 +13,7 @@
 namespace k8s {
 namespace {
 
-const std::string kBackup = "backup", kFetch = "fetch";
+const std::string kBackup = "backup", kFetch = "fetch", kDrill = "drill";
 // Told to be in the way: a Secret may come a moment after its cluster, a volume takes its time.
 constexpr base::Duration kPatience{15'000};
 constexpr size_t kKept = 2;  // jobs of a kind: the last and the one before
@@ -185,6 +185,8 @@ void StoreJobs::see(const Scope& scope, plan::Observation& seen) {
   seen.backup_job = look_at({kBackup, jobs::run_report, backup.running ? backup.epoch : 0}, scope);
   seen.fetch_job =
       look_at({kFetch, jobs::fetch_report, restore.running ? restore.epoch : 0}, scope);
+  const auto& drill = scope.job.record.drill;
+  seen.drill_job = look_at({kDrill, jobs::drill_report, drill.running ? drill.epoch : 0}, scope);
 }
 
 // Where a store is for a pod of ours. `cluster`: whose backups, where they lie in a volume of its
@@ -264,6 +266,7 @@ base::Status StoreJobs::start_backup(int epoch, const Scope& scope) {
   if (!spec.backup) return std::unexpected(refusal("no backup block"));
   const auto* at = spec.backup->destination ? &*spec.backup->destination : nullptr;
   TRY(auto place, place_of(at, objects_.key().name));
+  TRY_OK(end_drill(scope));
   add_encryption_key(spec, place.access, place.common);
   auto job = jobs::backup_job(*spec.backup, scope.job.record, epoch);
   place.common.deadline = job.common.deadline;
@@ -282,6 +285,41 @@ base::Status StoreJobs::start_backup(int epoch, const Scope& scope) {
                 .file = archive::to_json(job),
                 .store = place.access,
                 .client = tls,
+                .deadline = job.common.deadline},
+               place, scope);
+}
+
+// A backup does not wait for it. One that has ended stays to be looked at.
+base::Status StoreJobs::end_drill(const Scope& scope) {
+  for (const auto& job : all(kDrill, scope.cluster())) {
+    TRY(const auto pod, pod_of(*job, /*ask=*/false, scope));
+    if (!judge_job(*job, pod.get()).running) continue;
+    TRY_OK(objects_.remove(kube::kJobs, text_at(*job, "metadata.name"), scope.cluster().uid,
+                           scope.stop));
+  }
+  return {};
+}
+
+base::Status StoreJobs::start_drill(int epoch, const Scope& scope) {
+  const auto& spec = scope.cluster().spec;
+  if (!spec.backup) return std::unexpected(refusal("no backup block"));
+  const auto* at = spec.backup->destination ? &*spec.backup->destination : nullptr;
+  TRY(auto place, place_of(at, objects_.key().name));
+  add_encryption_key(spec, place.access, place.common);
+  auto job = jobs::drill_job(*spec.backup, scope.job.record);
+  place.common.deadline = job.common.deadline;
+  job.common = place.common;
+  job.common.scratch = render::kJobScratch;
+  job.common.report = render::kReportFile;
+  const bool has_etcdutl = spec.version.minor >= 5;
+  job.programs = {spec.version.text(), fmt::format("{}/etcd", render::kJobEtcdDir),
+                  fmt::format("{}/{}", render::kJobEtcdDir, has_etcdutl ? "etcdutl" : "etcdctl")};
+  return start({.kind = kDrill,
+                .epoch = epoch,
+                .words = {"archive", "drill"},
+                .file = archive::to_json(job),
+                .store = place.access,
+                .etcd = spec.version,
                 .deadline = job.common.deadline},
                place, scope);
 }

@@ -35,7 +35,8 @@ class StoreJobs {
   // One that cannot begin is given up here, and told in Kubernetes' words.
   void see(const Scope& scope, plan::Observation& seen);
   // Done if that very job is there.
-  base::Status start_backup(int epoch, const Scope& scope);
+  base::Status start_backup(int epoch, const Scope& scope);  // ends a drill that runs
+  base::Status start_drill(int epoch, const Scope& scope);
   base::Status start_fetch(int epoch, const Scope& scope);
   // What the first member's pod does before its guard begins.
   [[nodiscard]] base::Result<render::FetchedBackup> fetched_backup(const engine::Job& of) const;
@@ -68,6 +69,7 @@ class StoreJobs {
                                              const std::string& cluster) const;
   [[nodiscard]] base::Result<Place> source_of(const engine::Job& job) const;
   base::Status start(const render::StoreJob& job, const Place& place, const Scope& scope);
+  base::Status end_drill(const Scope& scope);
   base::Status drop(const std::string& kind, size_t keep, int before, const Scope& scope);
   [[nodiscard]] kube::Name name(const std::string& object) const {
     return {objects_.key().ns, object};
