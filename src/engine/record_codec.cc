@@ -180,6 +180,8 @@ void fields(A& a, auto& x)
   a("failedAt", x.failed_at);
   a("bad", x.bad);
   a("error", x.error);
+  a("since", x.since);
+  a("ended", x.ended);
 }
 template <class A>
 void fields(A& a, auto& x)

@@ -72,6 +72,8 @@ plan::Record full() {
   r.bootstrap_source = "new";
   r.bootstrapped_at = base::Instant(base::Duration(7));
   r.highest_minor_seen = 6;
+  r.drill.since = base::Instant(base::Duration(8));
+  r.drill.ended = 21;
   return r;
 }
 
@@ -85,6 +87,7 @@ TEST(RecordCodec, AFullRecordComesBackAsItWas) {
   EXPECT_EQ(back->operation->reason, plan::Reason::kScaleUp);
   EXPECT_EQ(back->recovery->survivor, "c-1");
   EXPECT_EQ(back->recovery->failed.at("c-8"), 2);
+  EXPECT_EQ(back->drill, full().drill);
   EXPECT_EQ(back->old_tokens, (std::set<std::string>{"a", "b"}));
 }
 
@@ -107,7 +110,7 @@ TEST(RecordCodec, EveryFieldIsInTheText) {
        {"fedcba9876543210", "18446744073709551615", "\"ran\":true", "\"seenTerm\":8",
         "\"seenIndex\":9", "Restore", "rc.1", "\"note\"", "oldIncarnation", "quorumLostSince",
         "lastDefragmented", "\"highestMinorSeen\":6", "\"hibernated\":true",
-        "\"vouched\":[\"c-7\"]", "it failed", "f00 at"})
+        "\"vouched\":[\"c-7\"]", "it failed", "f00 at", "\"since\":8", "\"ended\":21"})
     EXPECT_NE(text.find(part), std::string::npos) << part;
 }
 

@@ -10,6 +10,7 @@
 
 #include "api/annotations.h"
 #include "base/text.h"
+#include "plan/drill.h"
 #include "plan/members.h"
 
 namespace plan {
@@ -49,7 +50,7 @@ base::Instant due_at(const Context& c, const api::Backup& wish) {
   return first_wanted(c.record, c.now) + jitter(c.record.key, wish.interval);
 }
 
-// How long a backup that is due waits for the end of one.
+// How long a backup that is due waits for the end of a drill.
 base::Duration drill_may_take(const api::Backup& wish) {
   return std::max<base::Duration>(wish.interval / 4, 10s);
 }
@@ -176,8 +177,8 @@ void forget_the_future(Record& record, base::Instant now) {
     done(*at);
   if (b.last_success) done(*b.last_success);
   if (d.proven_at) done(*d.proven_at);
-  for (base::Instant* at :
-       {&b.since, &b.failed_at, &b.upgrade_since, &d.failed_at, &record.restore.failed_at})
+  for (base::Instant* at : {&b.since, &b.failed_at, &b.upgrade_since, &d.since, &d.failed_at,
+                            &record.restore.failed_at})
     counts_from(*at);
   if (b.requested_at) counts_from(*b.requested_at);
 }
@@ -233,8 +234,8 @@ Answer back_up(Context& c) {
   const bool waited_for = b.requested_at && !b.replaces;  // a person, or an upgrade
   if (c.seen.no_slot && !waited_for) return later(kLookMost);
   if (c.seen.drill_job.known() && c.seen.drill_job->running) {
-    if (!waited_for && c.now < due + drill_may_take(wish)) return later(kLookMost);
-    c.record.drill.running = false;  // it is ended for the backup, and is no failure
+    if (!waited_for && waits_for_drill(c, due + drill_may_take(wish))) return later(kLookMost);
+    end_drill(c, /*by_schedule=*/!waited_for);
   }
   b.epoch += 1;
   b.running = true;

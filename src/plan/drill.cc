@@ -19,6 +19,8 @@ using namespace std::chrono_literals;
 
 constexpr base::Duration kDaily = 24h;
 constexpr base::Duration kRetryFirst = 10s, kRetryLongest = 1h;
+constexpr int kEndedMost = 2;               // for backups, in a row
+constexpr base::Duration kLongest = 45min;  // its own deadline is half an hour
 constexpr base::Duration kLookLeast = 200ms, kLookMost = 2s;
 
 base::Duration interval_of(const api::Backup& wish) {
@@ -91,6 +93,7 @@ void proven(Context& c, const JobReport& report) {
 }
 
 void take_in(Context& c, const JobReport& report) {
+  c.record.drill.ended = 0;
   switch (report.end) {
     case JobEnd::kProven:
       return proven(c, report);
@@ -118,6 +121,25 @@ api::Condition proof(api::Truth truth, std::string_view reason, std::string mess
 }
 
 }  // namespace
+
+bool waits_for_drill(const Context& c, base::Instant limit) {
+  const DrillRecord& d = c.record.drill;
+  return c.now < limit || (d.running && d.ended >= kEndedMost && c.now < d.started_at + kLongest);
+}
+
+void end_drill(Context& c, bool by_schedule) {
+  DrillRecord& d = c.record.drill;
+  if (d.running && by_schedule) {
+    if (d.ended < kEndedMost) {
+      ++d.ended;
+      tell(c, Reason::kDrillDue,
+           fmt::format("drill {} is ended for a backup that is due; another follows", d.epoch));
+    } else {
+      fail(c, fmt::format("it did not end in {}", base::to_text(kLongest)), /*bad=*/false);
+    }
+  }
+  d.running = false;
+}
 
 Answer settle_drill(Context& c) {
   DrillRecord& d = c.record.drill;
@@ -160,6 +182,7 @@ Answer prove_backup(Context& c) {
     fresh.of = b.of;
     d = std::move(fresh);
   }
+  if (d.since == base::Instant{} && !b.name.empty()) d.since = c.now;
   if (d.running || (c.seen.drill_job.known() && c.seen.drill_job->running))
     return later(std::clamp(base::Duration(c.now - d.started_at) / 4, kLookLeast, kLookMost));
   // There must be one, and no other job of this cluster.
@@ -189,10 +212,13 @@ std::optional<api::Condition> judge_proof(const BackupWords& of) {
     return std::nullopt;
   const api::Backup& wish = *of.intent.cluster.spec.backup;
   const DrillRecord& d = of.record.drill;
-  const std::string last =
-      d.proven_at ? fmt::format("{} was proven at {}: {} keys at revision {}", d.location,
-                                base::to_rfc3339(*d.proven_at), d.keys, d.revision)
-                  : std::string("none was proven yet");
+  std::string last = d.proven_at
+                         ? fmt::format("{} was proven at {}: {} keys at revision {}", d.location,
+                                       base::to_rfc3339(*d.proven_at), d.keys, d.revision)
+                         : std::string("none was proven yet");
+  if (d.ended > 0)
+    last += d.ended == 1 ? "; a drill was ended for a backup that was due"
+                         : fmt::format("; {} drills were ended for backups that were due", d.ended);
   if (!wish.enabled || of.rests)
     return proof(kUnknown, name_of(Reason::kBackupSuspended), "nothing is proven now; " + last);
   if (d.failures > 0 && d.bad)
@@ -201,12 +227,14 @@ std::optional<api::Condition> judge_proof(const BackupWords& of) {
   if (d.failures > 0)
     return proof(kFalse, name_of(Reason::kDrillFailed),
                  fmt::format("the last drill failed: {}. It is tried again; {}", d.error, last));
-  if (!d.proven_at)
-    return proof(kUnknown, name_of(Reason::kDrillDue), "the first drill follows the first backup");
-  if (of.now - *d.proven_at > 2 * interval_of(wish))
+  const bool waited = d.proven_at || d.since != base::Instant{};
+  if (waited && of.now - d.proven_at.value_or(d.since) > 2 * interval_of(wish))
     return proof(kFalse, name_of(Reason::kDrillOverdue),
                  fmt::format("no backup was proven for two intervals of {}: {}",
                              base::to_text(interval_of(wish)), last));
+  if (!d.proven_at)
+    return proof(kUnknown, name_of(Reason::kDrillDue),
+                 "the first drill follows the first backup" + (d.ended > 0 ? ": " + last : ""));
   return proof(kTrue, "AsWanted", last);
 }
 

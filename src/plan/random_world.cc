@@ -267,6 +267,8 @@ void draw_stores(World& w) {
   d.failures = below(3);
   d.failed_at = ago();
   d.bad = d.failures > 0 && chance(50);
+  if (chance(80)) d.since = ago();
+  d.ended = below(4);
   if (b.last_success && chance(80)) b.name = "i1/full-900";
   b.replaces = b.requested_at && chance(50);
   w.seen.no_slot = chance(20);

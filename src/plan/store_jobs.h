@@ -70,6 +70,8 @@ struct DrillRecord {
   base::Instant failed_at{};
   bool bad = false;  // the last one found damage
   std::string error;
+  base::Instant since{};  // when there was first a backup to prove
+  int ended = 0;          // for backups by schedule, since one came to an end of its own
   bool operator==(const DrillRecord&) const = default;
 };
 

@@ -97,6 +97,7 @@ void drill(Differences& d, const plan::DrillRecord& a, const plan::DrillRecord& 
           b.proven_at ? fmt::format("{} at {}", b.name, at(b.proven_at)) : "");
   d.field("failed drills", fmt::format("{}{}", a.failures, a.bad ? " damaged" : ""),
           fmt::format("{}{}", b.failures, b.bad ? " damaged" : ""));
+  d.field("drills ended", std::to_string(a.ended), std::to_string(b.ended));
 }
 
 void restore(Differences& d, const plan::RestoreRecord& a, const plan::RestoreRecord& b) {
