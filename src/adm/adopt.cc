@@ -2,14 +2,12 @@
 // alone; who it is comes from the live membership, and its guard comes with its next start.
 #include <fmt/format.h>
 
-#include <csignal>
-
 #include "adm/adopt_process.h"
 #include "adm/begin.h"
 #include "adm/certificates.h"
 #include "adm/commands.h"
-#include "adm/findings.h"
 #include "adm/node.h"
+#include "adm/restart.h"
 #include "adm/retry.h"
 #include "adm/steps.h"
 #include "base/text.h"
@@ -18,7 +16,6 @@
 #include "plan/quorum.h"
 #include "posix/files.h"
 #include "posix/link.h"
-#include "posix/wakeup.h"
 
 namespace adm {
 namespace {
@@ -26,7 +23,7 @@ namespace {
 using base::Code;
 
 constexpr size_t kLimit = size_t{1} << 20;
-constexpr base::Duration kAsk{5'000}, kChange{10'000}, kEnd{60'000};
+constexpr base::Duration kAsk{5'000}, kLook{30'000};
 constexpr const char* kClient = "etcdctl-etcd-client";
 
 struct Adoption {
@@ -129,7 +126,7 @@ struct Adoption {
     host.cluster_id = sight->list.cluster_id;
     host.name = own->name;
     host.version = status.version;
-    host.token = "adopted-" + base::to_text(host.cluster_id);
+    host.token = std::string(kAdoptedToken) + base::to_text(host.cluster_id);
     host.endpoints = client_urls(sight->list);
     for (const auto& m : sight->list.members)
       for (const auto& url : m.peer_urls) host.joined.emplace_back(m.name, url);
@@ -206,49 +203,39 @@ std::vector<Step> steps_of(Adoption& a) {
   return out;
 }
 
-base::Status end_process(const Context& context, const Host& host) {
-  if (host.init_system == "systemd") return stop_member(context, host);
-  TRY(const auto found, find_etcd(context.flags.pid));
-  if (const auto dir = found.flags.find("data-dir");
-      dir == found.flags.end() || !(dir->second + "/").starts_with(host.data_dir + "/"))
-    return base::fail(Code::kFailedPrecondition, "the etcd that runs here has another directory");
-  TRY_OK(posix::send_signal(found.process, SIGTERM));
-  const auto until = posix::deadline_in(kEnd);
-  while (posix::is_alive(found.process) != base::Fact<bool>(false)) {
-    if (posix::deadline_in({}) >= until)
-      return base::fail(Code::kDeadlineExceeded, "that etcd did not end");
-    (void)posix::poll_until({}, posix::deadline_in(base::Duration{50}), context.stop);
-  }
-  return {};
+base::Status ask_first(const Context& context, const Cluster& at) {
+  if (context.flags.yes) return {};
+  std::size_t voters = 0;
+  const auto seen =
+      until_done(context, kLook, "no quorum answers", [&]() -> base::Result<std::string> {
+        const auto sight = at.look();
+        if (!sight) return sight.error().message;
+        if (!(*sight)->quorum) return (*sight)->problem;
+        voters = (*sight)->view.voters;
+        return std::string();
+      });
+  if (!seen && seen.error().code == Code::kDeadlineExceeded)
+    return base::fail(Code::kUnavailable, seen.error().message);
+  TRY_OK(seen);
+  if (plan::tolerated(voters) > 0 ||
+      context.ask("The cluster does not answer while this member restarts. Go on?"))
+    return {};
+  return base::fail(Code::kFailedPrecondition, "not confirmed: say --yes, or answer yes");
 }
 
-// As the step of an upgrade: leadership first, and never below a quorum.
 base::Status restart(const Context& context, Host host) {
-  TRY(const auto at, cluster_of(context, host));
-  TRY(const auto sight, at.look());
-  const plan::Seat* own = sight->view.by_id(host.member_id);
-  if (!sight->quorum || own == nullptr)
-    return base::fail(Code::kUnavailable, "no quorum answers: " + sight->problem);
-  if (!is_unguarded(context, host, *sight)) {
+  if (host::is_alive(context.places().member_files()) == base::Fact<bool>(true)) {
     context.say("it runs under its guard already");
     return {};
   }
-  if (plan::tolerated(sight->view.voters) > 0 && !sight->view.may_stop(*own))
-    return base::fail(Code::kFailedPrecondition,
-                      fmt::format("{} of {} voters are healthy: without {} they are no quorum",
-                                  sight->view.healthy_voters, sight->view.voters, host.name));
-  if (plan::tolerated(sight->view.voters) == 0 && !context.flags.yes &&
-      !context.ask("The cluster does not answer while this member restarts. Go on?"))
-    return base::fail(Code::kFailedPrecondition, "not confirmed: say --yes, or answer yes");
-  if (const auto* heir = sight->view.heir(*own);
-      heir != nullptr && sight->leader() == host.member_id) {
-    TRY(const auto leader, at.voter(*sight, true));
-    if (const auto moved = leader->move_leader(heir->id(), kChange); !moved)
-      return std::unexpected(moved.error().error);
+  TRY(const auto runs, etcd_on(host.data_dir, context.flags.pid));
+  if (!runs) {  // an earlier run came as far as to end it
+    TRY_OK(start_member(context, host));
+    return wait_serving(context, host);
   }
-  TRY_OK(end_process(context, host));
-  TRY_OK(start_member(context, host));
-  return wait_serving(context, host);
+  TRY(const auto at, cluster_of(context, host));
+  TRY_OK(ask_first(context, at));
+  return restart_member(context, host);
 }
 
 Answer said(const Host& host, const std::vector<std::string>& left_out, bool guarded) {
@@ -291,7 +278,7 @@ Reply adopt(const Context& context) {
   }
   TRY(const auto lock, lock_state(places));
   const bool is_member = loaded && loaded->stage != Stage::kNone && open != run.command;
-  if (is_member && !loaded->token.starts_with("adopted-"))
+  if (is_member && !is_adopted(*loaded))
     return base::fail(Code::kFailedPrecondition,
                       fmt::format("this host is member {} already, made by etcdadm", loaded->name));
   if (!is_member) TRY_OK(run_steps(context, run, steps));

@@ -49,6 +49,40 @@ std::string first_url(const EtcdFlags& flags, const std::string& name) {
   return value.substr(0, value.find(','));
 }
 
+// All that are called etcd, and the one with this pid; that one alone unless `all`.
+base::Result<std::vector<Found>> running(std::int64_t pid, bool all) {
+  std::vector<Found> out;
+  TRY(const auto entries, posix::list_dir("/proc"));
+  for (const auto& entry : entries) {
+    const auto number = base::parse_int(entry);
+    if (!number || (pid != 0 && *number != pid && !all)) continue;
+    const std::string folder = "/proc/" + entry;
+    const auto argv = words_of(folder + "/cmdline");
+    if (argv.empty()) continue;
+    const std::string program = argv.front().substr(argv.front().rfind('/') + 1);
+    if (program != "etcd" && *number != pid) continue;
+    const auto process = posix::identify(*number);
+    if (!process) continue;
+    out.push_back({*process, unit_in(posix::read_file(folder + "/cgroup", kLimit).value_or("")),
+                   etcd_flags_of(argv, words_of(folder + "/environ"))});
+  }
+  return out;
+}
+
+// Where its data is, as this process can look at it: it may see other file systems than we do.
+std::string data_of(const Found& found) {
+  const std::string process = fmt::format("/proc/{}", found.process.pid);
+  const std::string dir = value_of(found.flags, "data-dir");
+  if (dir.starts_with('/')) return process + "/root" + dir;
+  const std::string name = value_of(found.flags, "name");
+  return process + "/cwd/" + (!dir.empty() ? dir : (name.empty() ? "default" : name) + ".etcd");
+}
+
+bool same(const std::string& a, const std::string& b) {
+  const auto one = posix::file_info(a), other = posix::file_info(b);
+  return one && other && one->device == other->device && one->inode == other->inode;
+}
+
 base::Status refuse(const std::string& why) {
   return base::fail(Code::kFailedPrecondition, why + "; nothing was changed");
 }
@@ -147,33 +181,27 @@ std::string unit_in(const std::string& cgroup) {
 }
 
 base::Result<Found> find_etcd(std::int64_t pid) {
-  std::vector<Found> found;
-  std::vector<std::string> names;
-  TRY(const auto entries, posix::list_dir("/proc"));
-  for (const auto& entry : entries) {
-    const auto number = base::parse_int(entry);
-    if (!number || (pid != 0 && *number != pid)) continue;
-    const std::string folder = "/proc/" + entry;
-    const auto argv = words_of(folder + "/cmdline");
-    if (argv.empty()) continue;
-    const std::string program = argv.front().substr(argv.front().rfind('/') + 1);
-    if (program != "etcd" && pid == 0) continue;
-    const auto process = posix::identify(*number);
-    if (!process) continue;
-    found.push_back({*process, unit_in(posix::read_file(folder + "/cgroup", kLimit).value_or("")),
-                     etcd_flags_of(argv, words_of(folder + "/environ"))});
-    names.push_back(entry);
-  }
+  TRY(auto found, running(pid, false));
   if (found.empty())
     return base::fail(Code::kNotFound,
                       pid == 0 ? "no etcd runs on this host: start it as it always was, then "
                                  "adopt it"
                                : fmt::format("there is no process {}", pid));
+  std::vector<std::string> names;
+  for (const auto& one : found) names.push_back(std::to_string(one.process.pid));
   if (found.size() > 1)
     return base::fail(
         Code::kFailedPrecondition,
         fmt::format("several etcd run here, say which with --pid: {}", base::join(names, ", ")));
   return std::move(found.front());
+}
+
+base::Result<std::optional<Found>> etcd_on(const std::string& folder, std::int64_t pid) {
+  TRY(auto found, running(pid, true));
+  for (auto& one : found)
+    if (const std::string data = data_of(one); same(data, folder) || same(data, folder + "/data"))
+      return std::optional(std::move(one));
+  return std::optional<Found>();
 }
 
 base::Result<Adopted> settings_of(const EtcdFlags& flags) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ std::string unit_in(const std::string& cgroup);
 // The one with this pid, or, if it is 0, the only one. NotFound: there is none. FailedPrecondition
 // names them, if there are several.
 base::Result<Found> find_etcd(std::int64_t pid);
+// The one whose data is in `folder` or in the folder `data` of it; the same folder by another name
+// counts, one of that name in a container does not. Of a program of another name only `pid`.
+base::Result<std::optional<Found>> etcd_on(const std::string& folder, std::int64_t pid);
 
 struct Adopted {
   Host host;  // without identity, version and folders of ours

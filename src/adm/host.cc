@@ -196,6 +196,10 @@ base::Result<Host> host_from_json(const json::Value& value) {
   return out;
 }
 
+bool is_adopted(const Host& host) {
+  return host.token.starts_with(kAdoptedToken);
+}
+
 Host bare(const Host& host) {
   Host out = host;
   out.stage = Stage::kNone;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,9 @@ enum class Stage {
   kMember    // its data counts: blank data is a loss from now on
 };
 std::string_view name_of(Stage stage);
+
+// How the token of an adopted member's host begins.
+inline constexpr std::string_view kAdoptedToken = "adopted-";
 
 struct Host {
   // From the flags.
@@ -73,6 +77,9 @@ struct Places {
   [[nodiscard]] std::string member() const { return state_dir + "/member"; }
   [[nodiscard]] host::MemberFiles member_files() const;
 };
+
+// By `adopt`: others made it, and it may run without its guard.
+bool is_adopted(const Host& host);
 
 // The settings, without the member: as before init or join.
 Host bare(const Host& host);

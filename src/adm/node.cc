@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <utility>
 
+#include "adm/adopt_process.h"
 #include "adm/certificates.h"
 #include "adm/checks.h"
 #include "api/version.h"
@@ -66,6 +68,21 @@ base::Result<host::EtcdPrograms> programs_of(const Context& context, const Host&
   options.etcd_dir = host.cache_dir;
   options.release_url = context.flags.release_url;
   return host::fetch_etcd(version, options, context.say, context.stop);
+}
+
+base::Status end_process(const posix::ProcessId& process, const std::stop_token& stop) {
+  if (auto sent = posix::send_signal(process, SIGTERM);
+      !sent && sent.error().code != Code::kNotFound)
+    return sent;
+  const auto until = posix::deadline_in(kStop);
+  while (posix::is_alive(process) != base::Fact<bool>(false)) {
+    if (stop.stop_requested()) return base::fail(Code::kCancelled, "asked to stop");
+    if (posix::deadline_in({}) >= until)
+      return base::fail(Code::kDeadlineExceeded,
+                        fmt::format("etcd (pid {}) did not end", process.pid));
+    (void)posix::poll_until({}, posix::deadline_in(kPoll), stop);
+  }
+  return {};
 }
 
 }  // namespace
@@ -227,7 +244,15 @@ base::Status start_member(const Context& context, Host& host) {
 
 base::Status stop_member(const Context& context, const Host& host) {
   TRY(const auto service, service_of(host, context.places()));
-  return service->stop(kStop, context.stop);
+  TRY_OK(service->stop(kStop, context.stop));
+  TRY(const auto left, etcd_on(host.data_dir, context.flags.pid));
+  if (!left) return {};
+  if (!is_adopted(host))
+    return base::fail(Code::kFailedPrecondition,
+                      fmt::format("an etcd that etcdadm did not start (pid {}) has its data in {}: "
+                                  "end it first",
+                                  left->process.pid, host.data_dir));
+  return end_process(left->process, context.stop);
 }
 
 std::string last_verdict(const Places& places) {

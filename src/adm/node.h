@@ -29,7 +29,8 @@ base::Status write_member(const Context& context, const Host& host);
 base::Status write_etcdctl(const Host& host);
 // That it may have run is written before it does.
 base::Status start_member(const Context& context, Host& host);
-// Until the guard is gone.
+// Until the guard is gone, and of an adopted member an etcd that runs without it.
+// FailedPrecondition: another etcd, which is named, has this data.
 base::Status stop_member(const Context& context, const Host& host);
 // Until this member answers a linearizable read; says the guard's verdict if it gave up.
 base::Status wait_serving(const Context& context, const Host& host);

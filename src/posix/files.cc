@@ -168,6 +168,7 @@ base::Result<FileInfo> file_info(const std::string& path, bool follow) {
   out.owner = info.st_uid;
   out.size = static_cast<std::uint64_t>(info.st_size);
   out.inode = info.st_ino;
+  out.device = info.st_dev;
   out.modified = base::Instant(std::chrono::duration_cast<base::Duration>(
       std::chrono::seconds(info.st_mtim.tv_sec) + std::chrono::nanoseconds(info.st_mtim.tv_nsec)));
   return out;

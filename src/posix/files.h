@@ -45,7 +45,7 @@ struct FileInfo {
   bool regular = false, directory = false, symlink = false;
   unsigned mode = 0;  // permission bits
   unsigned owner = 0;
-  std::uint64_t size = 0, inode = 0;
+  std::uint64_t size = 0, inode = 0, device = 0;
   base::Instant modified{};
 };
 // Follows symbolic links unless told not to.
