@@ -1,14 +1,17 @@
-// Whose the data is: an etcd that runs on it.
+// Whose the data is: an etcd that runs on it, recoveries that go on.
 #include <gtest/gtest.h>
 
 #include <csignal>
 
 #include "adm/adopt_process.h"
+#include "adm/certificates.h"
 #include "adm/commands.h"
 #include "adm/node.h"
+#include "adm/steps.h"
 #include "posix/clock.h"
 #include "posix/files.h"
 #include "posix/link.h"
+#include "posix/socket.h"
 #include "posix/test_dir.h"
 
 namespace adm {
@@ -44,6 +47,11 @@ struct Bench {
     host.token = "etcd-abc";
     for (const char* folder : {"/data", "/bin"})
       EXPECT_TRUE(posix::make_dirs(dir.path("") + folder));
+  }
+  void leave_journal(const std::string& command) {
+    const std::vector<Step> stuck{{"one", "", [] { return base::Status{}; }},
+                                  {"two", "", [] { return base::fail(Code::kInternal, "x"); }}};
+    EXPECT_FALSE(run_steps(context, {command, {}}, stuck));
   }
 };
 
@@ -104,6 +112,44 @@ TEST(Data, ResetTouchesNothingUnderARunningEtcd) {
   EXPECT_EQ(refused.error().code, Code::kFailedPrecondition) << refused.error().text();
   EXPECT_TRUE(etcd.runs());
   EXPECT_EQ(posix::exists(b.dir.path("data/x")), base::Fact<bool>(true));
+}
+
+TEST(Data, ARecoveryThatGoesOnLooksAgainWhoElseRuns) {
+  Bench b;
+  const auto other = posix::TcpListener::listen("127.0.0.1", 0);
+  ASSERT_TRUE(other);
+  b.host.endpoints = {"https://127.0.0.1:3"};  // started again, it opens its peer port only
+  b.host.client_port = 1;
+  b.host.peer_port = other->port();
+  ASSERT_TRUE(make_certificates(b.host, b.clock.now()));
+  ASSERT_TRUE(save_host(b.context.places(), b.host));
+  b.context.flags.yes = true;
+  const std::string recovery = b.context.places().recovery(), kept = b.dir.path("data.survivor-1");
+  const auto begin = [&] {
+    ASSERT_TRUE(posix::make_dirs(recovery));
+    ASSERT_TRUE(
+        posix::write_atomic(recovery + "/choice.json",
+                            R"({"oldCluster": "8", "bound": "x", "kept": ")" + kept + "\"}"));
+    ASSERT_TRUE(posix::write_atomic(recovery + "/survivor.db", "of an earlier time"));
+    b.leave_journal("member recover");
+  };
+  begin();
+  const auto refused = member_recover(b.context);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("still runs"), std::string::npos)
+      << refused.error().text();
+  EXPECT_NE(refused.error().message.find("is given up"), std::string::npos);
+  EXPECT_EQ(*unfinished(b.context.places()), "");
+  EXPECT_EQ(posix::exists(recovery), base::Fact<bool>(false));
+  // Where the data was moved already there is no way back but a reset.
+  ASSERT_TRUE(posix::make_dirs(kept));
+  begin();
+  const auto late = member_recover(b.context);
+  ASSERT_FALSE(late);
+  EXPECT_NE(late.error().message.find("etcdadm reset --keep-config"), std::string::npos)
+      << late.error().text();
+  EXPECT_EQ(*unfinished(b.context.places()), "member recover");
+  EXPECT_EQ(posix::exists(recovery + "/survivor.db"), base::Fact<bool>(true));
 }
 
 TEST(Data, ARestartUnderTheGuardThatWasKilledInBetweenGoesOn) {

@@ -40,6 +40,7 @@ struct Facts {
   std::vector<std::string> lost;
   std::size_t voters = 0;
   std::string bound, since;
+  bool quorum = false;  // then nothing else is looked at
 };
 
 std::string choice_file(const Context& context) {
@@ -128,10 +129,8 @@ base::Result<Facts> look(const Context& context, const Host& host) {
   out.bound = marker_bound(files);
   TRY(const auto at, cluster_of(context, host));
   const auto sight = at.look();
-  if (sight && (*sight)->quorum)
-    return base::fail(Code::kFailedPrecondition,
-                      "a quorum answers, so nothing is to be recovered: `etcdadm member replace "
-                      "MEMBER` puts another host in the place of a lost one");
+  out.quorum = sight && (*sight)->quorum;
+  if (out.quorum) return out;
   if (!sight) {
     look_without_list(at, host, context.stop, out);
     return out;
@@ -143,6 +142,19 @@ base::Result<Facts> look(const Context& context, const Host& host) {
                             own->second->raft_applied, own->second->raft_term);
   std::ranges::sort(out.lost);
   return out;
+}
+
+// Empty: this host may go on alone.
+std::string why_not(const Facts& facts) {
+  if (facts.quorum)
+    return "a quorum answers, so nothing is to be recovered: `etcdadm member replace MEMBER` puts "
+           "another host in the place of a lost one";
+  if (facts.alive.empty()) return {};
+  return fmt::format(
+      "{} still runs: two clusters of one name must never both take writes. If it has its data, "
+      "start the rest of a quorum; else stop it there for good (`etcdadm reset "
+      "--skip-remove-member`) and repeat this",
+      base::join(facts.alive, ", "));
 }
 
 std::string told(const Host& host, const Facts& facts) {
@@ -166,26 +178,41 @@ struct Recovery {
 
   [[nodiscard]] bool is_new() const { return choice && host.cluster_id != choice->old_cluster; }
 
+  // Also of a run that goes on: the others may have come back since it was killed.
   base::Status choose() {
-    if (choice) return {};
+    if (is_new()) return {};
     TRY(const auto facts, look(context, host));
-    if (!facts.alive.empty())
-      return base::fail(
-          Code::kFailedPrecondition,
-          fmt::format("{} still runs: two clusters of one name must never both take writes. If it "
-                      "has its data, start the rest of a quorum; else stop it there for good "
-                      "(`etcdadm reset --skip-remove-member`) and repeat this",
-                      base::join(facts.alive, ", ")));
+    if (const auto why = why_not(facts); !why.empty()) return choice ? give_up(why) : refuse(why);
+    if (choice) return {};
     const auto words = told(host, facts);
     context.say(words);
     if (!context.flags.yes &&
         !context.ask("Begin a cluster of one member with what this host has?"))
-      return base::fail(Code::kFailedPrecondition,
-                        "not confirmed: say --yes, or answer yes.\n" + words);
+      return refuse("not confirmed: say --yes, or answer yes.\n" + words);
     Choice chosen{host.cluster_id, kept_name(), facts.bound + ", written until " + facts.since};
     TRY_OK(write_choice(context, chosen));
     choice = std::move(chosen);
     return {};
+  }
+
+  static base::Status refuse(const std::string& why) {
+    return base::fail(Code::kFailedPrecondition, why);
+  }
+
+  // As long as the data is where it was, this host is again what it was before.
+  base::Status give_up(const std::string& why) {
+    if (posix::exists(choice->kept) != base::Fact<bool>(false))
+      return refuse(fmt::format(
+          "{}. The recovery that was begun here had moved this host's data to {}; where a quorum "
+          "answers, `etcdadm reset --keep-config` here and then `etcdadm join URL` make it a "
+          "member again",
+          why, choice->kept));
+    TRY_OK(posix::remove_tree(context.places().recovery()));
+    TRY_OK(forget_journal(context.places()));
+    choice.reset();
+    const auto started = start_member(context, host);
+    return refuse(why + ". The recovery that was begun here is given up, and this host's etcd " +
+                  (started ? "is started again" : "does not start: " + started.error().message));
   }
 
   [[nodiscard]] std::string kept_name() const {
@@ -203,6 +230,9 @@ struct Recovery {
   base::Status export_log() {
     if (is_new()) return {};
     TRY_OK(posix::make_dirs(context.places().recovery()));
+    // It may have run since an earlier run made one.
+    if (posix::exists(choice->kept) == base::Fact<bool>(false))
+      TRY_OK(posix::remove_file(snapshot_file(context)));
     const auto log = posix::make_logger({}, context.clock, [](const auto&) {});
     const std::string data =
         posix::exists(choice->kept) == base::Fact<bool>(true) ? choice->kept : host.data_dir;
@@ -228,9 +258,13 @@ struct Recovery {
     if (is_new()) return {};
     // The ticket, the state and the verdict are of the old member.
     TRY_OK(posix::remove_tree(context.places().member()));
-    TRY_OK(posix::remove_file(context.places().endpoints()));
     host = bare(host);
     return begin_from_snapshot(context, host, snapshot_file(context), false);
+  }
+
+  base::Status configure() {
+    TRY_OK(posix::remove_file(context.places().endpoints()));  // of the old members
+    return write_member(context, host);
   }
 
   base::Status serve() {
@@ -253,8 +287,7 @@ std::vector<Step> steps_of(Recovery& r) {
                  [&r] { return r.keep_data(); }});
   out.push_back({"found", "begin a cluster of one member with it, under a new token",
                  [&r] { return r.found(); }});
-  out.push_back(
-      {"configure", "write the member's ticket", [&r] { return write_member(r.context, r.host); }});
+  out.push_back({"configure", "write the member's ticket", [&r] { return r.configure(); }});
   out.push_back({"start", fmt::format("start etcd-guard and etcd ({})", r.host.init_system),
                  [&r] { return start_member(r.context, r.host); }});
   out.push_back({"health", "wait until it serves", [&r] { return r.serve(); }});
@@ -264,12 +297,16 @@ std::vector<Step> steps_of(Recovery& r) {
 }  // namespace
 
 Reply member_recover(const Context& context) {
+  std::optional<posix::FileLock> lock;
+  if (!context.flags.dry_run) {
+    TRY(lock, lock_state(context.places()));
+  }
   TRY(auto host, load_host(context.places()));
   TRY(auto choice, read_choice(context));
   TRY(const auto open, unfinished(context.places()));
-  if (open.empty() && choice && choice->old_cluster != host.cluster_id) {
-    TRY_OK(posix::remove_tree(context.places().recovery()));  // it had come to its end
+  if (open.empty()) {  // it is of one that had come to its end
     choice.reset();
+    if (lock) TRY_OK(posix::remove_tree(context.places().recovery()));
   }
   if (!choice && host.stage != Stage::kMember && host.stage != Stage::kStarted)
     return base::fail(Code::kFailedPrecondition, "this host has no data of a member");
@@ -280,11 +317,12 @@ Reply member_recover(const Context& context) {
     Answer out = dry_run(run, steps);
     if (!recovery.choice) {
       TRY(const auto facts, look(context, recovery.host));
+      if (const auto why = why_not(facts); !why.empty())
+        return base::fail(Code::kFailedPrecondition, why);
       out.text += "\n" + told(recovery.host, facts) + "\n";
     }
     return out;
   }
-  TRY(const auto lock, lock_state(context.places()));
   TRY_OK(run_steps(context, run, steps));
   const Host& now = recovery.host;
   Answer out;
