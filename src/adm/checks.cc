@@ -213,6 +213,25 @@ base::Status check_disk_priorities(const std::vector<std::string>& lines) {
   return {};
 }
 
+base::Result<std::string> version_to_join(const std::vector<api::Version>& running,
+                                          std::string_view asked) {
+  if (running.empty() && asked.empty())
+    return base::fail(Code::kUnavailable,
+                      "no member says which version it runs; say it with --version");
+  if (asked.empty()) return std::ranges::min(running).text();
+  TRY_IN("--version", const auto wanted, api::parse_version(asked));
+  const auto minor = [](const api::Version& v) { return std::pair(v.major, v.minor); };
+  const auto [low, high] = std::ranges::minmax(running.empty() ? std::vector{wanted} : running);
+  if (minor(wanted) >= minor(low) && minor(wanted) <= minor(high)) return wanted.text();
+  return base::fail(
+      Code::kFailedPrecondition,
+      fmt::format("--version: a new member of {} cannot join members of {}: leave the flag out and "
+                  "it begins with {}; `etcdadm upgrade apply` goes to another minor host by host",
+                  wanted.text(),
+                  low == high ? low.text() : fmt::format("{} to {}", low.text(), high.text()),
+                  low.text()));
+}
+
 base::Status complete(Flags& f, const Machine& machine) {
   if (f.name.empty()) f.name = machine.host_name;
   TRY_OK(check_name(f.name));

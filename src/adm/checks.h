@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "adm/flags.h"
+#include "api/version.h"
 #include "base/result.h"
 
 namespace adm {
@@ -36,6 +37,12 @@ base::Status check_sans(const std::vector<std::string>& sans);
 base::Status check_folder(std::string_view flag, const std::string& path);
 base::Status check_token_port(const Flags& flags);
 base::Status check_disk_priorities(const std::vector<std::string>& lines);
+
+// The version that a host joins with: the lowest that the members run, so that half way through an
+// upgrade it is not ahead, or the one that was asked for. FailedPrecondition: its minor is none of
+// those that they run. Unavailable: neither is known.
+base::Result<std::string> version_to_join(const std::vector<api::Version>& running,
+                                          std::string_view asked);
 
 // Fills in what the machine says where a flag is empty, and checks all of them.
 base::Status complete(Flags& flags, const Machine& machine);

@@ -52,6 +52,22 @@ TEST(Endpoint, WhatIsNoUrlIsToldWhy) {
   }
 }
 
+TEST(VersionToJoin, IsOneThatTheMembersRun) {
+  const std::vector<api::Version> mixed{{3, 6, 16, ""}, {3, 5, 33, ""}}, one{{3, 5, 12, ""}};
+  EXPECT_EQ(*version_to_join(mixed, ""), "3.5.33");
+  EXPECT_EQ(*version_to_join(mixed, "v3.6.1"), "3.6.1");
+  EXPECT_EQ(*version_to_join(one, "3.5.33"), "3.5.33");
+  EXPECT_EQ(*version_to_join({}, "3.5.33"), "3.5.33");
+  EXPECT_EQ(version_to_join({}, "").error().code, base::Code::kUnavailable);
+  for (const char* wrong : {"3.4.99", "3.6.16", "4.5.12"}) {
+    const auto refused = version_to_join(one, wrong);
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_EQ(refused.error().code, base::Code::kFailedPrecondition);
+    EXPECT_NE(refused.error().message.find("it begins with 3.5.12"), std::string::npos);
+  }
+  EXPECT_FALSE(version_to_join(mixed, "3.4.30"));
+}
+
 TEST(Complete, TheMachineFillsInWhatIsNotSaid) {
   Flags f;
   ASSERT_TRUE(complete(f, machine()));

@@ -46,21 +46,17 @@ struct Joining {
     return take_certificates(host, context.clock.now());
   }
 
-  // The version that the cluster runs, unless one was asked for.
+  // Also where one was asked for, and in each phase that needs it: none of them keeps it.
   base::Status choose_version() {
-    if (!context.flags.version.empty() || host.stage != Stage::kNone) return {};
+    if (host.stage != Stage::kNone) return {};
     TRY(const auto at, cluster());
     TRY(const auto sight, at.look());
-    std::optional<api::Version> lowest;  // half way through an upgrade a new member is not ahead
+    std::vector<api::Version> running;
     for (const auto& [id, status] : sight->statuses)
-      if (const auto v = status ? api::parse_version(status->version)
-                                : base::Result<api::Version>(std::unexpected(status.error()));
-          v && (!lowest || *v < *lowest))
-        lowest = *v;
-    if (!lowest)
-      return base::fail(Code::kUnavailable,
-                        "no member says which version it runs; say it with --version");
-    host.version = lowest->text();
+      if (status)
+        if (auto version = api::parse_version(status->version))
+          running.push_back(*std::move(version));
+    TRY(host.version, version_to_join(running, context.flags.version));
     return {};
   }
 
@@ -126,6 +122,7 @@ struct Joining {
 
   base::Status add() {
     if (host.stage == Stage::kStarted || host.stage == Stage::kMember) return {};
+    TRY_OK(choose_version());
     TRY(const auto at, cluster());
     TRY(const auto limit, start_timeout(context));
     return until_done(context, context.flags.retry ? limit : base::Duration{0},
@@ -208,7 +205,9 @@ std::vector<Step> steps_of(Joining& j) {
                  [&j] { return j.certificates(); }});
   out.push_back({"install", fmt::format("put etcd and etcd-guard into {}", h.install_dir),
                  [&j]() -> base::Status {
-                   TRY_OK(j.choose_version());
+                   // Alone it may also be the preparation of a host that sees no cluster yet.
+                   if (j.context.flags.phase.empty() || j.context.flags.version.empty())
+                     TRY_OK(j.choose_version());
                    return install_programs(j.context, j.host);
                  }});
   out.push_back({"membership",

@@ -46,5 +46,23 @@ TEST_F(Kills, AtEachStepOfInitJoinAndReset) {
       EXPECT_EQ(posix::exists(dir(n) + left), base::Fact<bool>(false)) << n << left;
 }
 
+TEST_F(Kills, AJoinTakesTheVersionOfTheCluster) {
+  extra_[1]["VERSION"] = "3.5.12";
+  must(1, {"init"});
+  copy_authority(2);
+  const auto ahead = on(2, {"join", peer(1), "--version", "3.6.16"});
+  EXPECT_EQ(ahead.exit_code, 4) << ahead.err;
+  EXPECT_NE(ahead.err.find("cannot join members of 3.5.12"), std::string::npos) << ahead.err;
+  EXPECT_EQ(on(2, {"join", "phase", "membership", peer(1), "--version", "3.6.16"}).exit_code, 4);
+  EXPECT_EQ(versions(1).size(), 1U);
+  for (const char* phase :
+       {"stop", "certificates", "install", "membership", "configure", "start", "etcdctl", "health"})
+    must(2, {"join", "phase", phase, peer(1)});
+  const std::map<std::string, std::string> both{{"etcd-1", "3.5.12"}, {"etcd-2", "3.5.12"}};
+  EXPECT_EQ(versions(1), both);
+  EXPECT_NE(read(dir(2) + "/state/host.json").find("\"version\": \"3.5.12\""), std::string::npos);
+  for (const int n : {2, 1}) must(n, {"reset", "--yes", "--delete-data"});
+}
+
 }  // namespace
 }  // namespace e2e
