@@ -53,6 +53,34 @@ base::Status check_age(const bolt::SnapshotFacts& facts, const Host& host,
                   file, stored->major, stored->minor, host.version, stored->major, stored->minor));
 }
 
+// What is kept of this host stands in for what was not given now, before defaults do.
+void keep_settings(const Host& host, Flags& flags) {
+  const auto keep = [&flags](const char* flag, auto& to, const auto& from) {
+    if (!flags.given.contains(flag)) to = from;
+  };
+  keep("name", flags.name, host.name);
+  keep("bind-address", flags.bind_address, host.bind_address);
+  keep("init-system", flags.init_system, host.init_system);
+  keep("certs-dir", flags.certs_dir, host.certs_dir);
+  keep("install-dir", flags.install_dir, host.install_dir);
+  keep("data-dir", flags.data_dir, host.data_dir);
+  keep("config-dir", flags.config_dir, host.config_dir);
+  keep("unit-dir", flags.unit_dir, host.unit_dir);
+  keep("cache-dir", flags.cache_dir, host.cache_dir);
+  keep("server-cert-extra-sans", flags.extra_sans, host.extra_sans);
+  keep("disk-priorities", flags.disk_priorities, host.disk_priorities);
+  keep("client-port", flags.client_port, host.client_port);
+  keep("peer-port", flags.peer_port, host.peer_port);
+  keep("metrics-port", flags.metrics_port, host.metrics_port);
+}
+
+base::Result<std::optional<Host>> present_host(const Places& places) {
+  auto host = load_host(places);
+  if (host) return std::optional(*std::move(host));
+  if (host.error().code == Code::kNotFound) return std::optional<Host>();
+  return std::unexpected(host.error());
+}
+
 }  // namespace
 
 base::Result<posix::FileLock> lock_state(const Places& places) {
@@ -66,13 +94,18 @@ base::Result<posix::FileLock> lock_state(const Places& places) {
 
 base::Result<Begun> begin(Context& context, const std::string& command) {
   TRY(const auto machine, look_at_machine());
+  TRY(auto present, present_host(context.places()));
+  if (present) keep_settings(*present, context.flags);
+  // Nothing is touched, not even by the lock, while the flags are wrong.
   TRY_OK(complete(context.flags, machine));
   Begun out;
   if (!context.flags.dry_run) {
     TRY(out.lock, lock_state(context.places()));
+    TRY(const auto now, present_host(context.places()));
+    if (now != present)
+      return base::fail(Code::kAborted,
+                        "another etcdadm has changed this host meanwhile: run it again");
   }
-  auto present = load_host(context.places());
-  if (!present && present.error().code != Code::kNotFound) return std::unexpected(present.error());
   TRY(const auto open, unfinished(context.places()));
   if (present && present->stage != Stage::kNone) {
     if (open != command && context.flags.phase.empty())

@@ -15,8 +15,9 @@ struct Begun {
   std::optional<posix::FileLock> lock;  // none with --dry-run
 };
 
-// Completes and checks the flags, takes the lock of the state directory, and reads what an earlier
-// run of the same command left. FailedPrecondition: this host is in a cluster, or the earlier run
+// Completes and checks the flags, from the settings that are kept of this host where there are
+// some, takes the lock of the state directory, and reads what an earlier run of the same command
+// left. FailedPrecondition: this host is in a cluster, or the earlier run
 // had other flags.
 base::Result<Begun> begin(Context& context, const std::string& command);
 // FailedPrecondition: another etcdadm is at work there.

@@ -2,6 +2,7 @@
 // retired tool's where it had them.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,8 @@ struct Flags {
   bool store_path_style = false;
   bool member_file = false;  // snapshot status: a file without a check sum at its end
   bool data_dir_given = false;
+  // The names of those that a person gave, on the line or by the environment: "data-dir".
+  std::set<std::string> given;
 };
 
 inline constexpr const char* kDefaultVersion = "3.5.33";

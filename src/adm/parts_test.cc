@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "adm/begin.h"
 #include "adm/certificates.h"
 #include "adm/commands.h"
 #include "adm/door.h"
@@ -84,6 +85,22 @@ struct Bench {
                   [](const auto&) { return false; }};
   Bench() { context.flags.state_dir = dir.path("state"); }
 };
+
+TEST(Begin, KeptSettingsStandInForFlagsThatWereNotGiven) {
+  Bench b;
+  Host kept = bare(sample(b.dir.path("")));
+  kept.bind_address = "127.0.0.1";
+  kept.client_port = 12379;
+  kept.init_system = "none";
+  ASSERT_TRUE(save_host(b.context.places(), kept));
+  b.context.flags.given = {"data-dir"};
+  b.context.flags.data_dir = "/elsewhere";
+  const auto begun = begin(b.context, "join");
+  ASSERT_TRUE(begun) << begun.error().text();
+  kept.data_dir = "/elsewhere";
+  EXPECT_EQ(begun->host, kept);
+  EXPECT_EQ(b.context.flags.certs_dir, kept.certs_dir);
+}
 
 TEST(Steps, ACommandThatDidNotEndGoesOnAndNoOtherBegins) {
   Bench b;

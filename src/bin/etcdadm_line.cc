@@ -415,6 +415,8 @@ AdmLine parse_etcdadm(int argc, const char* const* argv) {
     if (!slot->app->parsed()) continue;
     out.verb = slot->row->verb;
     out.flags = slot->flags;
+    for (const auto* option : slot->app->get_options())
+      if (option->count() > 0) out.flags.given.insert(option->get_name(false, false).substr(2));
     out.output = slot->output;
     out.log_level = parser.log_level;
     out.fault_point = parser.fault_point;

@@ -74,6 +74,16 @@ TEST(EtcdadmLine, TheRetiredToolsNamesAndDefaults) {
   EXPECT_EQ(given.init_system, "none");
 }
 
+TEST(EtcdadmLine, WhatWasGivenIsToldFromDefaults) {
+  EXPECT_TRUE(parse({"init"}).flags.given.empty());
+  ASSERT_EQ(::setenv("ETCDADM_DATA_DIR", "/d", 1), 0);
+  const auto phase = parse({"join", "phase", "install", "https://a:2380", "--name", "b"}).flags;
+  ::unsetenv("ETCDADM_DATA_DIR");
+  EXPECT_TRUE(phase.given.contains("name"));
+  EXPECT_TRUE(phase.given.contains("data-dir"));
+  EXPECT_FALSE(phase.given.contains("certs-dir"));
+}
+
 TEST(EtcdadmLine, PhasesTakeTheFlagsOfTheirCommand) {
   const auto init = parse({"init", "phase", "install", "--version", "3.5.12"});
   EXPECT_EQ(init.run, adm::init);
