@@ -74,8 +74,9 @@ base::Result<std::optional<Entry>> entry_of(const Shelf& shelf, const Group& gro
   else if (part(Part::kBad))
     entry.why = "it was found damaged";
   entry.bad = part(Part::kBad).has_value();
+  entry.marked = part(Part::kProven).has_value();
   entry.verified = entry.why.empty();
-  entry.proven = entry.verified && part(Part::kProven);
+  entry.proven = entry.verified && entry.marked;
   if (manifest) {
     entry.time = manifest->time;
     entry.manifest = *std::move(manifest);
@@ -123,6 +124,22 @@ base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incar
   }
   std::ranges::sort(catalog.entries, newer);
   return catalog;
+}
+
+base::Result<std::optional<Entry>> read_entry(const Shelf& shelf, const Name& name,
+                                              const objstore::Call& call) {
+  const auto& root = shelf.root();
+  TRY(const auto objects,
+      objstore::list_all(shelf.store(), root + name.text(), kMostObjects, call));
+  Group group{.name = name, .parts = {}};
+  for (const auto& object : objects) {
+    if (!object.key.starts_with(root)) continue;
+    const auto part = parse_part(std::string_view(object.key).substr(root.size()));
+    if (!part || part->name != name) continue;
+    group.parts[static_cast<size_t>(part->part)] = {*part, object.size, object.modified};
+  }
+  if (!group.parts[static_cast<size_t>(Part::kManifest)]) return std::nullopt;
+  return entry_of(shelf, group, call);
 }
 
 base::Status put_mark(const Shelf& shelf, const Name& name, Part part, const Mark& mark,

@@ -21,12 +21,17 @@ struct Entry {
   std::uint64_t size_bytes = 0;           // of its data in the store; 0: it is not there
   bool verified = false;
   bool proven = false;
+  bool marked = false;   // as proven, whatever it looks like now
   bool bad = false;      // somebody found it damaged
   bool newer = false;    // a newer program made it: what it is worth is not known
   std::string why = {};  // it is not verified
 
   [[nodiscard]] Held held() const {
-    return {.revision = name.revision, .time = time, .verified = verified, .proven = proven};
+    return {.revision = name.revision,
+            .time = time,
+            .verified = verified,
+            .proven = proven,
+            .unknown = newer || (marked && !manifest)};
   }
 };
 
@@ -50,6 +55,10 @@ struct Catalog {
 // listed and not given is Unavailable.
 base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incarnation>& only,
                                    const objstore::Call& call);
+
+// One of them, as the store shows it now; no value: it has no manifest.
+base::Result<std::optional<Entry>> read_entry(const Shelf& shelf, const Name& name,
+                                              const objstore::Call& call);
 
 // Notes what was found out. Never changes the backup itself.
 base::Status put_mark(const Shelf& shelf, const Name& name, Part part, const Mark& mark,

@@ -1,15 +1,6 @@
 #include "archive/follow.h"
 
-#include <atomic>
-#include <mutex>
-#include <random>
-#include <thread>
-
-#include "archive/archive_testing.h"
-#include "archive/log.h"
-#include "archive/log_testing.h"
-#include "etcd/bolt/hashkv.h"
-#include "posix/test_file_limit.h"
+#include "archive/follow_testing.h"
 
 namespace {
 
@@ -21,174 +12,7 @@ using archive::testing::change;
 using archive::testing::Killed;
 using base::Code;
 
-// What the members tell to one that watches.
-struct Stream {
-  std::mt19937_64 random{3};
-  std::int64_t compacted = 0, hole = 0;  // hole: a revision that is not sent
-  std::uint64_t auth = 1;
-  unsigned opened = 0, breaks_after = 0;  // batches until the stream ends; 0: never
-  std::map<std::int64_t, std::int64_t> leases;
-  std::vector<std::int64_t> from;  // where each watch began
-};
-
-class FakeWatch final : public etcd::Watch {
- public:
-  FakeWatch(archive::testing::FakeCluster& cluster, objstore::HandClock& clock, Stream& stream,
-            std::int64_t from)
-      : cluster_(cluster), clock_(clock), stream_(stream), next_(from) {}
-  base::Result<std::optional<etcd::Batch>> next(base::Duration wait) override {
-    std::this_thread::yield();
-    clock_.pass(base::Duration(1));
-    if (next_ <= stream_.compacted) {
-      compacted_ = stream_.compacted;
-      return base::fail(Code::kNotFound, "compacted");
-    }
-    if (stream_.breaks_after > 0 && ++given_ > stream_.breaks_after)
-      return base::fail(Code::kUnavailable, "the member ended the watch");
-    const auto newest = cluster_.sample.revision;
-    if (next_ > newest) {
-      clock_.pass(wait);
-      if (!std::exchange(asked_, false)) return std::nullopt;
-      return etcd::Batch{.revision = newest, .cluster_id = {cluster_.id}, .events = {}};
-    }
-    const auto last =
-        std::min<std::int64_t>(newest, next_ + static_cast<std::int64_t>(stream_.random() % 4));
-    etcd::Batch batch{.revision = newest,
-                      .cluster_id = {cluster_.id},
-                      .events = archive::testing::events_of(cluster_.sample, next_, last)};
-    if (next_ <= stream_.hole && stream_.hole <= last)
-      batch.events = archive::testing::events_of(cluster_.sample, stream_.hole + 1, last + 1);
-    next_ = last + 1;
-    return batch;
-  }
-  void ask_progress() override { asked_ = true; }
-  [[nodiscard]] std::int64_t compacted() const override { return compacted_; }
-
- private:
-  archive::testing::FakeCluster& cluster_;
-  objstore::HandClock& clock_;
-  Stream& stream_;
-  std::int64_t next_, compacted_ = 0;
-  unsigned given_ = 0;
-  bool asked_ = false;
-};
-
-class FakeHistory final : public etcd::HistoryApi {
- public:
-  FakeHistory(archive::testing::FakeCluster& cluster, objstore::HandClock& clock, Stream& stream)
-      : cluster_(cluster), clock_(clock), stream_(stream) {}
-  base::Result<std::unique_ptr<etcd::Watch>> watch(std::int64_t from, base::Duration) override {
-    ++stream_.opened;
-    stream_.from.push_back(from);
-    return std::make_unique<FakeWatch>(cluster_, clock_, stream_, from);
-  }
-  base::Result<std::optional<std::int64_t>> granted_ttl(std::int64_t lease,
-                                                        base::Duration) override {
-    const auto at = stream_.leases.find(lease);
-    if (at == stream_.leases.end()) return std::nullopt;
-    return at->second;
-  }
-  base::Result<etcd::AuthState> auth(base::Duration) override {
-    return etcd::AuthState{.enabled = stream_.auth > 1, .revision = stream_.auth};
-  }
-
- private:
-  archive::testing::FakeCluster& cluster_;
-  objstore::HandClock& clock_;
-  Stream& stream_;
-};
-
-class Follow : public archive::testing::Bench {
- protected:
-  using Step = std::function<bool(const FollowStatus&)>;  // true: the next one
-
-  archive::World follow_world() {
-    auto out = world();
-    out.nonce = [this] { return fmt::format("{:016x}", ++own_nonces_); };
-    out.history = [this](const archive::Endpoint&) {
-      return std::make_unique<FakeHistory>(cluster, clock, stream);
-    };
-    out.wait = [this](base::Duration time) { clock.pass(time); };
-    out.at = [this](std::string_view point) {
-      if (point == "log_seal.before") full_disk.reset();
-      if (point == kill_at && --kill_after == 0) throw Killed();
-    };
-    out.stop = stop_.get_token();
-    return out;
-  }
-  FollowJob follow_job() {
-    FollowJob out{.run = job(), .max_lag = std::chrono::milliseconds(1000)};
-    out.run.epoch = epoch;
-    return out;
-  }
-  // Until all steps are done and the store has everything.
-  FollowReport follow(std::vector<Step> steps = {}) {
-    stop_ = {};
-    size_t step = 0;
-    int turns = 0;
-    return archive::follow(follow_job(), follow_world(), [&](const FollowStatus& status) {
-      last = status;
-      if (++turns > 20'000) {
-        ADD_FAILURE() << "no end at step " << step << ": " << to_json(status);
-        stop_.request_stop();
-      }
-      if (step < steps.size()) {
-        if (steps[step](status)) ++step;
-      } else if (status.saved == cluster.sample.revision && !status.base.empty()) {
-        stop_.request_stop();
-      }
-    });
-  }
-  Step changes(int count) {
-    return [this, count](const FollowStatus& status) {
-      if (status.base.empty()) return false;  // the backup reads what this changes
-      for (int i = 0; i < count; ++i) {
-        change(cluster.sample, random);
-        then[cluster.sample.revision] = cluster.sample;
-      }
-      return true;
-    };
-  }
-  Step until(std::function<bool(const FollowStatus&)> holds) { return holds; }
-
-  archive::Log log() {
-    auto read = archive::read_log(shelf(), *archive::Incarnation::parse(life), call());
-    EXPECT_TRUE(read) << read.error().text();
-    return read ? *std::move(read) : archive::Log{};
-  }
-  archive::FetchReport fetch_at(std::int64_t revision, bool exact = true) {
-    auto wanted = fetch_job();
-    wanted.to_revision = revision;
-    wanted.exact = exact;
-    return archive::fetch(wanted, world());
-  }
-  // As the sample was then.
-  void expect_reached(std::int64_t revision) {
-    const auto report = fetch_at(revision);
-    ASSERT_EQ(report.outcome, FetchOutcome::kFetched) << report.error;
-    EXPECT_EQ(report.starts_at, revision);
-    const auto bytes = then.at(revision).file();
-    const bolt::StringSource source(bytes);
-    const auto database = bolt::Database::open(source, bytes.size() - bolt::kTrailer);
-    const auto hash = bolt::hash_kv(
-        *database,
-        {.revision = revision, .compact_revision = report.hash_compact_revision, .sip = {1, 2}});
-    ASSERT_TRUE(hash) << hash.error().text();
-    EXPECT_EQ(report.hash, hash->hash) << revision;
-  }
-
-  Stream stream;
-  std::mt19937_64 random{17};
-  std::map<std::int64_t, bolt::testing::Sample> then;
-  FollowStatus last;
-  std::int64_t epoch = 1;
-  int kill_after = 1;
-  std::optional<posix::TestFileLimit> full_disk;  // until something is sealed
-
- private:
-  std::stop_source stop_;
-  std::atomic<std::uint64_t> own_nonces_ = 1000;
-};
+class Follow : public archive::testing::FollowBench {};
 
 TEST(FollowJobs, AreReadAndWrittenAndJudged) {
   const std::string_view good =
@@ -453,6 +277,26 @@ TEST_F(Follow, SegmentsThatOnlyRemovedBackupsNeedGoWithThem) {
   if (then.contains(kept)) expect_reached(kept);
   ASSERT_EQ(follow({changes(10)}).error, "");
   EXPECT_TRUE(log().problems.empty());
+  expect_reached(cluster.sample.revision);
+}
+
+TEST_F(Follow, SegmentsStayBehindABackupThatReadsBadlyOnce) {
+  const auto base = backup();
+  const auto later = [&](const FollowStatus&) {
+    clock.pass(std::chrono::seconds(61));
+    return true;
+  };
+  ASSERT_EQ(follow({changes(10), later, changes(10), later, changes(10)}).error, "");
+  const auto before = log().entries.size();
+  ASSERT_GE(before, 3U);
+  faults = [&](std::string_view operation,
+               const std::string& key) -> std::optional<objstore::Fault> {
+    if (operation != "get" || key != key_of(base.name, archive::Part::kManifest)) return {};
+    return objstore::Fault{.trouble = objstore::Trouble::kLiedHalf};
+  };
+  ASSERT_EQ(backup(2).outcome, archive::RunOutcome::kUploaded);
+  faults = {};
+  EXPECT_EQ(log().entries.size(), before);
   expect_reached(cluster.sample.revision);
 }
 

@@ -23,12 +23,16 @@ LogPruned remove_all(const Shelf& shelf, const std::vector<SegmentName>& names,
 
 std::vector<SegmentName> needless(const Catalog& catalog, const Incarnation& incarnation,
                                   const Log& log) {
+  // Of all that are there: one that was read as damaged may be good.
   auto oldest = std::numeric_limits<std::int64_t>::max();
-  for (const auto& entry : catalog.entries)
-    if (entry.name.incarnation == incarnation && entry.verified)
-      oldest = std::min(oldest, entry.name.revision);
+  bool verified = false;
+  for (const auto& entry : catalog.entries) {
+    if (entry.name.incarnation != incarnation) continue;
+    oldest = std::min(oldest, entry.name.revision);
+    verified = verified || entry.verified;
+  }
   std::vector<SegmentName> out;
-  if (oldest == std::numeric_limits<std::int64_t>::max()) return out;
+  if (!verified) return out;
   const auto sealed =
       std::ranges::count(log.entries, 0, [](const LogEntry& e) { return e.name.part; });
   for (size_t i = 0; i + 1 < static_cast<size_t>(sealed); ++i) {

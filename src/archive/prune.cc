@@ -18,6 +18,13 @@ base::Status remove_backup(const Shelf& shelf, const Name& name, const World& wo
   return store.remove(shelf.key(name, Part::kBad), call);
 }
 
+base::Result<bool> still_needless(const Shelf& shelf, const Entry& entry,
+                                  const objstore::Call& call) {
+  if (entry.verified) return true;
+  TRY(const auto again, read_entry(shelf, entry.name, call));
+  return again && !again->verified && !again->held().unknown;
+}
+
 Pruned prune(const Shelf& shelf, const Incarnation& incarnation, const Retention& retention,
              const std::optional<Name>& made, const World& world, const objstore::Call& call) {
   Pruned pruned;
@@ -40,6 +47,12 @@ Pruned prune(const Shelf& shelf, const Incarnation& incarnation, const Retention
   // The oldest first, so that an end in the middle leaves the newer ones.
   for (size_t i = entries.size(); i-- > 0;) {
     if (verdicts[i] != Kept::kNo || (made && entries[i].name == *made)) continue;
+    const auto sure = still_needless(shelf, entries[i], call);
+    if (!sure) {
+      pruned.problem = sure.error().message;
+      return pruned;
+    }
+    if (!*sure) continue;
     if (const auto removed = remove_backup(shelf, entries[i].name, world, call); !removed) {
       pruned.problem = removed.error().message;
       return pruned;

@@ -14,6 +14,11 @@ namespace archive {
 base::Status remove_backup(const Shelf& shelf, const Name& name, const World& world,
                            const objstore::Call& call);
 
+// Whether the store still shows what made `entry` needless: what was read once as damaged may read
+// as good now, and nothing is removed because of one bad read.
+base::Result<bool> still_needless(const Shelf& shelf, const Entry& entry,
+                                  const objstore::Call& call);
+
 struct Pruned {
   unsigned removed = 0, kept = 0;
   std::string problem = {};  // empty: all that may go is gone

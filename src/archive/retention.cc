@@ -54,6 +54,8 @@ std::vector<Kept> judge(const std::vector<Held>& held, const Retention& retentio
     keep(i, held[i].verified ? Kept::kCount : Kept::kNotBad);
     if (held[i].verified) ++verified;
   }
+  for (const auto i : order)
+    if (held[i].unknown) keep(i, Kept::kNotBad);
   const auto first = [&](auto what, Kept why) {
     if (const auto at = std::ranges::find_if(order, what); at != order.end()) keep(*at, why);
   };

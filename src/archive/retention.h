@@ -14,6 +14,7 @@ struct Held {
   base::Instant time{};
   bool verified = false;  // it was judged, and its data is there; nobody found it damaged since
   bool proven = false;    // a cluster was made of it
+  bool unknown = false;   // it may well be good, and cannot be judged
 };
 
 struct Retention {
@@ -29,7 +30,8 @@ enum class Kept {
   kNewest,    // the last that was made, whatever its revision
   kVerified,  // the newest verified one
   kProven,    // the newest proven one
-  kNotBad,    // not verified, and fewer than the count of the verified ones are newer
+  // Not verified, and fewer than the count of the verified ones are newer, or it is unknown.
+  kNotBad,
   kHourly,
   kDaily,
   kWeekly,

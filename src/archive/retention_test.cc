@@ -56,6 +56,15 @@ TEST(Retention, OnlyVerifiedOnesCount) {
   EXPECT_EQ(kept(held, {.max_backups = 2}).size(), held.size());
 }
 
+TEST(Retention, WhatCannotBeJudgedStays) {
+  auto held = row({1, 2, 3, 4, 5});
+  held[0].verified = held[1].verified = false;
+  held[1].unknown = true;
+  const auto verdicts = judge(held, {.max_backups = 2});
+  EXPECT_EQ(verdicts,
+            (std::vector{Kept::kNo, Kept::kNotBad, Kept::kNo, Kept::kCount, Kept::kCount}));
+}
+
 TEST(Retention, TheNewestProvenOneStays) {
   auto held = row({1, 2, 3, 4, 5});
   held[0].proven = held[1].proven = true;

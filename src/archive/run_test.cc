@@ -387,6 +387,36 @@ TEST_F(BadStore, OneThatFlapsIsHealthyInTheEnd) {
   EXPECT_EQ(catalog().leftovers.size(), 0U);
 }
 
+TEST_F(BadStore, OneBadReadRemovesNoBackup) {
+  auto wanted = job(1);
+  wanted.retention.daily = 2;
+  const auto first = run(wanted, world());
+  ASSERT_EQ(first.outcome, RunOutcome::kUploaded) << first.error;
+  clock.pass(std::chrono::hours(25));
+  const auto key = key_of(first.name, Part::kManifest);
+  unsigned reads = 0;
+  faults = [&](std::string_view operation, const std::string& k) -> std::optional<Fault> {
+    if (operation != "get" || k != key || ++reads != 2) return {};  // by retention
+    return Fault{Trouble::kLiedHalf};
+  };
+  ASSERT_EQ(run(wanted, world()).outcome, RunOutcome::kUploaded);
+  EXPECT_EQ(reads, 3U);
+  EXPECT_EQ(revisions().size(), 2U);
+}
+
+TEST_F(BadStore, OneThatWasProvenIsNotRemovedBecauseItCannotBeRead) {
+  const auto proven = backup();
+  ASSERT_TRUE(put_mark(shelf(), *Name::parse(proven.name), Part::kProven, {.by = "drill"}, call()));
+  faults = [&](std::string_view operation, const std::string& k) -> std::optional<Fault> {
+    if (operation != "get" || k != key_of(proven.name, Part::kManifest)) return {};
+    return Fault{Trouble::kLiedHalf};
+  };
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(change_and_backup(1).outcome, RunOutcome::kUploaded);
+  EXPECT_EQ(revisions(), (std::vector<std::int64_t>{25, 22}));
+  faults = {};
+  EXPECT_TRUE(catalog().entries.back().proven);
+}
+
 TEST_F(BadStore, WhatAListDoesNotShowIsNoReasonToRemove) {
   ASSERT_EQ(change_and_backup(1).outcome, RunOutcome::kUploaded);
   go_wrong("list", {Trouble::kLiedNothing}, 1, false);

@@ -207,6 +207,11 @@ int prune(const ArchiveFlags& flags) {
   json::Array rows;
   for (auto entry = names->rbegin(); entry != names->rend(); ++entry) {  // the oldest first
     const auto name = (*entry)->name.text();
+    if (flags.keep > 0) {
+      const auto sure = archive::still_needless(opened->shelf, **entry, opened->call);
+      if (!sure) return report(sure.error());
+      if (!*sure) continue;
+    }
     if (!flags.dry_run) {
       const auto removed = archive::remove_backup(opened->shelf, (*entry)->name,
                                                   opened->place->world(), opened->call);
