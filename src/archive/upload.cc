@@ -34,22 +34,14 @@ base::Status seal_into(Sealer& sealer, const posix::ScratchFile& from) {
   return sealer.finish();
 }
 
-// Create-only where the store can: no name is written twice, so that nothing is lost where not.
-base::Result<std::unique_ptr<objstore::Upload>> begin(const Shelf& shelf, const std::string& key,
-                                                      std::uint64_t bytes,
-                                                      const objstore::Call& call) {
-  objstore::PutOptions options{.condition = {.when = When::kAbsent}, .expected_bytes = bytes};
-  auto begun = shelf.store().upload(key, options, call);
-  if (begun || begun.error().code != Code::kUnimplemented) return begun;
-  options.condition = {};
-  return shelf.store().upload(key, options, call);
-}
-
 Outcome<void> put_data(const Shelf& shelf, const Snapshot& snapshot, Manifest& manifest,
                        const World& world, const objstore::Call& call) {
   const auto key = shelf.key(manifest.name, Part::kData);
   world.pass("upload.before");
-  TRY(const auto to, begin(shelf, key, snapshot.file.size(), call));
+  // Without a condition, which some stores refuse only when all of it was sent: nobody else has the
+  // nonce of its name.
+  TRY(const auto to,
+      shelf.store().upload(key, {.condition = {}, .expected_bytes = snapshot.file.size()}, call));
   bool half = false;
   TRY(const auto sealer, Sealer::make(world.key, [&](std::string_view bytes) {
         if (!std::exchange(half, true)) world.pass("upload.half");

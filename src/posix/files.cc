@@ -211,11 +211,19 @@ base::Status OutputFile::sync() {
 
 base::Status OutputFile::commit_new() {
   TRY_OK(sync());
-  // link() never replaces a name, so two writers cannot both succeed.
-  const int linked = ::link(temporary_.c_str(), path_.c_str());
-  const int number = errno;
+  // Neither replaces a name, so two writers cannot both succeed.
+  int number = ::link(temporary_.c_str(), path_.c_str()) == 0 ? 0 : errno;
+  const bool no_links = number == EPERM || number == EOPNOTSUPP || number == ENOSYS;
+  if (no_links)
+    number =
+        ::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) == 0
+            ? 0
+            : errno;
   ::unlink(std::exchange(temporary_, std::string()).c_str());
-  if (linked != 0) return fail_errno(number, "create " + path_);
+  if (no_links && (number == EINVAL || number == EOPNOTSUPP || number == ENOSYS))
+    return base::fail(Code::kUnimplemented,
+                      fmt::format("create {}: its file system can only replace", path_));
+  if (number != 0) return fail_errno(number, "create " + path_);
   return sync_dir(parent_of(path_));
 }
 

@@ -20,7 +20,8 @@ base::Result<std::string> read_file(const std::string& path, size_t limit);
 // Temporary file in the same directory, fsync, rename, fsync of the directory. The mode is exact,
 // whatever the umask.
 base::Status write_atomic(const std::string& path, std::string_view bytes, unsigned mode = 0600);
-// Makes the file if nothing has its name; AlreadyExists otherwise. Durable like write_atomic.
+// Makes the file if nothing has its name; AlreadyExists otherwise, Unimplemented on a file system
+// that can only replace. Durable like write_atomic.
 base::Status write_new(const std::string& path, std::string_view bytes, unsigned mode = 0600);
 // Into a file that is there and keeps its place, as a file that is mounted alone must: a crash may
 // leave a part of it. NotFound: it is not there.

@@ -16,6 +16,7 @@
 #include "posix/scratch_file.h"
 #include "posix/test_dir.h"
 #include "posix/test_file_limit.h"
+#include "posix/test_refuse.h"
 #include "posix/watch.h"
 
 namespace posix {
@@ -225,6 +226,27 @@ TEST(DirWatch, FollowsADirectoryThatIsReplacedOrComesLater) {
   settle(*watch);
   ASSERT_TRUE(write_atomic(dir.path("old/f"), "x"));
   EXPECT_EQ(*watch->wait(base::Duration(1), {}), DirWatch::Event::kTimeout);
+}
+
+// As on FAT, and on many file systems of a network.
+TEST(Files, WhatIsNewIsMadeWithoutHardLinksToo) {
+  const TestDir dir;
+  const auto path = dir.path("f");
+  bool possible = true;
+  base::Status first, second, neither;
+  std::jthread([&] {
+    possible = test_refuse(test_links(), EPERM);
+    first = write_new(path, "one");
+    second = write_new(path, "two");
+    possible = possible && test_refuse({__NR_renameat2}, EINVAL);
+    neither = write_new(dir.path("g"), "three");
+  }).join();
+  ASSERT_TRUE(possible);
+  EXPECT_TRUE(first) << first.error().text();
+  EXPECT_EQ(second.error().code, base::Code::kAlreadyExists);
+  EXPECT_EQ(neither.error().code, base::Code::kUnimplemented);
+  EXPECT_EQ(*read_file(path, 10), "one");
+  EXPECT_EQ(list_dir(dir.path(""))->size(), 1U);
 }
 
 TEST(ScratchFile, IsReadAtAnyPlaceAndLeavesNothing) {

@@ -21,6 +21,7 @@ class OutputFile {
   base::Status sync();    // what was written is on the disk; commit() does it as well
   base::Status commit();  // fsync, rename, fsync of the directory; once
   // The same if nothing has its name, which no two writers find; AlreadyExists otherwise.
+  // Unimplemented: the file system cannot do that.
   base::Status commit_new();
 
  private:
