@@ -108,7 +108,8 @@ class Follower {
 
   Outcome<void> open_log(const Members& members) {
     owner_.cluster_id = members.cluster_id;
-    TRY(writer_, LogWriter::open(shelf_, owner_, job_.run.common.scratch, world_, store_call()));
+    TRY(writer_, LogWriter::open(shelf_, owner_, job_.run.common.scratch, world_,
+                                 [this] { return store_call(); }));
     status_.saved = std::max<std::int64_t>(writer_->next() - 1, 0);
     facts_ = {writer_->base(), writer_->auth_revision(), version_};
     return {};

@@ -280,6 +280,30 @@ TEST_F(Follow, SegmentsThatOnlyRemovedBackupsNeedGoWithThem) {
   expect_reached(cluster.sample.revision);
 }
 
+// Each segment gets its time: all of them together may take longer than one call may.
+TEST_F(Follow, ALongLogIsTakenUpFromASlowStore) {
+  backup();
+  const auto later = [&](const FollowStatus&) {
+    clock.pass(std::chrono::seconds(61));
+    return true;
+  };
+  ASSERT_EQ(follow({changes(5), later, changes(5), later, changes(5), later, changes(5)}).error,
+            "");
+  ASSERT_GE(log().entries.size(), 4U);
+  const auto before = cluster.sample.revision;
+  faults = [&](std::string_view operation,
+               const std::string& key) -> std::optional<objstore::Fault> {
+    if (operation == "get" && key.find("/log-") != std::string::npos)
+      clock.pass(std::chrono::seconds(25));
+    return {};
+  };
+  ASSERT_EQ(follow({changes(5)}).error, "");
+  faults = {};
+  EXPECT_GT(cluster.sample.revision, before);
+  EXPECT_TRUE(log().problems.empty());
+  EXPECT_EQ(log().ranges.size(), 1U);
+}
+
 TEST_F(Follow, SegmentsStayBehindABackupThatReadsBadlyOnce) {
   const auto base = backup();
   const auto later = [&](const FollowStatus&) {

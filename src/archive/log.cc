@@ -154,13 +154,17 @@ Log judge_log(std::vector<LogEntry> entries) {
 
 base::Result<Log> read_log(const Shelf& shelf, const Incarnation& incarnation,
                            const objstore::Call& call) {
-  TRY(const auto objects, list(shelf, incarnation.text + "/log-", call));
+  return read_log(shelf, incarnation, [&] { return call; });
+}
+
+base::Result<Log> read_log(const Shelf& shelf, const Incarnation& incarnation, const Calls& calls) {
+  TRY(const auto objects, list(shelf, incarnation.text + "/log-", calls()));
   std::vector<LogEntry> entries;
   for (const auto& object : objects) {
     if (!object.key.starts_with(shelf.root())) continue;
     const auto name = SegmentName::parse(std::string_view(object.key).substr(shelf.root().size()));
     if (!name || name->incarnation != incarnation) continue;
-    TRY(auto entry, entry_of(shelf, *name, object.size, call));
+    TRY(auto entry, entry_of(shelf, *name, object.size, calls()));
     if (entry) entries.push_back(*std::move(entry));
   }
   return judge_log(std::move(entries));

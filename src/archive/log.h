@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,6 +46,10 @@ Log judge_log(std::vector<LogEntry> entries);
 // Of one incarnation, and whose names it has. An error means that it is not known what is there.
 base::Result<Log> read_log(const Shelf& shelf, const Incarnation& incarnation,
                            const objstore::Call& call);
+// The same with a call for each object: a long log takes long, and a store that does not answer is
+// found out all the same.
+using Calls = std::function<objstore::Call()>;
+base::Result<Log> read_log(const Shelf& shelf, const Incarnation& incarnation, const Calls& calls);
 // Newest first.
 base::Result<std::vector<Incarnation>> logged_incarnations(const Shelf& shelf,
                                                            const objstore::Call& call);

@@ -23,15 +23,15 @@ bool doubtful(const base::Error& error) {
 }  // namespace
 
 Outcome<LogWriter> LogWriter::open(const Shelf& shelf, const LogOwner& owner, std::string scratch,
-                                   const World& world, const objstore::Call& call) {
-  TRY(const auto log, read_log(shelf, owner.incarnation, call));
+                                   const World& world, const Calls& calls) {
+  TRY(const auto log, read_log(shelf, owner.incarnation, calls));
   LogWriter writer(shelf, owner, std::move(scratch), world);
-  TRY_OK(writer.adopt(log, call));
-  for (const auto& name : log.stale) TRY_OK(shelf.store().remove(shelf.key(name.text()), call));
+  TRY_OK(writer.adopt(log, calls));
+  for (const auto& name : log.stale) TRY_OK(shelf.store().remove(shelf.key(name.text()), calls()));
   return writer;
 }
 
-Outcome<void> LogWriter::adopt(const Log& log, const objstore::Call& call) {
+Outcome<void> LogWriter::adopt(const Log& log, const Calls& calls) {
   size_t sealed = 0;  // how many of the entries are
   for (const auto& entry : log.entries) {
     if (entry.head && entry.head->cluster_id != owner_.cluster_id)
@@ -59,12 +59,12 @@ Outcome<void> LogWriter::adopt(const Log& log, const objstore::Call& call) {
   } else {
     sequence_ = log.entries.front().name.sequence;
   }
-  return adopt_parts(log, sealed, call);
+  return adopt_parts(log, sealed, calls);
 }
 
 // Parts that follow each other and can be read; what is behind a bad one was never promised by a
 // writer that lives, and is read from etcd again.
-Outcome<void> LogWriter::adopt_parts(const Log& log, size_t from, const objstore::Call& call) {
+Outcome<void> LogWriter::adopt_parts(const Log& log, size_t from, const Calls& calls) {
   std::vector<SegmentName> names;
   for (size_t i = from; i < log.entries.size(); ++i) names.push_back(log.entries[i].name);
   if (names.empty()) return {};
@@ -87,7 +87,7 @@ Outcome<void> LogWriter::adopt_parts(const Log& log, size_t from, const objstore
           frames.emplace_back(frame, std::string(frame.records));
           return base::Status();
         },
-        call);
+        calls());
     if (!read && read.error().code == Code::kDataLoss) break;
     if (!read) return std::unexpected(read.error());
     for (auto& [frame, records] : frames) {
@@ -99,8 +99,8 @@ Outcome<void> LogWriter::adopt_parts(const Log& log, size_t from, const objstore
     ++parts_;
   }
   unsaved_ = {};
-  if (!empty()) TRY_OK(seal(call));
-  for (const auto& name : names) TRY_OK(shelf_->store().remove(shelf_->key(name.text()), call));
+  if (!empty()) TRY_OK(seal(calls()));
+  for (const auto& name : names) TRY_OK(shelf_->store().remove(shelf_->key(name.text()), calls()));
   return {};
 }
 

@@ -36,7 +36,7 @@ class LogWriter {
  public:
   // Goes on where the log ends: what a killed writer left as parts becomes a segment first.
   static Outcome<LogWriter> open(const Shelf& shelf, const LogOwner& owner, std::string scratch,
-                                 const World& world, const objstore::Call& call);
+                                 const World& world, const Calls& calls);
 
   // The revision that comes next; 0: the log is empty, begin() says.
   [[nodiscard]] std::int64_t next() const { return next_; }
@@ -73,8 +73,8 @@ class LogWriter {
   LogWriter(const Shelf& shelf, LogOwner owner, std::string scratch, const World& world)
       : shelf_(&shelf), owner_(std::move(owner)), scratch_(std::move(scratch)), world_(&world) {}
 
-  Outcome<void> adopt(const Log& log, const objstore::Call& call);
-  Outcome<void> adopt_parts(const Log& log, size_t from, const objstore::Call& call);
+  Outcome<void> adopt(const Log& log, const Calls& calls);
+  Outcome<void> adopt_parts(const Log& log, size_t from, const Calls& calls);
   Outcome<SegmentHead> put(const Run& run, std::int64_t part, const objstore::Call& call);
   Outcome<void> put_bytes(const SegmentHead& head, std::string_view bytes,
                           const objstore::Call& call);

@@ -216,6 +216,23 @@ TEST(Log, SegmentsAndPartsThatFollowEachOther) {
   EXPECT_EQ(log.covering(2, 27), nullptr);
 }
 
+// What came while the backup was made may be in it: it is no way to a time before its end.
+TEST(Log, IsReachedFromTheEndOfABackupOn) {
+  const auto sample = history(60);
+  const auto one = build(sample, 2, 20, {kLife, 1, 0});
+  const auto log = archive::judge_log({entry(one)});
+  const auto& range = log.ranges.at(0);
+  archive::Entry base{.name = {kLife, 9, range.begin, "0123456789"},
+                      .manifest = archive::Manifest{.time = range.begin},
+                      .time = range.begin,
+                      .verified = true};
+  archive::Catalog catalog{.entries = {base}};
+  EXPECT_EQ(archive::reach(catalog, kLife, log).at(0).begin, range.begin);
+  const auto taken = range.begin + base::Duration(1);
+  catalog.entries[0].manifest->taken = taken;
+  EXPECT_EQ(archive::reach(catalog, kLife, log).at(0).begin, taken);
+}
+
 std::string problems(std::vector<archive::LogEntry> entries, size_t ranges) {
   const auto log = archive::judge_log(std::move(entries));
   EXPECT_EQ(log.ranges.size(), ranges);
