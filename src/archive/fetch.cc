@@ -22,6 +22,7 @@ namespace {
 using base::Code;
 
 constexpr size_t kPiece = size_t{1} << 20;
+constexpr std::string_view kFoundBad = "it was found damaged before";
 
 class Fetch {
  public:
@@ -42,10 +43,19 @@ class Fetch {
     if (!job_.name.empty()) return certain(catalog);
     if (catalog.entries.empty()) return nothing(catalog);
     for (const auto& entry : catalog.entries) {
+      if (entry.bad) {
+        skipped_.push_back({entry.name.text(), std::string(kFoundBad)});
+        continue;
+      }
       auto brought = try_one(entry);
-      if (brought) return brought;
-      if (brought.error().kind != kind::kMismatch) return brought;
+      if (brought || brought.error().kind != kind::kMismatch) return brought;
       skipped_.push_back({entry.name.text(), brought.error().error.message});
+    }
+    // Better than nothing, if it reads as good now.
+    for (const auto& entry : catalog.entries) {
+      if (!entry.bad) continue;
+      auto brought = try_one(entry);
+      if (brought || brought.error().kind != kind::kMismatch) return brought;
     }
     return trouble(kind::kNoneGood,
                    fmt::format("{}: none of {} backups is good; the newest: {}", shelf_.where(),
@@ -85,6 +95,8 @@ class Fetch {
                        .etcd_version = entry.manifest->etcd_version};
     TRY_OK(job_.exact ? write_exact(fetched, report) : write_raised(fetched, report));
     report.skipped = skipped_;
+    std::erase_if(report.skipped, [&](const Skipped& s) { return s.name == report.name; });
+    if (entry.bad) report.warning = fmt::format("{}: {}", report.name, kFoundBad);
     return report;
   }
 

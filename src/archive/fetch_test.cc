@@ -103,6 +103,31 @@ TEST_F(Fetching, WhatIsDamagedIsPassedOverAndTold) {
   EXPECT_EQ(none.skipped.size(), 5U);
 }
 
+TEST_F(Fetching, WhatWasFoundDamagedComesLastAndIsTold) {
+  const auto older = backup(), newer = change_and_backup();
+  const auto mark = [&](const std::string& name) {
+    ASSERT_TRUE(put_mark(shelf(), *Name::parse(name), Part::kBad, {.by = "drill"}, call()));
+  };
+  mark(newer.name);
+  auto report = bring();
+  ASSERT_EQ(report.outcome, FetchOutcome::kFetched) << report.error;
+  EXPECT_EQ(report.name, older.name);
+  EXPECT_EQ(report.warning, "");
+  EXPECT_EQ(report.skipped, (std::vector<Skipped>{{newer.name, "it was found damaged before"}}));
+  // Asked for by its name, or when no other one is good.
+  auto wanted = fetch_job();
+  wanted.name = newer.name;
+  EXPECT_EQ(fetch(wanted, world()).warning, newer.name + ": it was found damaged before");
+  mark(older.name);
+  flip(newer.name, Part::kData);
+  report = bring();
+  ASSERT_EQ(report.outcome, FetchOutcome::kFetched) << report.error;
+  EXPECT_EQ(report.name, older.name);
+  EXPECT_EQ(report.warning, older.name + ": it was found damaged before");
+  ASSERT_EQ(report.skipped.size(), 1U);
+  EXPECT_EQ(report.skipped[0].name, newer.name);
+}
+
 TEST_F(Fetching, ANewerIncarnationComesFirstWhateverTheRevisions) {
   for (int i = 0; i < 3; ++i) ASSERT_EQ(change_and_backup().outcome, RunOutcome::kUploaded);
   life = "20261122T010000Z-bbbb";

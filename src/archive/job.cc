@@ -19,6 +19,7 @@ namespace {
 using base::Code;
 
 constexpr size_t kLongestReport = 2048;
+constexpr size_t kLongestName = 160;  // longer than any backup's
 constexpr std::array<std::string_view, 4> kRunOutcomes{"uploaded", "unchanged", "not-due",
                                                        "failed"};
 constexpr std::array<std::string_view, 3> kFetchOutcomes{"fetched", "empty", "failed"};
@@ -226,6 +227,7 @@ namespace {
 
 template <class Report>
 std::string shortened(Report fits, const std::vector<std::string Report::*>& names) {
+  shorten(fits.name, kLongestName);
   for (size_t size = 800;; size /= 2) {
     for (auto* text : {&fits.error, &fits.warning}) shorten(*text, size);
     for (const auto name : names) shorten(fits.*name, 2 * size);
@@ -238,28 +240,30 @@ std::string shortened(Report fits, const std::vector<std::string Report::*>& nam
 
 std::string to_json(const RunReport& report) {
   using R = RunReport;
-  return shortened(report, {&R::name, &R::hash_of_member, &R::error_kind});
+  return shortened(report, {&R::hash_of_member, &R::error_kind});
 }
 
 std::string to_json(const DrillReport& report) {
   using R = DrillReport;
-  return shortened(report, {&R::name, &R::etcd_version, &R::error_kind});
+  return shortened(report, {&R::etcd_version, &R::error_kind});
 }
 
 std::string to_json(const FetchReport& report) {
   FetchReport fits = report;
+  // Whoever restores must be able to say of what: names are whole.
+  for (auto* text : {&fits.name, &fits.incarnation}) shorten(*text, kLongestName);
   for (size_t size = 600;; size /= 2) {
     for (auto* text : {&fits.error, &fits.warning}) shorten(*text, size);
-    for (auto* text : {&fits.name, &fits.incarnation, &fits.etcd_version, &fits.error_kind})
-      shorten(*text, 2 * size);
+    for (auto* text : {&fits.etcd_version, &fits.error_kind}) shorten(*text, 2 * size);
     for (auto& skipped : fits.skipped) shorten(skipped.why, std::max<size_t>(size, 60));
     auto text = json::print(write_fields(fits));
     if (text.size() <= kLongestReport || size == 0) return text;
     // The newest say what matters; how many there were is told.
-    while (size < 100 && fits.skipped.size() > 3) fits.skipped.pop_back();
-    if (fits.skipped.size() < report.skipped.size())
-      fits.warning = fmt::format("{} backups did not verify", report.skipped.size());
-    if (size < 40) fits.skipped.clear();
+    const size_t most = size > 300 ? 8 : size > 150 ? 5 : size > 40 ? 3 : 0;
+    if (fits.skipped.size() <= most) continue;
+    fits.skipped.resize(most);
+    fits.warning = fmt::format("{} backups did not verify{}{}", report.skipped.size(),
+                               report.warning.empty() ? "" : "; ", report.warning);
   }
 }
 

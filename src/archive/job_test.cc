@@ -103,6 +103,23 @@ TEST(Job, AReportIsSmallWhateverItSays) {
   ASSERT_TRUE(some) << some.error().text();
   EXPECT_FALSE(some->skipped.empty());
   EXPECT_EQ(some->warning, "100 backups did not verify");
+  // What was restored is always told.
+  const std::string name = "20261122T031500Z-" + std::string(32, 'a') + "/full-" +
+                           std::string(20, '1') + "-20261122T031600Z-" + std::string(32, 'b');
+  for (size_t count = 0; count < 40; ++count) {
+    FetchReport told{.outcome = FetchOutcome::kFetched,
+                     .name = name,
+                     .incarnation = name.substr(0, 49),
+                     .warning = std::string(900, 'x')};
+    told.skipped.assign(count, {name, std::string(900, 'w')});
+    const auto small = to_json(told);
+    EXPECT_LE(small.size(), 2048U);
+    const auto read = parse_fetch_report(small);
+    ASSERT_TRUE(read) << read.error().text();
+    EXPECT_EQ(read->name, told.name) << count;
+    EXPECT_EQ(read->incarnation, told.incarnation) << count;
+    EXPECT_EQ(read->skipped.empty(), count == 0) << count;
+  }
   fetch.name = fetch.error = std::string(5000, '\n');
   EXPECT_LE(to_json(fetch).size(), 2048U);
 }
