@@ -136,11 +136,13 @@ TEST_F(Follow, AChangeThatIsNotSentIsFoundByItsNumber) {
 }
 
 TEST_F(Follow, AnotherUserMeansAnotherBackup) {
+  cluster.sample.buckets["auth"]["authRevision"] = bolt::testing::number(1);
   const auto report = follow(
       {changes(5),
        [&](const FollowStatus& status) {
          if (status.saved < cluster.sample.revision) return false;
          stream.auth = 2;
+         cluster.sample.buckets["auth"]["authRevision"] = bolt::testing::number(2);
          return true;
        },
        until([&](const FollowStatus&) { return catalog().entries.size() == 2; }), changes(5)});
@@ -148,6 +150,14 @@ TEST_F(Follow, AnotherUserMeansAnotherBackup) {
   EXPECT_EQ(log().ranges.size(), 1U);
   EXPECT_EQ(log().entries.back().head->auth_revision, 2U);
   EXPECT_EQ(log().entries.front().head->auth_revision, 1U);
+  // A user that was removed must not come back untold.
+  const std::string told = "users and roles are those of revision 22: ";
+  EXPECT_EQ(fetch_at(cluster.sample.revision).warning.find(told), std::string::npos);
+  const auto newest = catalog().entries.front().name.text();
+  ASSERT_TRUE(store.remove(key_of(newest, archive::Part::kManifest), call()));
+  const auto older = fetch_at(cluster.sample.revision);
+  ASSERT_EQ(older.outcome, FetchOutcome::kFetched) << older.error;
+  EXPECT_NE(older.warning.find(told), std::string::npos) << older.warning;
 }
 
 TEST_F(Follow, LeasesAreLearnt) {

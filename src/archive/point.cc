@@ -162,7 +162,8 @@ class Point {
     if (!base) return std::unexpected(base.error());
     TRY(auto log, posix::ScratchFile::create(job_.common.scratch));
     base::Instant time = entry.time;
-    TRY_OK(gather(entry.name.revision, log, time));
+    std::uint64_t auth = 0;
+    TRY_OK(gather(entry.name.revision, log, time, auth));
     FetchReport report{.outcome = FetchOutcome::kFetched,
                        .name = entry.name.text(),
                        .incarnation = life_.text,
@@ -170,16 +171,23 @@ class Point {
                        .time = time,
                        .etcd_version = entry.manifest->etcd_version};
     TRY_OK(write(*base, log, report));
+    const auto users = base->facts.content.auth_revision;
+    if (auth != 0 && users != 0 && auth != users)
+      note(report, fmt::format("users and roles are those of revision {}: they were changed later, "
+                               "and changes of them are no part of the history",
+                               entry.name.revision));
     return report;
   }
 
-  // Records behind the backup, in order, as one file.
-  Outcome<void> gather(std::int64_t after, posix::ScratchFile& log, base::Instant& time) {
+  // Records behind the backup, in order, as one file. `auth_revision`: of the last of them.
+  Outcome<void> gather(std::int64_t after, posix::ScratchFile& log, base::Instant& time,
+                       std::uint64_t& auth_revision) {
     const auto* range = log_.covering(after + 1, revision_);
     if (range == nullptr || after == revision_) return {};
     for (size_t i = range->from; i < range->to; ++i) {
       const auto& head = *log_.entries[i].head;
       if (head.last <= after || head.first > revision_) continue;
+      auth_revision = head.auth_revision;
       TRY_OK(segment(log_.entries[i].name, [&](const Frame& frame) {
         if (frame.first > revision_ || frame.last <= after) return base::Status();
         time = frame.time;
@@ -215,14 +223,17 @@ class Point {
     report.keys = facts->live_keys;
     report.log_records = merged.log_records;
     if (merged.unknown_leases > 0)
-      report.warning = fmt::format(
-          "{} leases were gone before their time to live was learnt; "
-          "they have 60 seconds now",
-          merged.unknown_leases);
+      note(report, fmt::format("{} leases were gone before their time to live was learnt; "
+                               "they have 60 seconds now",
+                               merged.unknown_leases));
     world_.pass("fetched.before");
     TRY_OK(file.finish());
     world_.pass("fetched.after");
     return {};
+  }
+  static void note(FetchReport& report, const std::string& what) {
+    if (!report.warning.empty()) report.warning += "; ";
+    report.warning += what;
   }
   static std::unexpected<Trouble> ours(const std::string& what) {
     return trouble(kind::kInternal, "what was written anew is not it: " + what);
