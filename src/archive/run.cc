@@ -96,7 +96,12 @@ class Run {
 
   std::optional<RunReport> unchanged(const Catalog& catalog, std::int64_t revision) const {
     if (job_.last_revision != revision) return {};
-    const auto* entry = find(catalog, [&](const Entry& e) { return e.name.revision == revision; });
+    // With another key it must be written anew, so that the old one can be given up.
+    const auto wanted =
+        world_.key == nullptr ? std::nullopt : std::optional(world_.key->encryption());
+    const auto* entry = find(catalog, [&](const Entry& e) {
+      return e.name.revision == revision && e.manifest->encryption == wanted;
+    });
     if (entry == nullptr) return {};
     return adopted(RunOutcome::kUnchanged, *entry);
   }

@@ -88,6 +88,10 @@ TEST_F(Run, WhatIsNotDueOrUnchangedIsNotUploaded) {
   // The store has it no more: the revision alone is no success.
   ASSERT_TRUE(store.remove(key_of(first.name, Part::kData), call()));
   EXPECT_EQ(run(again, world()).outcome, RunOutcome::kUploaded);
+  key = *Key::parse(std::string(64, 'a'), "k");
+  EXPECT_EQ(run(again, world()).outcome, RunOutcome::kUploaded);
+  EXPECT_EQ(run(again, world()).outcome, RunOutcome::kUnchanged);
+  key.reset();
   again.last_revision = first.revision - 1;
   EXPECT_EQ(run(again, world()).outcome, RunOutcome::kUploaded);
   again.last_revision.reset();
