@@ -116,8 +116,6 @@ class HostDriver final : public engine::Driver {
                          std::uint64_t all);
   base::Status take_snapshot(etcd::EtcdApi& from, const RecoveryFiles& to, const Call& call,
                              const RunningSnapshot* running);
-  bool comes_up(etcd::EtcdApi& api, std::uint64_t bytes, const std::atomic<bool>& ended,
-                const Call& call);
   std::string other_way(const plan::MemberRecord& member, const MemberFiles& files,
                         const RecoveryFiles& to, const plan::Record& record);
   void adopt_snapshot(const plan::MemberRecord& member, const RecoveryFiles& to,

@@ -6,9 +6,9 @@
 #include <atomic>
 #include <thread>
 
+#include "base/text.h"
 #include "drivers/host/snapshot_check.h"
 #include "drivers/host/survivor.h"
-#include "drivers/host/wal_commit.h"
 #include "posix/files.h"
 #include "posix/input_file.h"
 #include "posix/net.h"
@@ -71,20 +71,19 @@ base::Result<std::string> take_snapshot(etcd::EtcdApi& from, const std::string& 
                      status.raft_applied, status.raft_term);
 }
 
-bool comes_up(etcd::EtcdApi& api, std::uint64_t bytes, const std::atomic<bool>& ended,
-              const std::stop_token& stop) {
-  const auto until = posix::deadline_in(limit_for(kReady, bytes));
-  while (posix::deadline_in({}) < until && !stop.stop_requested() && !ended) {
-    if (const auto status = api.status(kStatus); status && status->leader) return true;
-    (void)posix::poll_until({}, posix::deadline_in(base::Duration{50}), stop);
-  }
-  return false;
+// Not the lowest that are free: who else looks for some then takes those.
+base::Result<std::vector<posix::Port>> ports_for(const ExportRequest& request) {
+  constexpr posix::PortRange all{};
+  const auto from = all.first + base::crc32c(request.copy) % (all.last - all.first - 1U);
+  auto ports = posix::pick_free_ports({static_cast<posix::Port>(from), all.last}, 2, {});
+  return ports ? ports : posix::pick_free_ports(all, 2, {});
 }
 
 // The copy is brought up alone, so that what is only in the log is in the snapshot too.
 base::Result<std::string> from_copy(const ExportRequest& request, const live::Connect& connect,
                                     const std::stop_token& stop) {
-  TRY(const auto ports, posix::pick_free_ports({}, 2, {}));
+  TRY(const auto owner, owner_of_log(request.copy + "/member/wal"));
+  TRY(const auto ports, ports_for(request));
   const auto peer = fmt::format("http://127.0.0.1:{}", ports[0]);
   const auto client = fmt::format("http://127.0.0.1:{}", ports[1]);
   const posix::Launch launch{
@@ -96,8 +95,7 @@ base::Result<std::string> from_copy(const ExportRequest& request, const live::Co
       "/"};
   const std::uint64_t all = bytes_below(request.copy);
   base::Result<posix::RunResult> ended = base::fail(base::Code::kInternal, "it still runs");
-  base::Result<std::string> taken =
-      base::fail(base::Code::kDeadlineExceeded, "the copy did not come up");
+  base::Result<std::string> taken = base::fail(base::Code::kInternal, "nothing was taken");
   std::atomic<bool> gone = false;
   {
     const std::jthread etcd([&](const std::stop_token& asked) {
@@ -105,7 +103,8 @@ base::Result<std::string> from_copy(const ExportRequest& request, const live::Co
       gone = true;
     });
     const auto api = connect(client, {});
-    if (comes_up(*api, all, gone, stop)) taken = take_snapshot(*api, request.snapshot, stop);
+    const auto up = comes_up(*api, owner, all, gone, stop);
+    taken = up ? take_snapshot(*api, request.snapshot, stop) : std::unexpected(up.error());
   }
   if (taken || !ended || ended->err.empty()) return taken;
   const std::string& said = ended->err;
@@ -117,6 +116,23 @@ base::Result<std::string> from_copy(const ExportRequest& request, const live::Co
 }
 
 }  // namespace
+
+base::Status comes_up(etcd::EtcdApi& api, const LogOwner& copy, std::uint64_t bytes,
+                      const std::atomic<bool>& ended, const std::stop_token& stop) {
+  const auto until = posix::deadline_in(limit_for(kReady, bytes));
+  while (posix::deadline_in({}) < until && !stop.stop_requested()) {
+    if (ended) return base::fail(base::Code::kUnavailable, "the copy did not come up");
+    const auto status = api.status(kStatus);
+    if (status && LogOwner{status->id, status->cluster_id} != copy)
+      return base::fail(base::Code::kUnavailable,
+                        fmt::format("on the port for the copy another etcd answers, the member {} "
+                                    "of the cluster {}",
+                                    base::to_text(status->id), base::to_text(status->cluster_id)));
+    if (status && status->leader) return {};
+    (void)posix::poll_until({}, posix::deadline_in(base::Duration{50}), stop);
+  }
+  return base::fail(base::Code::kDeadlineExceeded, "the copy did not come up");
+}
 
 base::Result<std::string> export_data(const ExportRequest& request, const live::Connect& connect,
                                       base::Logger& log, const std::stop_token& stop) {

@@ -2,11 +2,14 @@
 // the directory and etcd's program are at hand: in a pod that restores it.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <stop_token>
 #include <string>
 
 #include "base/log.h"
 #include "base/result.h"
+#include "drivers/host/wal_commit.h"
 #include "drivers/live/endpoints.h"
 
 namespace host {
@@ -22,5 +25,10 @@ struct ExportRequest {
 // In words, what the snapshot holds at least. DataLoss: the data is damaged.
 base::Result<std::string> export_data(const ExportRequest& request, const live::Connect& connect,
                                       base::Logger& log, const std::stop_token& stop);
+
+// Until the etcd that was started alone on a copy of `bytes` leads. Unavailable: another one
+// answers on its port, or it `ended`.
+base::Status comes_up(etcd::EtcdApi& api, const LogOwner& copy, std::uint64_t bytes,
+                      const std::atomic<bool>& ended, const std::stop_token& stop);
 
 }  // namespace host

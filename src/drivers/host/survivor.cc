@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "drivers/host/driver.h"
+#include "drivers/host/export.h"
 #include "drivers/host/members.h"
 #include "drivers/host/snapshot_check.h"
 #include "drivers/host/ticket.h"
@@ -308,20 +309,6 @@ base::Status HostDriver::copy_data(const MemberFiles& files, const RecoveryFiles
   return base::fail(base::Code::kUnavailable, "copy of the data failed: " + copied.err);
 }
 
-bool HostDriver::comes_up(etcd::EtcdApi& api, std::uint64_t bytes, const std::atomic<bool>& ended,
-                          const Call& call) {
-  const Telling telling(shared_, key_, [&] {
-    return fmt::format("etcd opens a copy of the survivor's data, {}", mebibytes(bytes));
-  });
-  const auto until = posix::deadline_in(limit_for(kReady, bytes));
-  while (posix::deadline_in({}) < until && !call.stop.stop_requested() && !ended) {
-    const auto status = api.status(kStatus);
-    if (status && status->leader) return true;
-    (void)posix::poll_until({}, posix::deadline_in(base::Duration{50}), call.stop);
-  }
-  return false;
-}
-
 base::Result<RunningSnapshot> HostDriver::export_copy(const plan::MemberRecord& member,
                                                       const MemberFiles& files,
                                                       const RecoveryFiles& to, const Call& call) {
@@ -331,6 +318,7 @@ base::Result<RunningSnapshot> HostDriver::export_copy(const plan::MemberRecord& 
   TRY(const auto last, commit_whole_log(to.copy + "/member/wal"));
   shared_.log.info("survivor_log", {{"member", member.name}, {"index", std::to_string(last)}});
   TRY(const auto programs, shared_.binaries.find(member.version, call.stop));
+  TRY(const auto owner, owner_of_log(to.copy + "/member/wal"));
   TRY(const auto ports, shared_.ports.borrow(3));
   const bool tls = spec.tls.mode != api::TlsMode::kDisabled;
   plan::MemberRecord alone = member;
@@ -348,7 +336,7 @@ base::Result<RunningSnapshot> HostDriver::export_copy(const plan::MemberRecord& 
       launch.argv.push_back(std::move(arg));
   TRY_OK(etcd_.dial(spec.tls));
   base::Result<posix::RunResult> ended = base::fail(base::Code::kInternal, "it still runs");
-  base::Status taken = base::fail(base::Code::kDeadlineExceeded, "the copy did not come up");
+  base::Status taken;
   std::atomic<bool> gone = false;
   {
     const std::jthread etcd([&](const std::stop_token& stop) {
@@ -356,7 +344,14 @@ base::Result<RunningSnapshot> HostDriver::export_copy(const plan::MemberRecord& 
       gone = true;
     });
     const Api api = etcd_.at(alone.addresses.client_url);
-    if (comes_up(*api, all, gone, call)) taken = take_snapshot(*api, to, call, nullptr);
+    const auto come_up = [&] {
+      const Telling telling(shared_, key_, [&] {
+        return fmt::format("etcd opens a copy of the survivor's data, {}", mebibytes(all));
+      });
+      return comes_up(*api, owner, all, gone, call.stop);
+    };
+    taken = come_up();
+    if (taken) taken = take_snapshot(*api, to, call, nullptr);
   }
   if (taken) return RunningSnapshot{member.name, member.incarnation, last};
   if (!ended || ended->err.empty()) return std::unexpected(taken.error());

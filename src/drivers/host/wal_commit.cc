@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kLimit = size_t{1} << 30;
 // Types of records (etcd's server/wal).
-constexpr std::uint64_t kEntry = 2, kState = 3, kCrc = 4;
+constexpr std::uint64_t kOwner = 1, kEntry = 2, kState = 3, kCrc = 4;
 
 // Reads protobuf's varints and length-delimited fields; no other kind occurs in these records.
 class Fields {
@@ -76,6 +76,7 @@ struct Segment {
   std::uint64_t last_entry = 0;  // 0: none
   std::uint64_t term = 0, vote = 0, commit = 0;
   bool state = false;
+  LogOwner owner;
   std::uint32_t crc = 0;  // runs on to the next record
   size_t end = 0;         // behind the last whole record
 };
@@ -101,6 +102,8 @@ bool take(std::string_view record, Segment& into) {
   Fields inner(data);
   while (const auto f = inner.next()) {
     if (type == kEntry && f->number == 3) into.last_entry = f->value;
+    if (type == kOwner && f->number == 1) into.owner.member = {f->value};
+    if (type == kOwner && f->number == 2) into.owner.cluster = {f->value};
     if (type != kState) continue;
     into.state = true;
     if (f->number == 1) into.term = f->value;
@@ -176,6 +179,13 @@ base::Result<Log> read_log(const std::string& wal_dir) {
 base::Result<std::uint64_t> end_of_log(const std::string& wal_dir) {
   TRY(const Log log, read_log(wal_dir));
   return log.index;
+}
+
+base::Result<LogOwner> owner_of_log(const std::string& wal_dir) {
+  TRY(const Log log, read_log(wal_dir));
+  if (!log.last.owner.member || !log.last.owner.cluster)
+    return base::fail(base::Code::kDataLoss, log.newest + " does not say whose it is");
+  return log.last.owner;
 }
 
 base::Result<std::uint64_t> commit_whole_log(const std::string& wal_dir) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/ids.h"
 #include "base/result.h"
 
 namespace host {
@@ -17,5 +18,13 @@ base::Result<std::uint64_t> commit_whole_log(const std::string& wal_dir);
 
 // The index of the last entry in the log of a stopped member, committed or not. Changes nothing.
 base::Result<std::uint64_t> end_of_log(const std::string& wal_dir);
+
+struct LogOwner {
+  base::MemberId member;
+  base::ClusterId cluster;
+  bool operator==(const LogOwner&) const = default;
+};
+// Whose log it is; an etcd that is started on it answers by these ids. DataLoss: it does not tell.
+base::Result<LogOwner> owner_of_log(const std::string& wal_dir);
 
 }  // namespace host
