@@ -2,6 +2,7 @@
 #include "adm/handover.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <mutex>
 #include <thread>
@@ -170,7 +171,9 @@ struct Door {
     context.flags.state_dir = dir.path("state");
     EXPECT_TRUE(make_certificates(member, clock.now()));
     hash = *authority_hash(member);
-    context.flags.token_port = (*posix::pick_free_ports({21000, 21400}, 1, {}))[0];
+    // Programs that run side by side begin at different places of the range.
+    const auto first = static_cast<posix::Port>(21000 + ::getpid() % 40 * 10);
+    context.flags.token_port = (*posix::pick_free_ports({first, 21499}, 1, {}))[0];
     context.flags.subject = "https://127.0.0.1:2380";
   }
   ~Door() { stop.request_stop(); }

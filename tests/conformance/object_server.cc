@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -21,7 +22,9 @@ ObjectServer::ObjectServer(What what) {
     missing_ = what.argv.at(0) + " is not there: run tools/object-stores";
     return;
   }
-  const auto ports = posix::pick_free_ports({.first = 29700, .last = 29799}, 1, {});
+  // Programs that run side by side begin at different places of the range.
+  const auto first = static_cast<posix::Port>(29700 + ::getpid() % 16 * 5);
+  const auto ports = posix::pick_free_ports({.first = first, .last = 29789}, 1, {});
   if (!ports) {
     missing_ = ports.error().text();
     return;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <optional>
 
@@ -41,7 +42,9 @@ class TlsTest : public testing::Test {
     write("key.pem", server.key);
     const auto openssl = posix::find_program("openssl", *posix::get_env("PATH"));
     ASSERT_TRUE(openssl);
-    port_ = posix::pick_free_ports({.first = 29600, .last = 29699}, 1, {})->at(0);
+    // Programs that run side by side begin at different places of the range.
+    const auto first = static_cast<posix::Port>(29600 + ::getpid() % 18 * 5);
+    port_ = posix::pick_free_ports({.first = first, .last = 29699}, 1, {})->at(0);
     const auto started = posix::spawn_detached(
         {.launch = {.argv = {*openssl, "s_server", "-accept", fmt::format("127.0.0.1:{}", port_),
                              "-cert", dir_.path("cert.pem"), "-key", dir_.path("key.pem"),

@@ -17,6 +17,7 @@
 #include "posix/env.h"
 #include "posix/files.h"
 #include "posix/wakeup.h"
+#include "support/slot.h"
 
 namespace support {
 namespace {
@@ -56,14 +57,28 @@ ScratchDir::~ScratchDir() {
 
 std::vector<posix::Port> free_ports(size_t count) {
   constexpr posix::PortRange kAll{22000, 23399};
-  // Programs that run side by side begin at different places of the range, and go round it.
-  constexpr int kPlaces = 14, kStep = 100;
+  // Programs that run side by side take theirs out of different places of the range.
+  constexpr int kPlaces = 14, kEach = 100;
   static std::set<posix::Port> given;
-  static const auto first = static_cast<posix::Port>(kAll.first + ::getpid() % kPlaces * kStep);
-  auto ports = posix::pick_free_ports({first, kAll.last}, count, given);
-  if (!ports) ports = posix::pick_free_ports(kAll, count, given);
+  static std::vector<Slot> places;
+  const auto pick = [&](const posix::PortRange& range) {
+    auto ports = posix::pick_free_ports(range, count, given);
+    if (ports) given.insert(ports->begin(), ports->end());
+    return ports;
+  };
+  for (size_t at = 0;; ++at) {
+    if (at == places.size()) {
+      auto place = Slot::take("eo-test-ports", kPlaces);
+      if (!place) break;
+      places.push_back(*std::move(place));
+    }
+    const int first = kAll.first + places[at].number() * kEach;
+    const auto ports =
+        pick({static_cast<posix::Port>(first), static_cast<posix::Port>(first + kEach - 1)});
+    if (ports) return *ports;
+  }
+  const auto ports = pick(kAll);
   if (!ports) throw std::runtime_error(ports.error().message);
-  given.insert(ports->begin(), ports->end());
   return *ports;
 }
 

@@ -1,7 +1,6 @@
 #include "hosts.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <fstream>
@@ -15,10 +14,6 @@ namespace e2e {
 
 using namespace std::chrono_literals;
 
-std::string read(const std::string& file) {
-  return posix::read_file(file, size_t{1} << 20).value_or("");
-}
-
 std::vector<std::string> points_of(const std::vector<std::string>& steps) {
   const bool full = posix::get_env("EO_DEPTH") == "full";
   std::vector<std::string> out;
@@ -29,21 +24,13 @@ std::vector<std::string> points_of(const std::vector<std::string>& steps) {
   return out;
 }
 
-bool eventually(const std::function<bool()>& done, base::Duration limit) {
-  const auto until = posix::deadline_in(limit);
-  while (!done()) {
-    if (posix::deadline_in({}) >= until) return false;
-    (void)posix::poll_until({}, posix::deadline_in(100ms), {});
-  }
-  return true;
-}
-
 void Hosts::SetUp() {
   const posix::PortRange range{22000, 22999};
   const auto ports = posix::pick_free_ports(range, 3, {});
   ASSERT_TRUE(ports);
   ports_ = *ports;
-  net_ = 1 + static_cast<int>(::getpid() % 250);
+  ASSERT_TRUE(slot_);
+  net_ = 1 + slot_->number();
 }
 
 std::vector<posix::ProcessId> Hosts::processes(int n, const std::string& key) {
@@ -163,12 +150,21 @@ std::shared_ptr<etcd::EtcdApi> Hosts::etcd(int n) {
 }
 
 bool Hosts::put(int n, const std::string& key, const std::string& value) {
-  return etcd(n)->put(key, value, 10s).has_value();
+  return put_to([&] { return etcd(n); }, key, value);
 }
 
 std::string Hosts::get(int n, const std::string& key) {
-  const auto found = etcd(n)->range(key, "", false, 0, 10s);
-  return found && found->kvs.size() == 1 ? found->kvs.front().value : "";
+  const auto value = get_from([&] { return etcd(n); }, key);
+  EXPECT_TRUE(value) << "host " << n << " does not answer";
+  return value.value_or("");
+}
+
+bool Hosts::well(int n) {
+  return until_good([&] { return on(n, {"status"}); }).exit_code == 0;
+}
+
+bool Hosts::sound(int n) {
+  return is_sound([&] { return on(n, {"doctor", "-o", "json"}); });
 }
 
 std::map<std::string, std::string> Hosts::versions(int from) {
@@ -197,10 +193,10 @@ Writer::Writer(std::vector<std::shared_ptr<etcd::EtcdApi>> members)
 void Writer::run(const std::stop_token& stop) {
   for (size_t at = 0; !stop.stop_requested();) {
     const int i = next_;
-    const auto until = posix::deadline_in(30s);
+    const auto until = posix::deadline_in(60s);
     bool done = false;
     while (!done && posix::deadline_in({}) < until) {
-      done = members_[at]->put(fmt::format("w/{:06}", i), std::to_string(i), 1500ms).has_value();
+      done = members_[at]->put(fmt::format("w/{:06}", i), std::to_string(i), 3s).has_value();
       if (!done) {
         at = (at + 1) % members_.size();
         (void)posix::poll_until({}, posix::deadline_in(20ms), {});

@@ -15,9 +15,11 @@
 
 #include "etcd/api.h"
 #include "json/value.h"
+#include "looks.h"
 #include "posix/net.h"
 #include "posix/process.h"
 #include "posix/test_dir.h"
+#include "support/slot.h"
 
 namespace e2e {
 
@@ -43,8 +45,13 @@ class Hosts : public ::testing::Test {
   void build(int hosts, const std::string& version);
   void copy_authority(int to);
   std::shared_ptr<etcd::EtcdApi> etcd(int n);
+  // As put_to and get_from.
   bool put(int n, const std::string& key, const std::string& value);
   std::string get(int n, const std::string& key);
+  // `status` ends with 0: every member is seen to be well. False: not within a minute.
+  bool well(int n);
+  // doctor finds no problem but of the machine. False: some within a minute, each time.
+  bool sound(int n);
   std::map<std::string, std::string> versions(int from);  // by name, as status says
   int leader(int from);                                   // the number of its host; 0: none
   // As power that fails, or a process that hangs: by the pids in the guard's own file.
@@ -54,19 +61,18 @@ class Hosts : public ::testing::Test {
 
   posix::TestDir dir_;
   std::vector<posix::Port> ports_;
-  int net_ = 1;
+  int net_ = 1;  // the addresses are of this program alone
   std::map<int, std::map<std::string, std::string>> extra_;  // by host: more of the environment
 
  private:
+  const std::optional<support::Slot> slot_ = support::Slot::take("eo-adm-hosts", 250);
   [[nodiscard]] std::map<std::string, std::string> flags_of(int n) const;
   std::vector<posix::ProcessId> processes(int n, const std::string& key);
   std::map<int, std::shared_ptr<etcd::EtcdApi>> open_;
 };
 
-std::string read(const std::string& file);
 // Before each step and after the last; at full depth before and after each.
 std::vector<std::string> points_of(const std::vector<std::string>& steps);
-bool eventually(const std::function<bool()>& done, base::Duration limit = std::chrono::seconds(60));
 
 // Puts one key after the other, each again until a member acknowledges it: a client that retries.
 class Writer {

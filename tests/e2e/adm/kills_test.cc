@@ -33,11 +33,11 @@ TEST_F(Kills, AtEachStepOfInitJoinAndReset) {
       {"stop", "certificates", "install", "membership", "configure", "start", "etcdctl", "health"},
       join);
   EXPECT_EQ(get(2, "colour"), "blue");
-  EXPECT_EQ(versions(1).size(), 2U);
-  EXPECT_EQ(on(2, {"doctor"}).exit_code, 0);
+  EXPECT_TRUE(eventually([&] { return versions(1).size() == 2; }));
+  EXPECT_TRUE(sound(2)) << on(2, {"doctor"}).out;
   const std::vector<std::string> steps{"remove-member", "token", "stop", "data", "configuration"};
   kill_at_each(2, steps, reset);
-  EXPECT_EQ(versions(1).size(), 1U);
+  EXPECT_TRUE(eventually([&] { return versions(1).size() == 1; }));
   EXPECT_EQ(get(1, "colour"), "blue");
   // The last one.
   kill_at_each(1, steps, reset);

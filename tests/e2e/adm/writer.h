@@ -17,7 +17,7 @@ class Writer {
   explicit Writer(Put put) : put_(std::move(put)) {
     thread_ = std::jthread([this](const std::stop_token& stop) {
       while (!stop.stop_requested()) {
-        const auto until = posix::deadline_in(std::chrono::seconds(30));
+        const auto until = posix::deadline_in(std::chrono::seconds(60));
         bool done = false;
         for (int host = 1; !done && posix::deadline_in({}) < until; host = host % 3 + 1)
           done = put_(host, std::to_string(written_ + 1));
