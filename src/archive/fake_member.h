@@ -22,6 +22,7 @@ struct FakeMember {
   std::optional<bolt::testing::Sample> own = {};  // another history than the cluster's
   std::optional<etcd::Hash> says = {};            // as its hash, whatever it holds
   unsigned snapshots = 0;                         // that were taken
+  std::function<void()> at_snapshot = {};         // while it gives one
 };
 
 struct FakeCluster {
@@ -65,6 +66,7 @@ class FakeApi final : public etcd::EtcdApi {
   base::Status snapshot(const std::function<bool(std::string_view)>& sink,
                         base::Duration) override {
     ++member_.snapshots;
+    if (member_.at_snapshot) member_.at_snapshot();
     auto bytes = sample().file();
     if (member_.cuts_snapshots) bytes.resize(bytes.size() - 100);
     for (size_t at = 0; at < bytes.size(); at += 5000)

@@ -117,17 +117,15 @@ TEST_F(Run, OneOfAClockThatWasAheadIsNoReasonToTakeNone) {
 // It does not hold what was written after it was begun, whenever it ends.
 TEST_F(Run, ABackupIsOfTheTimeAtWhichItWasBegun) {
   base::Instant asked{};
-  faults = [&](std::string_view operation, const std::string&) -> std::optional<Fault> {
-    if (operation != "upload") return {};
+  cluster.members["c-1"].at_snapshot = [&] {
     clock.pass(std::chrono::minutes(1));
     asked = clock.now();
-    return {};
   };
   auto wanted = job();
   const auto begun = clock.now();
   const auto first = run(wanted, world());
   ASSERT_EQ(first.outcome, RunOutcome::kUploaded) << first.error;
-  faults = {};
+  cluster.members["c-1"].at_snapshot = {};
   EXPECT_EQ(first.time, begun);
   EXPECT_EQ(Name::parse(first.name)->time, begun);
   wanted.not_before = asked;

@@ -242,7 +242,7 @@ TEST(Files, WhatIsNewIsMadeWithoutHardLinksToo) {
     neither = write_new(dir.path("g"), "three");
   }).join();
   ASSERT_TRUE(possible);
-  EXPECT_TRUE(first) << first.error().text();
+  ASSERT_TRUE(first) << first.error().text();
   EXPECT_EQ(second.error().code, base::Code::kAlreadyExists);
   EXPECT_EQ(neither.error().code, base::Code::kUnimplemented);
   EXPECT_EQ(*read_file(path, 10), "one");
