@@ -6,12 +6,14 @@
 
 #include "adm/checks.h"
 #include "adm/node.h"
+#include "adm/remote.h"
 #include "adm/steps.h"
 #include "api/version.h"
 #include "etcd/bolt/verify.h"
 #include "etcd/identity.h"
 #include "pki/digest.h"
 #include "pki/random.h"
+#include "posix/env.h"
 #include "posix/files.h"
 #include "posix/output_file.h"
 
@@ -22,20 +24,38 @@ using base::Code;
 
 constexpr size_t kTokenBytes = 12, kVolumeBytes = 8, kPiece = size_t{1} << 20;
 
-// The database and its SHA-256, which a copy of a member's own file lacks.
-base::Status copy_snapshot(const bolt::Source& from, std::uint64_t size, bool add_check_sum,
-                           const std::string& to) {
-  TRY(auto out, posix::OutputFile::create(to));
+// Gives the SHA-256 of all, raw.
+template <class Do>
+base::Result<std::string> each_piece(const bolt::Source& from, const Do& f) {
   pki::Sha256 digest;
   std::string piece;
-  for (std::uint64_t at = 0; at < size; at += piece.size()) {
-    piece.resize(static_cast<size_t>(std::min<std::uint64_t>(kPiece, size - at)));
+  for (std::uint64_t at = 0; at < from.size(); at += piece.size()) {
+    piece.resize(static_cast<size_t>(std::min<std::uint64_t>(kPiece, from.size() - at)));
     TRY_OK(from.read(at, piece));
-    if (add_check_sum) digest.update(piece);
-    TRY_OK(out.write(piece));
+    digest.update(piece);
+    TRY_OK(f(piece));
   }
-  if (add_check_sum) TRY_OK(out.write(digest.finish()));
-  return out.commit();
+  return digest.finish();
+}
+
+// With the SHA-256, which a copy of a member's own file lacks. Gives it in hex.
+base::Result<std::string> copy_snapshot(const bolt::Source& from, const bolt::SnapshotFacts& facts,
+                                        const std::string& to) {
+  const bool add = facts.sha256.empty();
+  TRY(auto out, posix::OutputFile::create(to));
+  TRY(const std::string sum, each_piece(from, [&](const auto& piece) { return out.write(piece); }));
+  if (add) TRY_OK(out.write(sum));
+  TRY_OK(out.commit());
+  return add ? pki::to_hex(sum) : facts.sha256;
+}
+
+base::Result<std::string> sha256_of(const std::string& file, bool without_check_sum) {
+  TRY(const auto source, bolt::FileSource::open(file));
+  TRY_IN(file, const auto facts,
+         bolt::verify(source, {.trailer_required = !without_check_sum, .hash_kv = false}));
+  if (!facts.sha256.empty()) return facts.sha256;
+  TRY(const std::string sum, each_piece(source, [](const auto&) { return base::Status(); }));
+  return pki::to_hex(sum);
 }
 
 base::Status check_age(const bolt::SnapshotFacts& facts, const Host& host,
@@ -140,13 +160,47 @@ base::Status found_cluster(Host& host) {
   host.origin.clear();
   host.restore_operation.clear();
   host.restore_snapshot.clear();
+  host.restored_from.clear();
+  host.restored_sha256.clear();
   host.stage = Stage::kChosen;
   return {};
 }
 
+base::Status check_beginning(const Host& host, const std::string& file, bool without_check_sum) {
+  const bool restored = host.permit == guard::Permit::kRestore || !host.restored_from.empty();
+  if (host.stage == Stage::kNone || (!restored && file.empty())) return {};
+  if (restored && !file.empty()) {
+    if (host.restored_from.empty()) return {};  // an older etcdadm did not keep it
+    std::string name = file;
+    if (!is_remote(file)) {
+      TRY(name, posix::absolute_path(file));
+    }
+    const bool same_name = name == host.restored_from;
+    if (is_remote(file) && same_name) return {};
+    if (!is_remote(file)) {
+      const auto sha256 = sha256_of(file, without_check_sum);
+      // What is needed of it was copied: it may be gone.
+      if (!sha256 && sha256.error().code == Code::kNotFound && same_name) return {};
+      if (!sha256) return std::unexpected(sha256.error());
+      if (*sha256 == host.restored_sha256) return {};
+    }
+  }
+  return base::fail(
+      Code::kFailedPrecondition,
+      fmt::format("an earlier run was begun with {}: run it again with that, or `etcdadm reset`",
+                  restored ? fmt::format("the snapshot {} (SHA-256 {})", host.restored_from,
+                                         host.restored_sha256)
+                           : "no snapshot"));
+}
+
 base::Status begin_from_snapshot(const Context& context, Host& host, const std::string& file,
                                  bool without_check_sum) {
-  if (host.stage != Stage::kNone) return {};
+  if (host.stage != Stage::kNone) return check_beginning(host, file, without_check_sum);
+  const auto& flags = context.flags;
+  std::string name = file == flags.subject ? flags.subject_url : std::string();
+  if (name.empty()) {
+    TRY(name, posix::absolute_path(file));
+  }
   TRY(const auto source, bolt::FileSource::open(file));
   const auto facts = bolt::verify(source, {.trailer_required = !without_check_sum});
   if (!facts)
@@ -154,8 +208,10 @@ base::Status begin_from_snapshot(const Context& context, Host& host, const std::
         file + (facts.error().code == Code::kDataLoss ? ": not a good snapshot" : "")));
   TRY_OK(check_age(*facts, host, file));
   TRY_OK(posix::make_dirs(context.places().state_dir));
-  TRY_OK(copy_snapshot(source, source.size(), facts->sha256.empty(), context.places().snapshot()));
+  TRY(auto sha256, copy_snapshot(source, *facts, context.places().snapshot()));
   TRY_OK(found_cluster(host));
+  host.restored_from = std::move(name);
+  host.restored_sha256 = std::move(sha256);
   host.permit = guard::Permit::kRestore;
   host.restore_operation = host.token;
   host.restore_snapshot = context.places().snapshot();

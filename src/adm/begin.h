@@ -30,5 +30,8 @@ base::Status found_cluster(Host& host);
 // into the state directory, from where the guard builds the data directory.
 base::Status begin_from_snapshot(const Context& context, Host& host, const std::string& file,
                                  bool without_check_sum);
+// That a run which goes on is given what the first one began with; `file` may be empty, or a URL.
+// FailedPrecondition: it is something else.
+base::Status check_beginning(const Host& host, const std::string& file, bool without_check_sum);
 
 }  // namespace adm

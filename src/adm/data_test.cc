@@ -1,13 +1,15 @@
-// Whose the data is: an etcd that runs on it, recoveries that go on.
+// Whose the data is: an etcd that runs on it, recoveries and restores that go on.
 #include <gtest/gtest.h>
 
 #include <csignal>
 
 #include "adm/adopt_process.h"
+#include "adm/begin.h"
 #include "adm/certificates.h"
 #include "adm/commands.h"
 #include "adm/node.h"
 #include "adm/steps.h"
+#include "etcd/bolt/testing/sample.h"
 #include "posix/clock.h"
 #include "posix/files.h"
 #include "posix/link.h"
@@ -162,6 +164,107 @@ TEST(Data, ARestartUnderTheGuardThatWasKilledInBetweenGoesOn) {
   const auto tried = adopt(b.context);
   ASSERT_FALSE(tried);
   EXPECT_NE(tried.error().message.find("etcd-guard"), std::string::npos) << tried.error().text();
+}
+
+std::string snapshot(const Bench& b, const std::string& name, bool trailer = true) {
+  bolt::testing::Sample sample;
+  sample.put("name", name);
+  bolt::WriteOptions options;
+  options.trailer = trailer;
+  std::string path = b.dir.path(name);
+  EXPECT_TRUE(posix::write_atomic(path, sample.file(options)));
+  return path;
+}
+
+TEST(Restore, ARunThatGoesOnTakesOnlyWhatItWasBegunWith) {
+  Bench b;
+  const auto first = snapshot(b, "a.db"), second = snapshot(b, "b.db");
+  const auto refused = [&](const std::string& file) {
+    const auto status = check_beginning(b.host, file, false);
+    return status ? std::string() : status.error().message;
+  };
+  b.host = bare(b.host);
+  EXPECT_EQ(refused(second), "");  // nothing was begun
+  ASSERT_TRUE(begin_from_snapshot(b.context, b.host, first, false));
+  b.host = *load_host(b.context.places());
+  EXPECT_EQ(refused(first), "");
+  EXPECT_NE(refused(second).find("the snapshot " + first), std::string::npos) << refused(second);
+  EXPECT_NE(refused(""), "");
+  EXPECT_FALSE(begin_from_snapshot(b.context, b.host, second, false));
+  ASSERT_TRUE(posix::rename(first, first + ".moved"));
+  EXPECT_EQ(refused(first), "");
+  EXPECT_EQ(refused(first + ".moved"), "");
+  ASSERT_TRUE(posix::rename(second, first));
+  EXPECT_NE(refused(first), "");
+  // The same for a member's own file, which has no sum in it.
+  b.host = bare(b.host);
+  const auto plain = snapshot(b, "plain.db", false);
+  ASSERT_TRUE(begin_from_snapshot(b.context, b.host, plain, true));
+  EXPECT_TRUE(check_beginning(b.host, plain, true));
+  EXPECT_FALSE(check_beginning(b.host, snapshot(b, "other.db", false), true));
+  // And for a cluster that began with nothing.
+  b.host = bare(b.host);
+  ASSERT_TRUE(found_cluster(b.host));
+  EXPECT_EQ(refused(""), "");
+  EXPECT_NE(refused(first).find("no snapshot"), std::string::npos);
+}
+
+TEST(Restore, FromAStoreIsKnownByItsName) {
+  Bench b;
+  b.host = bare(b.host);
+  b.context.flags.subject = snapshot(b, "fetched.db");
+  b.context.flags.subject_url = "s3://b/a.db";
+  ASSERT_TRUE(begin_from_snapshot(b.context, b.host, b.context.flags.subject, false));
+  EXPECT_TRUE(check_beginning(b.host, "s3://b/a.db", false));
+  EXPECT_FALSE(check_beginning(b.host, "s3://b/b.db", false));
+}
+
+TEST(Restore, IntoAFolderThatIsNamedWhenItIsWhole) {
+  Bench b;
+  ASSERT_TRUE(
+      posix::write_atomic(b.dir.path("bin/etcdutl"),
+                          "#!/bin/sh\nfor a; do case $a in --data-dir=*) d=${a#*=};; esac; done\n"
+                          "mkdir -p $d/member && exit $(cat " +
+                              b.dir.path("ends") + ")\n",
+                          0755));
+  ASSERT_TRUE(save_host(b.context.places(), b.host));
+  Flags& f = b.context.flags;
+  f.subject = snapshot(b, "a.db");
+  f.data_dir = b.dir.path("new");
+  f.data_dir_given = f.force = true;
+  ASSERT_TRUE(posix::make_dirs(b.dir.path("new")));
+  ASSERT_TRUE(posix::write_atomic(b.dir.path("new/old"), "x"));
+  const auto before = posix::list_dir(b.dir.path(""));
+  ASSERT_TRUE(posix::write_atomic(b.dir.path("ends"), "1"));
+  const auto failed = snapshot_restore(b.context);
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().message.find("ended with 1"), std::string::npos)
+      << failed.error().text();
+  EXPECT_EQ(posix::exists(b.dir.path("new/old")), base::Fact<bool>(true));
+  EXPECT_EQ(posix::list_dir(b.dir.path(""))->size(), before->size() + 1);  // `ends`
+  ASSERT_TRUE(posix::write_atomic(b.dir.path("ends"), "0"));
+  const auto done = snapshot_restore(b.context);
+  ASSERT_TRUE(done) << done.error().text();
+  EXPECT_EQ(posix::list_dir(b.dir.path("new")), (std::vector<std::string>{"member"}));
+  EXPECT_NE(b.said.back().find("is kept in"), std::string::npos);
+}
+
+TEST(Restore, NothingOfTheMemberIsMovedAside) {
+  Bench b;
+  ASSERT_TRUE(posix::make_dirs(b.dir.path("data/data/member")));
+  ASSERT_TRUE(posix::link_to(b.dir.path("data"), b.dir.path("link")));
+  ASSERT_TRUE(save_host(b.context.places(), b.host));
+  Flags& f = b.context.flags;
+  f.subject = snapshot(b, "a.db");
+  f.data_dir_given = f.force = true;
+  for (const char* folder : {"data/data", "/data/", "link", "link/data", "", "state/x"}) {
+    f.data_dir = b.dir.path("") + "/" + folder;
+    const auto refused = snapshot_restore(b.context);
+    ASSERT_FALSE(refused) << folder;
+    EXPECT_EQ(refused.error().code, Code::kFailedPrecondition) << refused.error().text();
+    EXPECT_NE(refused.error().message.find("nothing was changed"), std::string::npos);
+  }
+  EXPECT_EQ(posix::exists(b.dir.path("data/data/member")), base::Fact<bool>(true));
 }
 
 }  // namespace

@@ -59,6 +59,7 @@ struct Flags {
 
   // What the command is about: a URL, a file, a folder, a member.
   std::string subject;
+  std::string subject_url;  // where the file `subject` was fetched from; empty: it was not
   // Where the cluster is asked, when not on this host; commas between several.
   std::string endpoints;
   std::string limit;  // certs renew --within, certs check --warn

@@ -145,6 +145,8 @@ void configure(Host& h, const Flags& f) {
 json::Value to_json(const Host& host) {
   json::Value out;
   out["format"] = kFormat;
+  out["restoredFrom"] = host.restored_from;
+  out["restoredSha256"] = host.restored_sha256;
   each_text(host, [&](const char* key, const std::string& text) { out[key] = text; });
   each_list(host, [&](const char* key, const std::vector<std::string>& list) { out[key] = list; });
   each_port(host, [&](const char* key, unsigned port) { out[key] = port; });
@@ -193,6 +195,9 @@ base::Result<Host> host_from_json(const json::Value& value) {
   TRY(out.cluster_id.value, id_of(value, "clusterID"));
   TRY(out.member_id.value, id_of(value, "memberID"));
   TRY_OK(read_joined(value, out));
+  // Not always there.
+  out.restored_from = json::get_string(value, "restoredFrom").value_or("");
+  out.restored_sha256 = json::get_string(value, "restoredSha256").value_or("");
   return out;
 }
 
@@ -212,6 +217,8 @@ Host bare(const Host& host) {
   out.member_id = {};
   out.restore_operation.clear();
   out.restore_snapshot.clear();
+  out.restored_from.clear();
+  out.restored_sha256.clear();
   return out;
 }
 

@@ -42,6 +42,9 @@ struct Host {
   base::ClusterId cluster_id;
   base::MemberId member_id;
   std::string restore_operation, restore_snapshot;
+  // What its cluster began with: the file or the URL, and the SHA-256 of the database. Empty: with
+  // nothing.
+  std::string restored_from, restored_sha256;
   // Names and peer URLs of the cluster when this host joined it.
   std::vector<std::pair<std::string, std::string>> joined;
   // Client URLs of the cluster's members, as last seen: where it is asked when this host is down.

@@ -133,6 +133,8 @@ Reply init(const Context& given) {
   Context context = given;
   TRY_OK(token_life(context.flags));
   TRY(auto begun, begin(context, "init"));
+  if (context.flags.phase.empty())
+    TRY_OK(check_beginning(begun.host, context.flags.snapshot, context.flags.skip_hash_check));
   Beginning beginning{begun.host, {}, {}};
   const auto steps = steps_of(context, beginning);
   const Run run{"init", context.flags.phase};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "adm/begin.h"
 #include "adm/certificates.h"
@@ -17,6 +18,7 @@
 #include "pki/random.h"
 #include "posix/env.h"
 #include "posix/files.h"
+#include "posix/place.h"
 #include "posix/process.h"
 
 namespace adm {
@@ -34,14 +36,31 @@ base::Status must_be_good(const std::string& file, bool member_file) {
       file + (facts.error().code == Code::kDataLoss ? ": not a good snapshot" : "")));
 }
 
-// Whatever lives or lies there stays as it is.
-base::Status must_be_free(const Context& context, const std::string& folder) {
-  if (host::is_alive(context.places().member_files()) == base::Fact<bool>(true))
-    if (const auto host = load_host(context.places()); host && host->data_dir == folder)
+bool overlap(const std::string& a, const std::string& b) {
+  return (a + "/").starts_with(b + "/") || (b + "/").starts_with(a + "/");
+}
+
+// Whatever lives or lies there stays as it is. `host`: of this host, if there is one.
+base::Status must_be_free(const Context& context, const Host* host, const std::string& folder) {
+  TRY(const auto real, posix::real_path(folder));
+  TRY(const auto state, posix::real_path(context.places().state_dir));
+  if (overlap(real, state))
+    return base::fail(
+        Code::kFailedPrecondition,
+        fmt::format("{} holds or is part of {}, where etcdadm keeps what it knows of this host: "
+                    "nothing was changed",
+                    folder, state));
+  if (host != nullptr) {
+    TRY(const auto data, posix::real_path(host->data_dir));
+    const bool lives = host->stage != Stage::kNone ||
+                       host::is_alive(context.places().member_files()) == base::Fact<bool>(true);
+    if (lives && overlap(real, data))
       return base::fail(Code::kFailedPrecondition,
-                        fmt::format("{} is the data directory of the etcd that runs here: nothing "
-                                    "was changed. `etcdadm reset --keep-config` first",
-                                    folder));
+                        fmt::format("{} holds or is part of {}, the data directory of this host's "
+                                    "member: nothing was changed. `etcdadm reset --keep-config` "
+                                    "first",
+                                    folder, data));
+  }
   const auto names = posix::list_dir(folder);
   if (!names && names.error().code == Code::kNotFound) return {};
   if (!names) return std::unexpected(names.error());
@@ -106,53 +125,70 @@ base::Result<std::string> etcdutl_of(const Host& host) {
   return found;
 }
 
-// A folder of its own: nothing is started, nothing of this host's configuration changes.
-Reply into_folder(const Context& context, const Host& host) {
-  const std::string& folder = context.flags.data_dir;
+struct Plan {
+  std::string folder, part;  // `part` gets its name once it is whole
+  std::vector<std::string> argv;
+  std::string start;
+};
+
+base::Result<Plan> plan_folder(const Context& context, const Host& host) {
+  Plan out;
+  out.folder = context.flags.data_dir;
   TRY(const std::string file, posix::absolute_path(context.flags.subject));
   TRY(const auto etcdutl, etcdutl_of(host));
   TRY(const auto random, pki::random_hex(8));
-  const std::string token = "etcd-" + random;
+  out.part = fmt::format("{}.part-{}", out.folder, random);
   const std::string name = host.name.empty() ? "default" : host.name;
   const std::string peer = host.bind_address.empty() ? "http://localhost:2380" : host.peer_url();
+  const std::vector<std::string> member{
+      "--name=" + name, fmt::format("--initial-cluster={}={}", name, peer),
+      "--initial-advertise-peer-urls=" + peer, "--initial-cluster-token=etcd-" + random};
+  out.start = fmt::format("etcd --data-dir={} {}", out.folder, base::join(member, " "));
+  out.argv = {etcdutl, "snapshot", "restore", file, "--data-dir=" + out.part};
+  out.argv.insert(out.argv.end(), member.begin(), member.end());
+  if (context.flags.member_file) out.argv.emplace_back("--skip-hash-check");
+  return out;
+}
+
+base::Status build(const Context& context, const Plan& plan) {
+  TRY_IN(plan.argv.front(), const auto ran,
+         posix::run({plan.argv, {}, "/"}, {kBuild}, context.stop));
+  if (ran.exit_code == 0) return {};
+  return base::fail(Code::kInternal,
+                    fmt::format("{} ended with {}: {}", plan.argv.front(), ran.exit_code,
+                                base::trim(ran.err.empty() ? ran.out : ran.err)));
+}
+
+// A folder of its own: nothing is started, nothing of this host's configuration changes.
+Reply into_folder(const Context& context, const Host& host) {
+  TRY(const auto plan, plan_folder(context, host));
+  const std::string& folder = plan.folder;
   Answer out;
-  std::vector<std::string> argv{etcdutl,
-                                "snapshot",
-                                "restore",
-                                file,
-                                "--data-dir=" + folder,
-                                "--name=" + name,
-                                fmt::format("--initial-cluster={}={}", name, peer),
-                                "--initial-advertise-peer-urls=" + peer,
-                                "--initial-cluster-token=" + token};
-  if (context.flags.member_file) argv.emplace_back("--skip-hash-check");
   if (context.flags.dry_run) {
-    out.text = "etcdadm snapshot restore would run\n  " + base::join(argv, " ") + "\n";
+    out.text =
+        fmt::format("etcdadm snapshot restore would run\n  {}\nand give the folder the name {}\n",
+                    base::join(plan.argv, " "), folder);
     return out;
+  }
+  if (auto built = build(context, plan); !built) {
+    TRY_OK(posix::remove_tree(plan.part));
+    return std::unexpected(built.error());
   }
   if (posix::exists(folder) != base::Fact<bool>(false)) {
     TRY(const auto names, posix::list_dir(folder));
     if (names.empty()) {
-      TRY_OK(posix::remove_tree(folder));  // etcdutl makes it, and wants it absent
+      TRY_OK(posix::remove_tree(folder));
     } else {
       TRY(const auto to, move_aside(folder, "old", context.clock.now()));
       context.say(fmt::format("what was in {} is kept in {}", folder, to));
     }
   }
-  TRY_IN(etcdutl, const auto ran, posix::run({argv, {}, "/"}, {kBuild}, context.stop));
-  if (ran.exit_code != 0)
-    return base::fail(Code::kInternal,
-                      fmt::format("{} ended with {}: {}", etcdutl, ran.exit_code,
-                                  base::trim(ran.err.empty() ? ran.out : ran.err)));
-  const std::string start = fmt::format(
-      "etcd --data-dir={} --name={} --initial-cluster={}={} "
-      "--initial-advertise-peer-urls={} --initial-cluster-token={}",
-      folder, name, name, peer, peer, token);
+  TRY_OK(posix::rename(plan.part, folder));
   out.text = fmt::format("{} holds what {} held. Nothing was started; this starts it:\n\n  {}\n",
-                         folder, file, start);
+                         folder, context.flags.subject, plan.start);
   out.value["dataDir"] = folder;
   out.value["started"] = false;
-  out.value["start"] = start;
+  out.value["start"] = plan.start;
   return out;
 }
 
@@ -161,6 +197,7 @@ Reply restore_remote(const Context& context) {
   TRY(const auto scratch, get_remote(context, context.flags.subject));
   Context local = context;
   local.flags.subject = scratch.path();
+  local.flags.subject_url = context.flags.subject;
   auto reply = snapshot_restore(local);
   std::string& words = reply ? reply->text : reply.error().message;
   for (size_t at = words.find(scratch.path()); at != std::string::npos;
@@ -176,16 +213,24 @@ Reply snapshot_restore(const Context& context) {
   auto loaded = load_host(places);
   if (!loaded && loaded.error().code != Code::kNotFound) return std::unexpected(loaded.error());
   Host host = loaded ? *loaded : Host{};
-  std::string folder =
+  const std::string given =
       context.flags.data_dir_given || !loaded ? context.flags.data_dir : host.data_dir;
-  TRY_OK(check_folder("--data-dir", folder));
-  while (folder.size() > 1 && folder.ends_with('/')) folder.pop_back();
+  TRY_OK(check_folder("--data-dir", given));
+  TRY(std::string folder, posix::absolute_path(given));
+  bool configured = false;
+  if (loaded) {
+    TRY(const auto real, posix::real_path(folder));
+    TRY(const auto own, posix::real_path(host.data_dir));
+    configured = real == own;
+    if (configured) folder = host.data_dir;
+  }
   Context ours = context;
   ours.flags.data_dir = folder;
-  const bool configured = loaded && host.data_dir == folder;
   TRY(const auto open, unfinished(places));
   const bool goes_on = configured && open == "snapshot restore" && host.stage != Stage::kNone;
-  if (!goes_on) {
+  if (goes_on) {
+    TRY_OK(check_beginning(host, context.flags.subject, context.flags.member_file));
+  } else {
     // Once begun, it has what it needs in the state directory.
     if (is_remote(context.flags.subject)) return restore_remote(context);
     TRY_OK(must_be_good(context.flags.subject, context.flags.member_file));
@@ -195,12 +240,18 @@ Reply snapshot_restore(const Context& context) {
                                     "nothing was changed. `etcdadm reset --keep-config` takes it "
                                     "out first",
                                     host.name, folder));
-    TRY_OK(must_be_free(ours, folder));
+    if (!configured && posix::is_mount_point(folder) == base::Fact<bool>(true))
+      return base::fail(Code::kFailedPrecondition,
+                        fmt::format("{} is a mount point, which a finished folder cannot take the "
+                                    "place of: give a folder in it; nothing was changed",
+                                    folder));
+    TRY_OK(must_be_free(ours, loaded ? &host : nullptr, folder));
   }
-  if (!configured) return into_folder(ours, host);
-  if (ours.flags.dry_run) return into_member(ours, host);
-  TRY(const auto lock, lock_state(places));
-  return into_member(ours, host);
+  std::optional<posix::FileLock> lock;
+  if (loaded && !ours.flags.dry_run) {
+    TRY(lock, lock_state(places));
+  }
+  return configured ? into_member(ours, host) : into_folder(ours, host);
 }
 
 }  // namespace adm
