@@ -112,11 +112,11 @@ void look_at_guard(const Context& context, const Host& host, Findings& out) {
   // An adopted one may still serve without it; the cluster's answer tells.
   if (posix::Stream::connect_tcp(host.bind_address, host.client_port)) return;
   const auto verdict = last_verdict(context.places());
-  out.push_back(
-      {true, "etcd does not run here" + (verdict.empty() ? "" : ": " + verdict),
-       host.init_system == "systemd"
-           ? "systemctl start etcd; its words: journalctl -u etcd, " + files.log + "/etcd.log"
-           : "its words: " + files.log + "/etcd.log"});
+  out.push_back({true, "etcd does not run here" + (verdict.empty() ? "" : ": " + verdict),
+                 host.init_system == "systemd"
+                     ? "systemctl enable --now etcd; its words: journalctl -u etcd, " + files.log +
+                           "/etcd.log"
+                     : "etcdadm init phase start; its words: " + files.log + "/etcd.log"});
   look_at_ports(host, out);
 }
 

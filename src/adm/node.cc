@@ -242,9 +242,12 @@ base::Status start_member(const Context& context, Host& host) {
   return service->start(kStart, context.stop);
 }
 
-base::Status stop_member(const Context& context, const Host& host) {
+namespace {
+
+base::Status end_member(const Context& context, const Host& host,
+                        base::Status (Service::*how)(base::Duration, const std::stop_token&)) {
   TRY(const auto service, service_of(host, context.places()));
-  TRY_OK(service->stop(kStop, context.stop));
+  TRY_OK((service.get()->*how)(kStop, context.stop));
   TRY(const auto left, etcd_on(host.data_dir, context.flags.pid));
   if (!left) return {};
   if (!is_adopted(host))
@@ -253,6 +256,16 @@ base::Status stop_member(const Context& context, const Host& host) {
                                   "end it first",
                                   left->process.pid, host.data_dir));
   return end_process(left->process, context.stop);
+}
+
+}  // namespace
+
+base::Status stop_member(const Context& context, const Host& host) {
+  return end_member(context, host, &Service::stop);
+}
+
+base::Status retire_member(const Context& context, const Host& host) {
+  return end_member(context, host, &Service::retire);
 }
 
 std::string last_verdict(const Places& places) {

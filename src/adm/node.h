@@ -31,7 +31,9 @@ base::Status write_etcdctl(const Host& host);
 base::Status start_member(const Context& context, Host& host);
 // Until the guard is gone, and of an adopted member an etcd that runs without it.
 // FailedPrecondition: another etcd, which is named, has this data.
+// The first until the next start or boot, the second for good.
 base::Status stop_member(const Context& context, const Host& host);
+base::Status retire_member(const Context& context, const Host& host);
 // Until this member answers a linearizable read; says the guard's verdict if it gave up.
 base::Status wait_serving(const Context& context, const Host& host);
 // From here on blank data is a loss: the ticket says so, and the host's file.

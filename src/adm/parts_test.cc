@@ -255,6 +255,25 @@ TEST(Unit, RunsTheGuardAndQuotesWhatIsSpecial) {
     EXPECT_NE(text.find(line), std::string::npos) << line;
 }
 
+// With a systemctl that only writes down what it is told.
+TEST(Unit, WhoIsStoppedForAMomentComesBackAfterAReboot) {
+  const posix::TestDir dir;
+  Host host = sample(dir.path(""));
+  host.unit_dir = dir.path("units");
+  ASSERT_TRUE(posix::make_dirs(host.unit_dir));
+  ASSERT_TRUE(posix::write_atomic(host.unit_dir + "/etcd.service", "[Unit]\n"));
+  ASSERT_TRUE(posix::write_atomic(dir.path("systemctl"),
+                                  "#!/bin/sh\necho \"$@\" >> " + dir.path("told") + "\n", 0755));
+  const auto service =
+      systemd_service(host, {dir.path("state")}, Systemctl::at(dir.path("systemctl")));
+  const auto told = [&] { return posix::read_file(dir.path("told"), 1 << 10).value_or("?"); };
+  const auto stopped = service->stop(std::chrono::seconds(10), {});
+  EXPECT_TRUE(stopped) << stopped.error().text();
+  EXPECT_EQ(told(), "stop etcd.service\n");
+  EXPECT_TRUE(service->retire(std::chrono::seconds(10), {}));
+  EXPECT_EQ(told(), "stop etcd.service\ndisable --quiet --now etcd.service\n");
+}
+
 TEST(Certificates, AFolderIsFilledOnceAndHolds) {
   const posix::TestDir dir;
   const Host host = sample(dir.path(""));

@@ -224,7 +224,7 @@ struct Recovery {
 
   base::Status stop() {
     if (is_new()) return {};
-    return stop_member(context, host);
+    return retire_member(context, host);
   }
 
   base::Status export_log() {

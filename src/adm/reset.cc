@@ -116,7 +116,7 @@ std::vector<Step> steps_of(const Context& context, const Host& host) {
                    [&] { return leave(context, host); }});
   out.push_back({"token", "end the listener for hosts that join, if there is one",
                  [&] { return close_door(context, host); }});
-  out.push_back({"stop", "stop etcd and its guard", [&] { return stop_member(context, host); }});
+  out.push_back({"stop", "stop etcd and its guard", [&] { return retire_member(context, host); }});
   out.push_back(
       {"data",
        context.flags.delete_data ? "DELETE " + host.data_dir : "move " + host.data_dir + " aside",

@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "adm/systemd.h"
 #include "drivers/host/members.h"
 #include "drivers/host/spawner.h"
 #include "posix/files.h"
@@ -29,6 +28,10 @@ class Supervised final : public Service {
   base::Status stop(base::Duration deadline, const std::stop_token& stop) override {
     TRY(const auto boot, posix::boot_id());
     return host::stop_guard(files_, boot, deadline, stop);
+  }
+
+  base::Status retire(base::Duration deadline, const std::stop_token& stop_token) override {
+    return stop(deadline, stop_token);
   }
 
   base::Status prepare() override { return {}; }
@@ -69,11 +72,11 @@ class Systemd final : public Service {
   }
 
   base::Status stop(base::Duration deadline, const std::stop_token& stop) override {
-    if (posix::exists(unit_) == base::Fact<bool>(true))
-      TRY_OK(ctl({"disable", "--quiet", "--now", kUnit}, deadline, stop));
-    // Of one that was started by hand.
-    TRY(const auto boot, posix::boot_id());
-    return host::stop_guard(files_, boot, deadline, stop);
+    return end({"stop", kUnit}, deadline, stop);
+  }
+
+  base::Status retire(base::Duration deadline, const std::stop_token& stop) override {
+    return end({"disable", "--quiet", "--now", kUnit}, deadline, stop);
   }
 
   base::Status prepare() override {
@@ -89,6 +92,14 @@ class Systemd final : public Service {
   }
 
  private:
+  base::Status end(std::vector<std::string> by, base::Duration deadline,
+                   const std::stop_token& stop) const {
+    if (posix::exists(unit_) == base::Fact<bool>(true)) TRY_OK(ctl(std::move(by), deadline, stop));
+    // Of one that was started by hand.
+    TRY(const auto boot, posix::boot_id());
+    return host::stop_guard(files_, boot, deadline, stop);
+  }
+
   [[nodiscard]] std::string host_dir() const { return unit_.substr(0, unit_.rfind('/')); }
 
   base::Status ctl(std::vector<std::string> args, base::Duration deadline,
@@ -159,6 +170,11 @@ std::string unit_text(const Host& host, const Places& places) {
 base::Result<std::unique_ptr<Service>> service_of(const Host& host, const Places& places) {
   if (host.init_system == "none") return std::make_unique<Supervised>(host, places);
   TRY(auto systemctl, Systemctl::find());
+  return systemd_service(host, places, std::move(systemctl));
+}
+
+std::unique_ptr<Service> systemd_service(const Host& host, const Places& places,
+                                         Systemctl systemctl) {
   return std::make_unique<Systemd>(host, places, std::move(systemctl));
 }
 

@@ -3,6 +3,7 @@
 
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -14,6 +15,7 @@ class Systemctl {
  public:
   // FailedPrecondition: this machine was not booted with systemd.
   static base::Result<Systemctl> find();
+  static Systemctl at(std::string program) { return Systemctl(std::move(program)); }
   base::Status run(std::vector<std::string> args, base::Duration deadline,
                    const std::stop_token& stop) const;
 

@@ -61,6 +61,12 @@ TEST_F(Kills, AJoinTakesTheVersionOfTheCluster) {
   const std::map<std::string, std::string> both{{"etcd-1", "3.5.12"}, {"etcd-2", "3.5.12"}};
   EXPECT_EQ(versions(1), both);
   EXPECT_NE(read(dir(2) + "/state/host.json").find("\"version\": \"3.5.12\""), std::string::npos);
+  // As a reboot leaves it that no init system looks after.
+  kill_member(2);
+  const auto doctor = on(2, {"doctor"});
+  EXPECT_NE(doctor.out.find("etcdadm init phase start"), std::string::npos) << doctor.out;
+  must(2, {"init", "phase", "start"});
+  EXPECT_TRUE(eventually([&] { return versions(1) == both; }));
   for (const int n : {2, 1}) must(n, {"reset", "--yes", "--delete-data"});
 }
 
