@@ -103,6 +103,29 @@ TEST_F(HostDriverTest, ANewPatchReachesEveryMember) {
   expect_everywhere("a", "1");
 }
 
+// No program is there to look; what matters is what was done before.
+TEST_F(HostDriverTest, WhoLooksForBackupsDoesNotMakeTheirFolderAgain) {
+  intent_.cluster.spec.backup.emplace();
+  plan::Record record;
+  record.key = intent_.cluster.key;
+  const std::string folder = host::Layout(scratch_.root() + "/state").backups(intent_.cluster.key);
+  const auto makes = [&](const plan::Action& action) {
+    (void)driver_->apply({action, plan::Reason::kRestoreLookup}, {intent_, record}, {});
+    const bool made = posix::exists(folder) == base::Fact<bool>(true);
+    EXPECT_TRUE(posix::remove_tree(folder));
+    return made;
+  };
+  EXPECT_FALSE(makes(plan::StartDrill{1}));
+  record.restore.after_loss = true;
+  EXPECT_FALSE(makes(plan::FetchBackup{1}));
+  // A new cluster may begin from its own backups, if there are any.
+  record.restore.after_loss = false;
+  intent_.cluster.spec.restore.emplace();
+  EXPECT_TRUE(makes(plan::FetchBackup{2}));
+  EXPECT_FALSE(makes(plan::FetchBackup{3}));
+  EXPECT_TRUE(makes(plan::StartBackup{1}));
+}
+
 TEST_F(HostDriverTest, ADeletedClusterStopsKeepsItsDataAndGoesOnWhenItIsWantedAgain) {
   ASSERT_TRUE(run_until([&] { return healthy(3); }));
   ASSERT_TRUE(put("a", "1"));

@@ -57,7 +57,6 @@ base::Result<archive::Common> HostDriver::store_of(const api::ObjectLocation* at
   if (at == nullptr || at->kind == "pvc") {
     out.direct = true;
     out.store.url = "file://" + shared_.layout.backups(key_);
-    TRY_OK(posix::make_dirs(shared_.layout.backups(key_)));
     return out;
   }
   out.store = jobs::store_of(*at);
@@ -95,6 +94,7 @@ base::Status HostDriver::start_backup(int epoch, const Call& call) {
   const auto deadline = job.common.deadline;
   TRY(job.common, store_of(wish.destination ? &*wish.destination : nullptr, files));
   job.common.deadline = deadline;
+  if (job.common.direct) TRY_OK(make_backups_folder(shared_.layout, key_));
   TRY_OK(add_encryption_key(wish, files, job.common));
   jobs::add_endpoints(record, job);
   TRY(const etcd::Tls tls, certificates_.operator_tls(spec.tls));
@@ -121,6 +121,8 @@ base::Result<archive::Common> HostDriver::source_of(const engine::Job& job,
   if (!by_backup && !spec.restore->backup_cluster_name.empty()) {
     out.cluster.name = spec.restore->backup_cluster_name;
     if (out.direct) out.store.url = "file://" + shared_.layout.backups(out.cluster);
+  } else if (out.direct && !by_backup) {
+    TRY_OK(make_first_backups_folder(shared_.layout, key_));
   }
   if (spec.backup) TRY_OK(add_encryption_key(*spec.backup, files, out));
   return out;

@@ -12,6 +12,10 @@ std::string Layout::backups(const base::ClusterKey& key) const {
   return root_ + "/" + key.ns + own + "/" + key.name + "/backups";
 }
 
+std::string Layout::backups_made(const base::ClusterKey& key) const {
+  return clusters() + "/" + key.ns + "/.backups-" + key.name;
+}
+
 ClusterFiles Layout::cluster(const base::ClusterKey& key) const {
   const std::string dir = clusters() + "/" + key.ns + "/" + key.name;
   return {dir,

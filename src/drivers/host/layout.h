@@ -25,6 +25,8 @@ class Layout {
   // Of a cluster that names no other place. Not below the cluster's folder: backups stay when that
   // is deleted.
   [[nodiscard]] std::string backups(const base::ClusterKey& key) const;
+  // That this folder was made once. Not in it, nor in the cluster's: it outlives both.
+  [[nodiscard]] std::string backups_made(const base::ClusterKey& key) const;
   [[nodiscard]] ClusterFiles cluster(const base::ClusterKey& key) const;
   [[nodiscard]] MemberFiles member(const base::ClusterKey& key, const std::string& name) const;
 

@@ -90,6 +90,19 @@ base::Status clear_job(const JobFiles& files) {
   return posix::remove_tree(files.scratch);
 }
 
+base::Status make_backups_folder(const Layout& layout, const base::ClusterKey& key) {
+  TRY_OK(posix::make_dirs(layout.backups(key)));
+  if (posix::exists(layout.backups_made(key)) == base::Fact<bool>(true)) return {};
+  TRY_OK(posix::make_dirs(layout.clusters() + "/" + key.ns));
+  return posix::write_atomic(layout.backups_made(key), "");
+}
+
+base::Status make_first_backups_folder(const Layout& layout, const base::ClusterKey& key) {
+  const auto made = posix::exists(layout.backups_made(key));
+  if (made.is_unknown()) return base::fail(base::Code::kUnavailable, made.why());
+  return made == base::Fact<bool>(true) ? base::Status{} : make_backups_folder(layout, key);
+}
+
 base::Status write_secret(const api::Secret& secret, const std::string& dir) {
   TRY_OK(posix::make_dirs(dir));
   for (const auto& [key, value] : secret.data) {

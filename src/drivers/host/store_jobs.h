@@ -10,6 +10,7 @@
 #include "base/fact.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "drivers/host/layout.h"
 #include "drivers/host/platform.h"
 
 namespace host {
@@ -33,6 +34,12 @@ base::Status clear_job(const JobFiles& files);
 
 // The values of a Secret as private files in `dir`.
 base::Status write_secret(const api::Secret& secret, const std::string& dir);
+
+// The folder of a cluster that names no other place, for a backup.
+base::Status make_backups_folder(const Layout& layout, const base::ClusterKey& key);
+// The same for who looks for backups, but only where it was never made: what was there once and is
+// not is away (not mounted), and says nothing of what it holds.
+base::Status make_first_backups_folder(const Layout& layout, const base::ClusterKey& key);
 
 struct JobLaunch {
   std::string program;  // absolute

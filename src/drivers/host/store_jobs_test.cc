@@ -37,6 +37,27 @@ class StoreJobsTest : public ::testing::Test {
   const JobFiles files_ = job_files(cluster(), "backup");
 };
 
+TEST_F(StoreJobsTest, AFolderOfBackupsThatIsAwayIsNotMadeAnewByWhoLooks) {
+  const Layout layout(dir_.path("state"));
+  const base::ClusterKey key{"default", "c"};
+  const auto is_there = [&] {
+    return posix::exists(layout.backups(key)) == base::Fact<bool>(true);
+  };
+  ASSERT_TRUE(make_first_backups_folder(layout, key));
+  EXPECT_TRUE(is_there());
+  ASSERT_TRUE(posix::remove_tree(layout.root() + "/default"));
+  ASSERT_TRUE(make_first_backups_folder(layout, key));
+  EXPECT_FALSE(is_there());
+  ASSERT_TRUE(posix::remove_tree(layout.cluster(key).dir));  // as a person may, to restore
+  ASSERT_TRUE(make_first_backups_folder(layout, key));
+  EXPECT_FALSE(is_there());
+  ASSERT_TRUE(make_backups_folder(layout, key));
+  EXPECT_TRUE(is_there());
+  // Another one's.
+  EXPECT_TRUE(make_first_backups_folder(layout, {"default", "c-2"}));
+  EXPECT_EQ(posix::exists(layout.backups({"default", "c-2"})), base::Fact<bool>(true));
+}
+
 TEST_F(StoreJobsTest, AreSeenByTheirLockAndTheirReport) {
   EXPECT_EQ(look_at_job(files_)->epoch, 0);
   const JobLaunch launch{script("while [ ! -e \"$d/go\" ]; do sleep 0.02; done\n"
