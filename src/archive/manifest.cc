@@ -48,6 +48,7 @@ void fields(A& a, X& x) {
   a("records", m.records, Need::kYes);
   a("leases", m.leases, Need::kYes);
   a("authEnabled", m.auth_enabled, Need::kYes);
+  a("authRevision", m.auth_revision);
   a("hash", m.hash, Need::kYes);
   a("hashOfMember", m.hash_of_member);
   a("hashCompactRevision", m.hash_compact_revision);

@@ -36,6 +36,7 @@ struct Manifest {
   std::int64_t compact_revision = 0;        // 0: never compacted
   std::uint64_t keys = 0, records = 0, leases = 0;
   bool auth_enabled = false;
+  std::uint64_t auth_revision = 0;  // changes with users and roles; 0: not known
   std::uint32_t hash = 0;  // HashKV of the file at its revision and with its compact revision
   // Whose HashKV at that revision, with the compact revision of its answer, was equal to what the
   // file gives; empty: of none.

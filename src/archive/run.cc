@@ -16,6 +16,8 @@
 namespace archive {
 namespace {
 
+constexpr base::Duration kAskAuth{5'000};
+
 class Run {
  public:
   Run(const RunJob& job, const World& world)
@@ -37,9 +39,12 @@ class Run {
     const auto begun = world_.clock->now();
     TRY(const auto members, look(job_.endpoints, world_, deadline_));
     TRY_OK(check_owner(catalog, members.cluster_id));
-    if (auto same = unchanged(catalog, members.revision)) return *same;
+    if (job_.last_revision == members.revision)
+      if (auto same = unchanged(catalog, members.revision, auth_revision(members))) return *same;
     TRY(const auto snapshot, take_snapshot(members, job_.common.scratch, world_, deadline_));
-    if (auto same = unchanged(catalog, snapshot.facts.revision)) return *same;
+    if (auto same =
+            unchanged(catalog, snapshot.facts.revision, snapshot.facts.content.auth_revision))
+      return *same;
     note(snapshot.warning);
     note_going_back(catalog, snapshot.facts.revision);
     const auto manifest = describe(snapshot, members.cluster_id, begun);
@@ -94,13 +99,25 @@ class Run {
     return adopted(RunOutcome::kNotDue, *entry);
   }
 
-  std::optional<RunReport> unchanged(const Catalog& catalog, std::int64_t revision) const {
+  // 0: not known, as before 3.5, or where this client may not ask.
+  [[nodiscard]] std::uint64_t auth_revision(const Members& members) const {
+    if (!world_.history) return 0;
+    const auto api = world_.history(members.usable.front().endpoint);
+    const auto auth = api->auth(std::min(kAskAuth, world_.left(deadline_)));
+    return auth ? auth->revision : 0;
+  }
+
+  // Users and roles change without the revision of keys.
+  std::optional<RunReport> unchanged(const Catalog& catalog, std::int64_t revision,
+                                     std::uint64_t auth) const {
     if (job_.last_revision != revision) return {};
     // With another key it must be written anew, so that the old one can be given up.
     const auto wanted =
         world_.key == nullptr ? std::nullopt : std::optional(world_.key->encryption());
     const auto* entry = find(catalog, [&](const Entry& e) {
-      return e.name.revision == revision && e.manifest->encryption == wanted;
+      const auto users = e.manifest->auth_revision;
+      return e.name.revision == revision && e.manifest->encryption == wanted &&
+             (users == 0 || auth == 0 || users == auth);
     });
     if (entry == nullptr) return {};
     return adopted(RunOutcome::kUnchanged, *entry);
@@ -155,6 +172,7 @@ class Run {
             .records = facts.records,
             .leases = facts.content.leases,
             .auth_enabled = facts.content.auth_enabled,
+            .auth_revision = facts.content.auth_revision,
             .hash = facts.hash->hash,
             .hash_of_member = snapshot.hash_of_member,
             .hash_compact_revision = snapshot.hash_compact_revision,

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "archive/archive_testing.h"
+#include "archive/fake_history.h"
+#include "archive/no_create_only.h"
 #include "posix/lock.h"
 
 namespace archive {
@@ -112,6 +114,25 @@ TEST_F(Run, OneOfAClockThatWasAheadIsNoReasonToTakeNone) {
   now.not_before = wanted;
   EXPECT_EQ(run(now, world()).outcome, RunOutcome::kUploaded);
   EXPECT_EQ(run(now, world()).outcome, RunOutcome::kNotDue);
+}
+
+TEST_F(Run, AnotherUserIsAChange) {
+  testing::Stream stream;
+  auto asked = world();
+  asked.history = [&](const Endpoint&) {
+    return std::make_unique<testing::FakeHistory>(cluster, clock, stream);
+  };
+  cluster.sample.buckets["auth"]["authRevision"] = bolt::testing::number(1);
+  const auto first = backup();
+  auto again = job();
+  again.last_revision = first.revision;
+  EXPECT_EQ(run(again, asked).outcome, RunOutcome::kUnchanged);
+  stream.auth = 2;
+  cluster.sample.buckets["auth"]["authRevision"] = bolt::testing::number(2);
+  const auto second = run(again, asked);
+  EXPECT_EQ(second.outcome, RunOutcome::kUploaded);
+  EXPECT_EQ(second.revision, first.revision);
+  EXPECT_EQ(run(again, asked).outcome, RunOutcome::kUnchanged);
 }
 
 // It does not hold what was written after it was begun, whenever it ends.
@@ -389,59 +410,8 @@ TEST_F(BadStore, OneThatFlapsIsHealthyInTheEnd) {
   EXPECT_EQ(catalog().leftovers.size(), 0U);
 }
 
-// As some servers are: they say so only when all bytes were sent.
-class NoCreateOnly final : public objstore::Store {
- public:
-  using Call = objstore::Call;
-  explicit NoCreateOnly(objstore::Store& store) : store_(store) {}
-  [[nodiscard]] std::string name() const override { return store_.name(); }
-  base::Result<objstore::Object> put(const std::string& key, std::string_view bytes,
-                                     const objstore::PutOptions& options,
-                                     const Call& call) override {
-    if (options.condition.when == objstore::When::kAbsent) return cannot();
-    return store_.put(key, bytes, options, call);
-  }
-  base::Result<std::unique_ptr<objstore::Upload>> upload(const std::string& key,
-                                                         const objstore::PutOptions& options,
-                                                         const Call& call) override {
-    if (options.condition.when == objstore::When::kAbsent) return std::make_unique<Refusing>();
-    return store_.upload(key, options, call);
-  }
-  base::Result<objstore::Object> get(const std::string& key, const objstore::Range& range,
-                                     const objstore::Sink& sink, const Call& call) override {
-    return store_.get(key, range, sink, call);
-  }
-  base::Result<objstore::Object> stat(const std::string& key, const Call& call) override {
-    return store_.stat(key, call);
-  }
-  base::Result<objstore::Page> list(const objstore::ListOptions& options,
-                                    const Call& call) override {
-    return store_.list(options, call);
-  }
-  base::Status remove(const std::string& key, const Call& call) override {
-    return store_.remove(key, call);
-  }
-  base::Result<unsigned> clean_up(const std::string& prefix, base::Instant before,
-                                  const Call& call) override {
-    return store_.clean_up(prefix, before, call);
-  }
-
- private:
-  static std::unexpected<base::Error> cannot() {
-    return base::fail(Code::kUnimplemented, "the server answered 501 NotImplemented");
-  }
-  class Refusing final : public objstore::Upload {
-   public:
-    base::Status write(std::string_view, const Call&) override { return {}; }
-    base::Result<objstore::Object> commit(const Call&) override { return cannot(); }
-    void discard(const Call&) override {}
-  };
-
-  objstore::Store& store_;
-};
-
 TEST_F(BadStore, OneThatCannotCreateOnlyHoldsBackups) {
-  NoCreateOnly weak(store);
+  testing::NoCreateOnly weak(store);
   auto over = world();
   over.store = &weak;
   const auto report = run(job(), over);

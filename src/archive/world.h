@@ -31,7 +31,7 @@ std::vector<std::string> log_fault_points();  // of the continuous mode, and of 
 struct World {
   objstore::Store* store = nullptr;
   Connect connect = {};
-  ConnectHistory history = {};  // for a follower only
+  ConnectHistory history = {};  // a follower needs it; a backup asks it for users, if it is there
   const base::Clock* clock = nullptr;
   // Until then, or until `stop`; for a follower only.
   std::function<void(base::Duration)> wait = {};
