@@ -137,7 +137,7 @@ TEST(Session, SilenceAndDeadlinesEndIt) {
   const auto silent = s->perform({.silence = base::Duration(50)}, {});
   ASSERT_FALSE(silent);
   EXPECT_EQ(silent.error().error.code, Code::kDeadlineExceeded);
-  const auto late = s->perform({.deadline = base::Duration(50)}, {});
+  const auto late = s->perform({.deadline = base::Duration(2'000)}, {});
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().error.code, Code::kDeadlineExceeded);
   EXPECT_TRUE(late.error().sent);

@@ -57,9 +57,11 @@ TEST(Run, OutputHasALimitAndTheChildStillEnds) {
 TEST(Run, AllOfTheGroupIsKilledAtTheDeadlineAndOnStop) {
   const TestDir dir;
   const auto script = "sleep 1000 & echo $! > " + dir.path("pid") + "; wait";
-  const auto late = run(shell(script), {.deadline = base::Duration(300)}, {});
+  const auto late = run(shell(script), {.deadline = base::Duration(3'000)}, {});
   EXPECT_EQ(late.error().code, Code::kDeadlineExceeded);
-  const auto pid = base::parse_int(base::trim(*read_file(dir.path("pid"), 99)));
+  const auto text = read_file(dir.path("pid"), 99);
+  ASSERT_TRUE(text) << text.error().text();
+  const auto pid = base::parse_int(base::trim(*text));
   ASSERT_TRUE(pid);
   EXPECT_TRUE(eventually([&] { return !identify(*pid); }));
   std::stop_source stop;
