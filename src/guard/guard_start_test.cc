@@ -88,7 +88,7 @@ TEST_P(StartRow, NewAndEmptyNoPeerReachable) {
   peer.ticket.initial_cluster = node.ticket.initial_cluster;
   node.start();
   ASSERT_TRUE(eventually([&] { return fs::exists(node.paths.data() + "/member/wal"); }));
-  EXPECT_EQ(node.state().phase, Phase::kRunning);
+  EXPECT_TRUE(eventually([&] { return node.state().phase == Phase::kRunning; }));
   peer.start();
   EXPECT_TRUE(node.wait_healthy());
   EXPECT_TRUE(peer.wait_healthy());

@@ -64,10 +64,19 @@ void altered_keys_are_found_after_a_compaction(Bench& b, Script& s) {
   s.call("no alarm yet", b.api(good).put("a", "1", kCall));
   s.call("compact", b.api(good).compact(must(b.api(good).quorum_read(kCall)), true, kCall));
   std::vector<etcd::Alarm> alarms;
-  s.note("found", b.until([&] {
+  const auto raised = [&] {
     alarms = b.api(good).alarms(kCall).value_or(std::vector<etcd::Alarm>());
     return !alarms.empty();
-  }));
+  };
+  // A check gives up where a member does not answer it at once: each compaction brings one.
+  bool found = b.until(raised, base::Duration(10'000));
+  for (int tries = 0; tries < 5 && !found; ++tries) {
+    static_cast<void>(b.api(good).put("a", "1", kCall));
+    const auto revision = b.api(good).quorum_read(kCall);
+    if (revision) static_cast<void>(b.api(good).compact(*revision, true, kCall));
+    found = b.until(raised, base::Duration(10'000));
+  }
+  s.note("found", found);
   for (const auto& a : alarms) {
     s.note("corrupt", a.kind == etcd::AlarmKind::kCorrupt);
     s.note("of", a.member == id ? "it" : !a.member ? "nobody" : "another");
