@@ -66,7 +66,8 @@ TEST_F(BackupTest, AreTakenKeptAskedForAndGoOnAfterTroubleAndRestarts) {
                            return seen.size() >= 4 && two_are_kept(own);
                          }))
       << seen.size() << " backups so far: " << say();
-  EXPECT_EQ(sandbox_.condition("c", "BackupHealthy"), "True") << say();
+  EXPECT_TRUE(eventually(60s, [&] { return sandbox_.condition("c", "BackupHealthy") == "True"; }))
+      << say();
 
   // The operator dies while backups are taken: the next one goes on.
   sandbox_.kill_operator();
@@ -84,7 +85,8 @@ TEST_F(BackupTest, AreTakenKeptAskedForAndGoOnAfterTroubleAndRestarts) {
   ASSERT_TRUE(eventually(90s, [&] { return sandbox_.condition("c", "BackupHealthy") == "False"; }))
       << say();
   EXPECT_FALSE(sandbox_.message("c", "BackupHealthy").empty());
-  EXPECT_EQ(sandbox_.condition("c", "Available"), "True") << "backups disturb nobody";
+  EXPECT_TRUE(eventually(60s, [&] { return sandbox_.condition("c", "Available") == "True"; }))
+      << "backups disturb nobody";
   fs::remove(store);
   fs::rename(away, store);
   ASSERT_TRUE(eventually(90s, [&] { return sandbox_.condition("c", "BackupHealthy") == "True"; }))
@@ -93,7 +95,7 @@ TEST_F(BackupTest, AreTakenKeptAskedForAndGoOnAfterTroubleAndRestarts) {
   // Suspended: nothing is taken but what a person asks for.
   more_ = block("    enabled: false\n", policy);
   declare(1);
-  ASSERT_TRUE(eventually(30s, [&] { return says("BackupHealthy", "spec.backup.enabled"); }))
+  ASSERT_TRUE(eventually(60s, [&] { return says("BackupHealthy", "spec.backup.enabled"); }))
       << say();
   const std::string last = last_backup();
   const auto asked = sandbox_.cli({"backup-now", "c"});
@@ -107,13 +109,13 @@ TEST_F(BackupTest, StayWhenTheirClusterGoesAndLieInTheDefaultPlace) {
   const fs::path own = sandbox_.state() / "default" / "c" / "backups";
   EXPECT_EQ(sandbox_.cli({"backup-now", "c"}).exit_code, 0);
   ASSERT_TRUE(eventually(60s, [&] { return !backups_below(own).empty(); })) << say();
-  ASSERT_TRUE(eventually(30s, [&] { return says("BackupHealthy", "lies on the machine"); }))
+  ASSERT_TRUE(eventually(60s, [&] { return says("BackupHealthy", "lies on the machine"); }))
       << say();
   writer_->stop();
   more_ += "  persistentVolumeClaimRetentionPolicy:\n    whenDeleted: Delete\n";
   declare(1);
   ASSERT_TRUE(eventually(
-      30s, [&] { return sandbox_.operator_log().find("generation=2") != std::string::npos; }));
+      60s, [&] { return sandbox_.operator_log().find("generation=2") != std::string::npos; }));
   sandbox_.write(".keep", "");  // a folder without a single file deletes nothing
   sandbox_.remove("c.yaml");
   ASSERT_TRUE(eventually(90s, [&] { return !fs::exists(sandbox_.member_dir("c", "c-0")); }))
@@ -212,7 +214,9 @@ TEST_F(CloudTest, TheSecondExampleBeginsEmptyIsBackedUpAndComesBackFromTheBucket
   ASSERT_EQ(sandbox_.cli({"backup-now", "cloud-etcd"}).exit_code, 0);
   ASSERT_TRUE(eventually(90s, [&] { return backed_up() >= old; })) << say();
   EXPECT_FALSE(backups_below(bucket() / "default" / "cloud-etcd").empty());
-  EXPECT_EQ(sandbox_.condition("cloud-etcd", "BackupHealthy"), "True") << say();
+  EXPECT_TRUE(eventually(60s, [&] {
+    return sandbox_.condition("cloud-etcd", "BackupHealthy") == "True";
+  })) << say();
 
   // Its volumes are there: the same cluster goes on, with what no backup holds.
   put("later", "not in any backup");
@@ -225,7 +229,7 @@ TEST_F(CloudTest, TheSecondExampleBeginsEmptyIsBackedUpAndComesBackFromTheBucket
   ASSERT_NO_FATAL_FAILURE(remove_cluster());
   // The operator may be writing there.
   const fs::path left = sandbox_.state() / "clusters" / "default" / "cloud-etcd";
-  ASSERT_TRUE(eventually(10s, [&] {
+  ASSERT_TRUE(eventually(60s, [&] {
     std::error_code busy;
     fs::remove_all(left, busy);
     return !busy;

@@ -36,7 +36,7 @@ class ChaosTest : public ClusterTest {
         [this] { return access_.get(); },
         WriterOptions{.clients = 6, .writes_per_second = static_cast<int>(rate)});
     registers_ = std::make_unique<Registers>([this] { return access_.get(); });
-    ASSERT_TRUE(eventually(30s, [&] { return writer_->count() > 20 && registers_->count() > 20; }))
+    ASSERT_TRUE(eventually(90s, [&] { return writer_->count() > 20 && registers_->count() > 20; }))
         << "the clients cannot write";
   }
   // The cluster is as declared, and its clients go on.
@@ -67,7 +67,14 @@ class ChaosTest : public ClusterTest {
     EXPECT_GT(history.size(), 200U) << "a history that proves nothing";
   }
   std::string cluster_id() const {
-    return sandbox_.status("c").at("status.clusterID")->as_string().value_or("");
+    std::string id;
+    eventually(60s, [&] {
+      const auto status = sandbox_.status("c");
+      const auto* at = status.at("status.clusterID");
+      if (at != nullptr) id = at->as_string().value_or("");
+      return !id.empty();
+    });
+    return id;
   }
 
   std::mt19937_64 random_;

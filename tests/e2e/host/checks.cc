@@ -40,8 +40,10 @@ void expect_keys(const Link& link, const Written& written, std::int64_t bound) {
   for (const auto& prefix : prefixes) {
     std::string end = prefix;
     ++end.back();
-    const auto range = link.api->range(prefix, end, true, 0, kCall);
-    ASSERT_TRUE(range) << link.name << ": " << range.error().text();
+    base::Result<etcd::RangeResult> range;
+    const bool read = eventually(
+        60s, [&] { return (range = link.api->range(prefix, end, true, 0, kCall)).has_value(); });
+    ASSERT_TRUE(read) << link.name << ": " << range.error().text();
     for (const auto& kv : range->kvs) found[kv.key] = kv;
   }
   size_t missing = 0;
@@ -59,7 +61,7 @@ void expect_keys(const Link& link, const Written& written, std::int64_t bound) {
 
 void expect_equal_hashes(const std::vector<Link>& links) {
   std::string seen;
-  const bool equal = eventually(30s, [&] {
+  const bool equal = eventually(60s, [&] {
     seen.clear();
     std::int64_t revision = 0;
     for (const auto& link : links)
@@ -98,7 +100,7 @@ void expect_nothing_lost(const Sandbox& sandbox, const std::string& cluster, con
   const auto links = link_all(sandbox, cluster);
   ASSERT_FALSE(links.empty()) << "no member of " << cluster << " answers";
   for (const auto& link : links) {
-    const bool caught_up = eventually(30s, [&] {
+    const bool caught_up = eventually(60s, [&] {
       const auto status = link.api->status(kCall);
       return status && status->revision >= (bound != 0 ? bound : written.highest_revision);
     });
@@ -121,8 +123,9 @@ void expect_only_tls(const Sandbox& sandbox, const std::string& cluster) {
     EXPECT_FALSE(etcd::connect(endpoint, no_certificate)->status(base::Duration(2'000)));
     const std::string plain = "http://" + endpoint.substr(std::string("https://").size());
     EXPECT_FALSE(etcd::connect(plain, {})->status(base::Duration(2'000)));
-    const auto good = etcd::connect(endpoint, access->tls)->status(kCall);
-    EXPECT_TRUE(good) << good.error().text();
+    EXPECT_TRUE(eventually(60s, [&] {
+      return etcd::connect(endpoint, access->tls)->status(kCall).has_value();
+    })) << endpoint;
   }
 }
 

@@ -54,7 +54,7 @@ class CrashTest : public ClusterTest {
     const size_t from = sandbox_.operator_log().size();
     ASSERT_TRUE(reach([&] {
       return sandbox_.operator_log().find("IntentChanged", from) != std::string::npos &&
-             !with_role("leader").empty() && done();
+             !with_role_now("leader").empty() && done();
     })) << what
         << ": " << say();
   }

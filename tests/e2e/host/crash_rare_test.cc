@@ -55,7 +55,7 @@ TEST_F(RareCrashTest, ThroughTheLookIntoAStoreAndABackup) {
   fs::create_directories(store);
   const std::string place = "local:\n          path: " + store.string() + "\n";
   more_ = "  restore:\n    restorePolicy:\n        " + place +
-          "  backup:\n    backupPolicy:\n      backupIntervalInSecond: 5\n      storageSource:\n"
+          "  backup:\n    backupPolicy:\n      backupIntervalInSecond: 30\n      storageSource:\n"
           "        " +
           place;
   die_around(kFetchedAndBackedUp);

@@ -107,7 +107,8 @@ TEST_P(DrillTest, TheFirstBackupIsProvenADamagedOneIsToldAndReplaced) {
 
 TEST_F(ClusterTest, AFleetBacksUpAFewAtATime) {
   sandbox_.start_operator({"--max-store-jobs", "1"});
-  const std::string block = "  backup:\n    backupPolicy:\n      backupIntervalInSecond: 5\n";
+  // The interval is longer than all three take, one after the other, on a slow machine.
+  const std::string block = "  backup:\n    backupPolicy:\n      backupIntervalInSecond: 60\n";
   for (const char* name : {"a", "b", "c"})
     sandbox_.write(std::string(name) + ".yaml", manifest(name, 1, "3.6.16", block));
   ASSERT_TRUE(eventually(240s, [&] {

@@ -73,7 +73,7 @@ double edit_reaction(const Sandbox& sandbox, const std::string& cluster,
   sandbox.write(file, manifest(cluster, 1, version,
                                fmt::format("  repair: {{timeoutSeconds: {}}}\n", 300 + next)));
   const double written = modified(sandbox.manifests() / file);
-  if (!eventually(30s, [&] { return generation_in(status) >= next; })) return -1;
+  if (!eventually(120s, [&] { return generation_in(status) >= next; })) return -1;
   return modified(status) - written;
 }
 

@@ -33,7 +33,7 @@ class ClusterTest : public testing::Test {
   }
   void start_writer() {
     writer_ = std::make_unique<Writer>([this] { return sandbox_.access("c"); });
-    ASSERT_TRUE(eventually(30s, [&] { return writer_->count() > 50; }))
+    ASSERT_TRUE(eventually(90s, [&] { return writer_->count() > 50; }))
         << "the writer cannot write";
   }
   // Declares the size and waits until the cluster has it.
@@ -59,15 +59,27 @@ class ClusterTest : public testing::Test {
   bool has_event(const std::string& reason) const {
     return sandbox_.cli({"events", "c"}).out.find(reason) != std::string::npos;
   }
-  std::string id_of(const std::string& member) const {
+  // By one look; empty: it did not see one.
+  std::string id_now(const std::string& member) const {
     for (const auto& m : sandbox_.members("c"))
       if (m.name == member) return m.id;
     return "";
   }
-  std::string with_role(const std::string& role) const {
+  std::string with_role_now(const std::string& role) const {
     for (const auto& m : sandbox_.members("c"))
       if (m.role == role) return m.name;
     return "";
+  }
+  // Looks again for a minute.
+  std::string id_of(const std::string& member) const {
+    std::string id;
+    eventually(60s, [&] { return !(id = id_now(member)).empty(); });
+    return id;
+  }
+  std::string with_role(const std::string& role) const {
+    std::string name;
+    eventually(60s, [&] { return !(name = with_role_now(role)).empty(); });
+    return name;
   }
   bool settled(size_t size) const { return sandbox_.settled("c", size, ""); }
 

@@ -23,7 +23,9 @@ double longest(const std::vector<Steady::time_point>& acks, Steady::time_point a
 
 }  // namespace
 
-GapMeter::GapMeter(const Sandbox& sandbox, const std::string& cluster) : acks_(kClients) {
+GapMeter::GapMeter(const Sandbox& sandbox, const std::string& cluster,
+                   std::chrono::milliseconds deadline)
+    : deadline_(deadline), acks_(kClients) {
   const auto access = sandbox.access(cluster);
   if (!access) return;
   for (const auto& url : access->endpoints) {
@@ -77,7 +79,7 @@ void GapMeter::write(std::size_t client, std::stop_token stop) {
   for (int n = 0; !stop.stop_requested(); ++n) {
     Endpoint& endpoint = next();
     const auto put =
-        endpoint.link->put("gap/" + std::to_string(client), std::to_string(n), kShortDeadline);
+        endpoint.link->put("gap/" + std::to_string(client), std::to_string(n), deadline_);
     if (!put) {
       endpoint.answers = false;
       continue;
@@ -89,7 +91,7 @@ void GapMeter::write(std::size_t client, std::stop_token stop) {
 
 void GapMeter::watch(Endpoint& endpoint, std::stop_token stop) {
   for (; !stop.stop_requested(); rest(5ms, stop)) {
-    const auto status = endpoint.link->status(base::Duration(200));
+    const auto status = endpoint.link->status(base::Duration(2'000));
     endpoint.answers = status.has_value() && status->leader;
     if (endpoint.answers) note_leader(status->leader, status->raft_term);
   }

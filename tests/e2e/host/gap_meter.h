@@ -16,12 +16,13 @@ namespace e2e {
 
 inline constexpr std::chrono::milliseconds kShortDeadline{40};
 
-// Three clients write one key after another, each try with kShortDeadline, over the endpoints that
-// answer in turn, as etcd's own client does. A stall is the longest time between two acknowledged
-// writes of one client around a change of leader.
+// Three clients write one key after another, each try with a short deadline, over the endpoints
+// that answer in turn, as etcd's own client does. A stall is the longest time between two
+// acknowledged writes of one client around a change of leader.
 class GapMeter {
  public:
-  GapMeter(const Sandbox& sandbox, const std::string& cluster);
+  GapMeter(const Sandbox& sandbox, const std::string& cluster,
+           std::chrono::milliseconds deadline = kShortDeadline);
   GapMeter(const GapMeter&) = delete;
   GapMeter& operator=(const GapMeter&) = delete;
   [[nodiscard]] std::size_t changes() const;
@@ -34,6 +35,7 @@ class GapMeter {
   Stalls stop();  // ends the clients
 
  private:
+  const std::chrono::milliseconds deadline_;
   using Moments = std::vector<std::chrono::steady_clock::time_point>;
   struct Endpoint {
     std::unique_ptr<etcd::EtcdApi> link;  // of all clients

@@ -45,15 +45,15 @@ TEST_F(InputTest, AHalfWrittenManifestKeepsTheLastGoodIntent) {
   ASSERT_FALSE(HasFatalFailure());
   const pid_t pid = sandbox_.etcd_pid("c", with_role("leader"));
   std::ofstream(sandbox_.manifests() / "c.yaml", std::ios::trunc) << "apiVersion: operator.etcd";
-  ASSERT_TRUE(eventually(10s, [&] { return sandbox_.condition("c", "SpecValid") == "False"; }))
+  ASSERT_TRUE(eventually(60s, [&] { return sandbox_.condition("c", "SpecValid") == "False"; }))
       << say();
   EXPECT_TRUE(always(3000ms, [&] { return sandbox_.condition("c", "Available") == "True"; }))
       << say();
   // SpecValid is False already: the words tell that the next file was read.
   sandbox_.write("c.yaml", manifest("c", 99, "3.5.12"));
-  EXPECT_TRUE(eventually(10s, [&] { return says("SpecValid", "spec.size"); })) << say();
+  EXPECT_TRUE(eventually(60s, [&] { return says("SpecValid", "spec.size"); })) << say();
   resize(1);
-  EXPECT_TRUE(eventually(10s, [&] { return sandbox_.condition("c", "SpecValid") != "False"; }))
+  EXPECT_TRUE(eventually(60s, [&] { return sandbox_.condition("c", "SpecValid") != "False"; }))
       << say();
   EXPECT_EQ(sandbox_.etcd_pid("c", with_role("leader")), pid);
   finish();
@@ -83,7 +83,7 @@ TEST_F(InputTest, ADeletedManifestStopsItsMembersKeepsTheDataAndComesBack) {
   const std::string id = id_of(member);
   sandbox_.remove("c.yaml");
   ASSERT_TRUE(eventually(60s, [&] { return sandbox_.etcd_pid("c", member) == 0; }));
-  EXPECT_TRUE(sandbox_.settled("other", 1));
+  EXPECT_TRUE(eventually(60s, [&] { return sandbox_.settled("other", 1); }));
   declare(1);
   ASSERT_TRUE(eventually(90s, [&] { return sandbox_.etcd_pid("c", member) != 0 && settled(1); }))
       << say();
@@ -97,7 +97,7 @@ TEST_F(InputTest, OneNameInBothGroupsIsAConflictAndTheFirstKeepsRunning) {
   sandbox_.write("z.yaml",
                  "apiVersion: etcd.database.coreos.com/v1beta2\nkind: EtcdCluster\n"
                  "metadata:\n  name: c\nspec:\n  size: 3\n  version: \"3.5.12\"\n");
-  ASSERT_TRUE(eventually(10s, [&] {
+  ASSERT_TRUE(eventually(60s, [&] {
     return sandbox_.cli({"status", "-o", "json"}).out.find("NameConflict") != std::string::npos;
   })) << sandbox_.cli({"status", "-o", "json"}).out;
   EXPECT_TRUE(always(3000ms, [&] { return sandbox_.members("c").size() == 1; }));

@@ -24,7 +24,7 @@ TEST_F(OfflineTest, AStopIsHonouredByTheNextOperatorAndCanBeTakenBack) {
   EXPECT_EQ(sandbox_.etcd_pid("c", "c-0"), 0);
 
   sandbox_.start_operator();
-  ASSERT_TRUE(eventually(30s, [&] { return says("Progressing", "stopped by command"); })) << say();
+  ASSERT_TRUE(eventually(60s, [&] { return says("Progressing", "stopped by command"); })) << say();
   EXPECT_EQ(sandbox_.etcd_pid("c", "c-0"), 0);
 
   EXPECT_EQ(sandbox_.stop_operator(), 0);
@@ -39,7 +39,7 @@ TEST_F(OfflineTest, StoppingAllIsForgottenByTheNextOperator) {
   create_one();
   const auto stopped = sandbox_.cli({"stop", "--all"}, 60s);
   EXPECT_EQ(stopped.exit_code, 0) << stopped.err;
-  ASSERT_TRUE(sandbox_.wait_operator(10s));
+  ASSERT_TRUE(sandbox_.wait_operator(60s));
   EXPECT_EQ(sandbox_.etcd_pid("c", "c-0"), 0);
   sandbox_.start_operator();
   ASSERT_TRUE(eventually(60s, [&] { return sandbox_.settled("c", 1); })) << say();

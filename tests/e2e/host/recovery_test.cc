@@ -32,7 +32,7 @@ class RecoveryTest : public VersionedTest {
           if (m.id == old.id) return false;
       return true;
     })) << say();
-    EXPECT_TRUE(eventually(10s, [&] { return has_event("Recovered"); }))
+    EXPECT_TRUE(eventually(60s, [&] { return has_event("Recovered"); }))
         << sandbox_.cli({"events", "c"}).out;
   }
 };
@@ -40,9 +40,9 @@ class RecoveryTest : public VersionedTest {
 TEST_P(RecoveryTest, TwoOfThreeLostAreRecoveredFromTheSurvivor) {
   create(3, GetParam(), kQuick);
   ASSERT_FALSE(HasFatalFailure());
-  ASSERT_TRUE(eventually(30s, [&] { return writer_->count() > 300; }));
+  ASSERT_TRUE(eventually(120s, [&] { return writer_->count() > 300; }));
   const Written before = writer_->stop();  // all of it is on every live member or none
-  ASSERT_TRUE(eventually(20s, [&] { return settled(3); }));
+  ASSERT_TRUE(eventually(60s, [&] { return settled(3); }));
   expect_nothing_lost(sandbox_, "c", before);
   const auto members = lose_all_but(with_role("leader"));
   expect_recovered(members);
@@ -56,7 +56,7 @@ TEST_P(RecoveryTest, WithApproveItWaitsAndSaysHow) {
   create(3, GetParam(), kApprove);
   ASSERT_FALSE(HasFatalFailure());
   const Written before = writer_->stop();
-  ASSERT_TRUE(eventually(20s, [&] { return settled(3); }));
+  ASSERT_TRUE(eventually(60s, [&] { return settled(3); }));
   const auto members = lose_all_but(with_role("leader"));
   ASSERT_TRUE(eventually(60s,
                          [&] {

@@ -43,7 +43,7 @@ TEST_P(RepairTest, KilledMemberComesBackUnderItsOwnId) {
   const std::string id = id_of(member);
   const pid_t before = sandbox_.etcd_pid("c", member);
   sandbox_.kill_etcd("c", member);
-  ASSERT_TRUE(eventually(30s, [&] {
+  ASSERT_TRUE(eventually(60s, [&] {
     const pid_t now = sandbox_.etcd_pid("c", member);
     return now != 0 && now != before && settled(3);
   })) << say();
@@ -70,7 +70,7 @@ TEST_P(RepairTest, AnOlderCopyOfTheDataIsRefusedAndReplaced) {
   const fs::path copy = sandbox_.root() / "copy";
   tamper(member, [&](const fs::path& data) { fs::copy(data, copy, fs::copy_options::recursive); });
   const std::size_t before = writer_->count();
-  ASSERT_TRUE(eventually(60s, [&] {
+  ASSERT_TRUE(eventually(120s, [&] {
     return sandbox_.etcd_pid("c", member) != 0 && settled(3) && writer_->count() > before + 200;
   }));
   tamper(member, [&](const fs::path& data) {
@@ -86,7 +86,7 @@ TEST_P(RepairTest, ACutLogIsRefusedAndReplaced) {
   ASSERT_FALSE(HasFatalFailure());
   const std::string member = with_role("follower");
   const std::string id = id_of(member);
-  ASSERT_TRUE(eventually(60s, [&] { return writer_->count() > 600; }));
+  ASSERT_TRUE(eventually(180s, [&] { return writer_->count() > 600; }));
   tamper(member, [&](const fs::path& data) {
     // A quarter of what was written is cut off; the preallocated rest is zeros.
     for (const auto& file : fs::directory_iterator(data / "member" / "wal")) {
@@ -135,7 +135,7 @@ TEST_P(RepairTest, DataOfAnotherClusterIsRefusedAndReplaced) {
     fs::copy(sandbox_.data_dir("other", others[0].name), data, fs::copy_options::recursive);
   });
   expect_replaced(id);
-  EXPECT_TRUE(sandbox_.settled("other", 1));
+  EXPECT_TRUE(eventually(60s, [&] { return sandbox_.settled("other", 1); }));
   finish();
 }
 
@@ -180,7 +180,7 @@ TEST_P(RepairTest, TheOperatorEndsInTwoSecondsAndAdoptsItsMembersAgain) {
   for (const auto& m : sandbox_.members("c")) pids[m.name] = sandbox_.etcd_pid("c", m.name);
   EXPECT_EQ(sandbox_.stop_operator(), 0);
   const std::size_t count = writer_->count();
-  ASSERT_TRUE(eventually(30s, [&] { return writer_->count() > count + 50; }))
+  ASSERT_TRUE(eventually(90s, [&] { return writer_->count() > count + 50; }))
       << "members must serve while the operator is away";
   sandbox_.start_operator();
   ASSERT_TRUE(eventually(60s, [&] { return settled(3); })) << say();

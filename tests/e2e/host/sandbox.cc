@@ -176,7 +176,9 @@ void Sandbox::kill_operator() {
 int Sandbox::stop_operator() {
   if (operator_ <= 0) return -1;
   kill(operator_, SIGTERM);
-  return wait_operator(std::chrono::seconds(20)).value_or(-1);
+  if (const auto code = wait_operator(std::chrono::seconds(60))) return *code;
+  kill_operator();
+  return -1;
 }
 
 std::optional<int> Sandbox::wait_operator(std::chrono::seconds limit) {
@@ -325,7 +327,7 @@ void Sandbox::kill_guard(const std::string& cluster, const std::string& member) 
   const pid_t etcd = etcd_pid(cluster, member);
   if (pid <= 0) return;
   kill(pid, SIGKILL);
-  eventually(std::chrono::seconds(10),
+  eventually(std::chrono::seconds(60),
              [&] { return kill(pid, 0) != 0 && (etcd <= 0 || kill(etcd, 0) != 0); });
 }
 

@@ -52,7 +52,7 @@ TEST_F(SystemdTest, MembersAreUnitsThatAreAdoptedAndComeBack) {
   // They are no part of the operator's own unit, and are found again.
   EXPECT_EQ(sandbox_.stop_operator(), 0);
   start();
-  ASSERT_TRUE(eventually(30s, [&] { return sandbox_.cli({"plan", "c"}).exit_code == 0; }));
+  ASSERT_TRUE(eventually(60s, [&] { return sandbox_.cli({"plan", "c"}).exit_code == 0; }));
   ASSERT_TRUE(eventually(60s, [&] { return settled(3); })) << say();
   for (const auto& [member, pid] : pids) EXPECT_EQ(sandbox_.etcd_pid("c", member), pid) << member;
 
@@ -70,7 +70,7 @@ TEST_F(SystemdTest, MembersAreUnitsThatAreAdoptedAndComeBack) {
   finish();
 
   EXPECT_EQ(sandbox_.cli({"stop", "--all"}, 60s).exit_code, 0);
-  EXPECT_TRUE(sandbox_.wait_operator(10s));
+  EXPECT_TRUE(sandbox_.wait_operator(60s));
   for (const auto& [member, pid] : pids) EXPECT_EQ(sandbox_.etcd_pid("c", member), 0) << member;
 }
 

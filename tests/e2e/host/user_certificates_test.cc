@@ -77,7 +77,7 @@ TEST_F(UserCertificatesTest, AreWaitedForUsedRenewedAndReplacedWithTheirAuthorit
       "        serverSecret: server\n      operatorSecret: operator\n";
   sandbox_.start_operator();
   declare(3);
-  ASSERT_TRUE(eventually(30s, [&] { return says("CertificatesValid", "no Secret default/peer"); }))
+  ASSERT_TRUE(eventually(60s, [&] { return says("CertificatesValid", "no Secret default/peer"); }))
       << say();
   EXPECT_TRUE(sandbox_.all_members().empty());
   give(first, first.cert);
@@ -96,7 +96,7 @@ TEST_F(UserCertificatesTest, AreWaitedForUsedRenewedAndReplacedWithTheirAuthorit
 
   // Another authority at once would cut members off from each other: it does not come in.
   give(second, second.cert);
-  ASSERT_TRUE(eventually(30s, [&] { return says("CertificatesValid", "must go on vouching"); }))
+  ASSERT_TRUE(eventually(60s, [&] { return says("CertificatesValid", "must go on vouching"); }))
       << say();
   EXPECT_TRUE(always(3000ms, [&] { return pids() == running; }));
 
@@ -113,7 +113,9 @@ TEST_F(UserCertificatesTest, AreWaitedForUsedRenewedAndReplacedWithTheirAuthorit
   const auto after = sandbox_.access("c");
   ASSERT_TRUE(after);
   for (const auto& endpoint : after->endpoints) {
-    EXPECT_TRUE(etcd::connect(endpoint, after->tls)->status(base::Duration(2'000)));
+    EXPECT_TRUE(eventually(60s, [&] {
+      return etcd::connect(endpoint, after->tls)->status(base::Duration(2'000)).has_value();
+    }));
     EXPECT_FALSE(etcd::connect(endpoint, access->tls)->status(base::Duration(2'000)));
   }
   const Written written = finish();

@@ -19,7 +19,7 @@ namespace e2e {
 struct WriterOptions {
   int clients = 8;
   int writes_per_second = 200;  // of all clients together
-  std::chrono::milliseconds try_deadline{400};
+  std::chrono::milliseconds try_deadline{2'000};
   std::chrono::seconds give_up{60};  // a write that is not acknowledged by then has failed
 };
 
@@ -34,7 +34,8 @@ struct Written {
 // endpoint, so a key may have been written more than once, always with the same value.
 class Writer {
  public:
-  // `access` is asked again whenever a write fails: the endpoints may have changed.
+  // `access` is asked again when writes fail, as the endpoints may have changed: at most once a
+  // second, and one client after the other.
   Writer(std::function<std::optional<Access>()> access, WriterOptions options = {});
   ~Writer();
 
@@ -43,13 +44,17 @@ class Writer {
 
  private:
   void run(int client);
+  std::optional<Access> look_up();
 
   const std::function<std::optional<Access>()> access_;
   const WriterOptions options_;
-  mutable std::mutex mutex_;  // guards the rest
+  mutable std::mutex mutex_;  // guards the next three
   std::condition_variable wake_;
   bool stopping_ = false;
   Written written_;
+  std::mutex access_mutex_;  // guards the next two
+  std::chrono::steady_clock::time_point asked_{};
+  std::optional<Access> last_;
   std::vector<std::jthread> clients_;
 };
 
