@@ -18,7 +18,7 @@
 namespace adm {
 namespace {
 
-constexpr base::Duration kSoon = std::chrono::hours(24 * 30), kMeasure{3'000};
+constexpr base::Duration kSoon = std::chrono::hours(24 * 30), kMeasure{3'000}, kDial{1'500};
 constexpr int kWrites = 100;
 constexpr std::uint64_t kLittleRoom = std::uint64_t{1} << 30;
 constexpr size_t kSmall = size_t{1} << 20;
@@ -110,7 +110,7 @@ void look_at_guard(const Context& context, const Host& host, Findings& out) {
   const auto files = context.places().member_files();
   if (host::is_alive(files) == base::Fact<bool>(true)) return;
   // An adopted one may still serve without it; the cluster's answer tells.
-  if (posix::Stream::connect_tcp(host.bind_address, host.client_port)) return;
+  if (posix::Stream::dial(host.bind_address, host.client_port, kDial, context.stop)) return;
   const auto verdict = last_verdict(context.places());
   out.push_back({true, "etcd does not run here" + (verdict.empty() ? "" : ": " + verdict),
                  host.init_system == "systemd"
