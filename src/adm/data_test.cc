@@ -166,6 +166,43 @@ TEST(Data, ARestartUnderTheGuardThatWasKilledInBetweenGoesOn) {
   EXPECT_NE(tried.error().message.find("etcd-guard"), std::string::npos) << tried.error().text();
 }
 
+TEST(Data, OnADiskOfItsOwnIsPutAsideWithinIt) {
+  const posix::TestDir dir;
+  const std::string data = dir.path("data"), kept = data + "/kept-by-etcdadm.reset-1";
+  EXPECT_TRUE(*is_empty(data));
+  for (const char* folder : {"/lost+found", "/kept-by-etcdadm.old-1", "/data/member"})
+    ASSERT_TRUE(posix::make_dirs(data + folder));
+  EXPECT_FALSE(*is_empty(data));
+  ASSERT_TRUE(move_folder(data, kept));
+  EXPECT_TRUE(*is_empty(data));
+  ASSERT_TRUE(posix::write_atomic(data + "/marker", "x"));  // killed before it was moved too
+  ASSERT_TRUE(move_folder(data, kept));
+  EXPECT_EQ(
+      posix::list_dir(data),
+      (std::vector<std::string>{"kept-by-etcdadm.old-1", "kept-by-etcdadm.reset-1", "lost+found"}));
+  EXPECT_EQ(posix::list_dir(kept), (std::vector<std::string>{"data", "marker"}));
+  EXPECT_EQ(aside_name(data, "reset", {}).find(data + ".reset-"), 0U);
+  EXPECT_EQ(aside_name("/proc", "reset", {}).find("/proc/kept-by-etcdadm.reset-"), 0U);
+}
+
+TEST(Data, ResetSaysThatTheKeyOfTheAuthorityGoes) {
+  Bench b;
+  std::string asked;
+  b.context.ask = [&](const auto& question) {
+    asked = question;
+    return false;
+  };
+  ASSERT_TRUE(save_host(b.context.places(), b.host));
+  EXPECT_FALSE(reset(b.context));
+  EXPECT_EQ(asked.find("ca.key"), std::string::npos) << asked;
+  ASSERT_TRUE(make_certificates(b.host, b.clock.now()));
+  EXPECT_FALSE(reset(b.context));
+  EXPECT_NE(asked.find(b.dir.path("pki/ca.key")), std::string::npos) << asked;
+  b.context.flags.keep_config = true;
+  EXPECT_FALSE(reset(b.context));
+  EXPECT_EQ(asked.find("ca.key"), std::string::npos) << asked;
+}
+
 std::string snapshot(const Bench& b, const std::string& name, bool trailer = true) {
   bolt::testing::Sample sample;
   sample.put("name", name);

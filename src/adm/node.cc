@@ -18,6 +18,7 @@
 #include "posix/addresses.h"
 #include "posix/files.h"
 #include "posix/link.h"
+#include "posix/place.h"
 #include "posix/socket.h"
 #include "posix/wakeup.h"
 #include "render/etcd_args.h"
@@ -29,6 +30,9 @@ using base::Code;
 
 constexpr size_t kSmall = size_t{1} << 20, kProgram = size_t{256} << 20;
 constexpr base::Duration kStart{30'000}, kStop{60'000}, kPoll{100}, kRead{3'000};
+
+// How the names of folders begin that were put aside within their own file system.
+constexpr std::string_view kAside = "kept-by-etcdadm.";
 
 bool is_there(const std::string& path) {
   return posix::exists(path) != base::Fact<bool>(false);
@@ -51,12 +55,8 @@ std::string stamp(base::Instant at) {
   return out;
 }
 
-// Anything but a lost+found, which every fresh file system has.
-base::Result<bool> is_empty(const std::string& folder) {
-  const auto names = posix::list_dir(folder);
-  if (!names && names.error().code == Code::kNotFound) return true;
-  if (!names) return std::unexpected(names.error());
-  return std::ranges::all_of(*names, [](const auto& name) { return name == "lost+found"; });
+bool counts(const std::string& name) {
+  return name != "lost+found" && !name.starts_with(kAside);
 }
 
 base::Result<host::EtcdPrograms> programs_of(const Context& context, const Host& host) {
@@ -124,16 +124,45 @@ base::Status check_room(const Context& context, const Host& host) {
   return {};
 }
 
+base::Result<bool> is_empty(const std::string& folder) {
+  const auto names = posix::list_dir(folder);
+  if (!names && names.error().code == Code::kNotFound) return true;
+  if (!names) return std::unexpected(names.error());
+  return std::ranges::none_of(*names, counts);
+}
+
+std::string aside_name(const std::string& folder, std::string_view why, base::Instant now) {
+  const bool mounted = posix::is_mount_point(folder) == base::Fact<bool>(true);
+  const std::string name = fmt::format("{}{}{}{}-{}", folder, mounted ? "/" : ".",
+                                       mounted ? kAside : "", why, stamp(now));
+  std::string out = name;
+  for (int i = 2; is_there(out) && i < 100; ++i) out = fmt::format("{}-{}", name, i);
+  return out;
+}
+
+base::Status move_folder(const std::string& folder, const std::string& to) {
+  if (!to.starts_with(folder + "/")) return posix::rename(folder, to);
+  TRY_OK(posix::make_dirs(to));
+  TRY(const auto names, posix::list_dir(folder));
+  for (const auto& name : names)
+    if (counts(name)) TRY_OK(posix::rename(folder + "/" + name, to + "/" + name));
+  return {};
+}
+
 base::Result<std::string> move_aside(const std::string& folder, std::string_view why,
                                      base::Instant now) {
   if (!is_there(folder)) return std::string();
-  std::string to = fmt::format("{}.{}-{}", folder, why, stamp(now));
-  for (int i = 2; is_there(to) && i < 100; ++i)
-    to = fmt::format("{}.{}-{}-{}", folder, why, stamp(now), i);
-  if (auto moved = posix::rename(folder, to); !moved)
-    return base::fail(Code::kFailedPrecondition,
-                      moved.error().message + "; is it a mount point? Then empty it by hand");
+  std::string to = aside_name(folder, why, now);
+  TRY_OK(move_folder(folder, to));
   return to;
+}
+
+base::Status delete_folder(const std::string& folder) {
+  if (posix::is_mount_point(folder) != base::Fact<bool>(true)) return posix::remove_tree(folder);
+  TRY(const auto names, posix::list_dir(folder));
+  for (const auto& name : names)
+    if (counts(name)) TRY_OK(posix::remove_tree(folder + "/" + name));
+  return {};
 }
 
 base::Status clear_data(const Context& context, const Host& host) {

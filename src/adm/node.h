@@ -17,9 +17,19 @@ base::Result<Machine> look_at_machine();
 base::Status check_room(const Context& context, const Host& host);
 // The same for the data alone, moved aside with --force; says where to.
 base::Status clear_data(const Context& context, const Host& host);
-// Moves a folder to "<folder>.<why>-<time>"; gives the new name, empty if there was nothing.
+// Where a folder can be put: "<folder>.<why>-<time>", or in it, where a file system is mounted
+// there and so it cannot be renamed.
+std::string aside_name(const std::string& folder, std::string_view why, base::Instant now);
+// `to` is of aside_name; a move that was begun goes on.
+base::Status move_folder(const std::string& folder, const std::string& to);
+// Both; gives the new name, empty if there was nothing.
 base::Result<std::string> move_aside(const std::string& folder, std::string_view why,
                                      base::Instant now);
+// Also if it is absent, and if it has only what was put aside there, and the lost+found which every
+// fresh file system has.
+base::Result<bool> is_empty(const std::string& folder);
+// All that is_empty counts, and the folder itself if it is no mount point.
+base::Status delete_folder(const std::string& folder);
 
 // Of the host's version into the cache; nothing that runs is touched.
 base::Status fetch_programs(const Context& context, const Host& host);

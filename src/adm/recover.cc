@@ -189,7 +189,8 @@ struct Recovery {
     if (!context.flags.yes &&
         !context.ask("Begin a cluster of one member with what this host has?"))
       return refuse("not confirmed: say --yes, or answer yes.\n" + words);
-    Choice chosen{host.cluster_id, kept_name(), facts.bound + ", written until " + facts.since};
+    Choice chosen{host.cluster_id, aside_name(host.data_dir, "survivor", context.clock.now()),
+                  facts.bound + ", written until " + facts.since};
     TRY_OK(write_choice(context, chosen));
     choice = std::move(chosen);
     return {};
@@ -213,13 +214,6 @@ struct Recovery {
     const auto started = start_member(context, host);
     return refuse(why + ". The recovery that was begun here is given up, and this host's etcd " +
                   (started ? "is started again" : "does not start: " + started.error().message));
-  }
-
-  [[nodiscard]] std::string kept_name() const {
-    std::string time;
-    for (const char c : base::to_rfc3339(context.clock.now()).substr(0, 19))
-      if (c != '-' && c != ':') time += c;
-    return fmt::format("{}.survivor-{}", host.data_dir, time);
   }
 
   base::Status stop() {
@@ -248,8 +242,9 @@ struct Recovery {
   }
 
   base::Status keep_data() {
-    if (is_new() || posix::exists(choice->kept) == base::Fact<bool>(true)) return {};
-    TRY_OK(posix::rename(host.data_dir, choice->kept));
+    const bool inside = choice->kept.starts_with(host.data_dir + "/");
+    if (is_new() || (!inside && posix::exists(choice->kept) == base::Fact<bool>(true))) return {};
+    TRY_OK(move_folder(host.data_dir, choice->kept));
     context.say(fmt::format("the data that this host had is kept in {}", choice->kept));
     return {};
   }

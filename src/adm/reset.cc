@@ -76,10 +76,13 @@ base::Status leave(const Context& context, const Host& host) {
 
 base::Status put_data_away(const Context& context, const Host& host) {
   if (context.flags.delete_data) {
-    TRY_OK(posix::remove_tree(host.data_dir));
+    TRY_OK(delete_folder(host.data_dir));
   } else {
-    TRY(const auto to, move_aside(host.data_dir, "reset", context.clock.now()));
-    if (!to.empty()) context.say(fmt::format("the data is kept in {}", to));
+    TRY(const bool empty, is_empty(host.data_dir));
+    if (!empty) {
+      TRY(const auto to, move_aside(host.data_dir, "reset", context.clock.now()));
+      context.say(fmt::format("the data is kept in {}", to));
+    }
   }
   TRY_OK(posix::remove_file(context.places().snapshot()));
   TRY_OK(posix::remove_file(context.places().endpoints()));
@@ -129,6 +132,20 @@ std::vector<Step> steps_of(const Context& context, const Host& host) {
   return out;
 }
 
+std::string question(const Context& context, const Host& host) {
+  std::string out =
+      fmt::format("This takes {} out of its cluster{}", host.name,
+                  context.flags.delete_data ? " and DELETES its data in " + host.data_dir
+                                            : "; its data is moved aside");
+  const std::string key = host.certs_dir + "/ca.key";
+  if (!context.flags.keep_config && posix::exists(key) != base::Fact<bool>(false))
+    out += fmt::format(
+        ". It also deletes its certificates and {}, the key of the authority: without a copy on "
+        "another host nothing can be signed any more (--keep-config leaves them)",
+        key);
+  return out + ". Go on?";
+}
+
 // Killed when all but its journal was gone; or another command did not come as far as to make this
 // host anything.
 Reply nothing_left(const Context& context, const base::Error& error) {
@@ -165,11 +182,7 @@ Reply reset(const Context& context) {
   const Run run{"reset", {}, true, true};
   if (context.flags.dry_run) return dry_run(run, steps);
   TRY(const auto lock, lock_state(places));
-  if (!context.flags.yes &&
-      !context.ask(fmt::format("This takes {} out of its cluster{}. Go on?", host.name,
-                               context.flags.delete_data
-                                   ? " and DELETES its data in " + host.data_dir
-                                   : "; its data is moved aside")))
+  if (!context.flags.yes && !context.ask(question(context, host)))
     return base::fail(Code::kFailedPrecondition, "not confirmed: say --yes, or answer yes");
   TRY_OK(run_steps(context, run, steps));
   Answer out;

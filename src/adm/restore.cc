@@ -61,10 +61,8 @@ base::Status must_be_free(const Context& context, const Host* host, const std::s
                                     "first",
                                     folder, data));
   }
-  const auto names = posix::list_dir(folder);
-  if (!names && names.error().code == Code::kNotFound) return {};
-  if (!names) return std::unexpected(names.error());
-  if (std::ranges::all_of(*names, [](const auto& name) { return name == "lost+found"; })) return {};
+  TRY(const bool empty, is_empty(folder));
+  if (empty) return {};
   if (context.flags.force) return {};
   return base::fail(Code::kFailedPrecondition,
                     fmt::format("{} is not empty: nothing was changed; --force moves it aside and "
