@@ -92,6 +92,33 @@ TEST(Book, TokensExpireAndTheOldestGo) {
   EXPECT_EQ(admit(book, first.id, first.proof(), kNow, &found), Admission::kWrong);
 }
 
+// As the listener and `token create` do it at the same time.
+TEST(Book, NoChangeIsLostToAnother) {
+  const posix::TestDir dir;
+  const Places places{dir.path("state")};
+  std::vector<Token> tokens;
+  for (int i = 0; i < 4; ++i) tokens.push_back(*make_token());
+  {
+    std::vector<std::jthread> threads;
+    for (const auto& token : tokens)
+      threads.emplace_back([&places, &token] {
+        EXPECT_TRUE(change_book(
+            places, [&](TokenBook& book) { grant(book, token, kNow, std::chrono::minutes(30)); }));
+        for (int i = 0; i < 3; ++i)
+          EXPECT_TRUE(change_book(places, [](TokenBook& book) { ++book.port; }));
+      });
+  }
+  const auto book = load_book(places);
+  ASSERT_TRUE(book);
+  EXPECT_EQ(book->port, 12U);
+  const Grant* found = nullptr;
+  TokenBook all = *book;
+  for (const auto& token : tokens)
+    EXPECT_EQ(admit(all, token.id, token.proof(), kNow, &found), Admission::kGood);
+  ASSERT_TRUE(forget_book(places));
+  EXPECT_FALSE(load_book(places)->open(kNow));
+}
+
 TEST(Book, ComesBackFromItsFileAndHoldsNoSecret) {
   const posix::TestDir dir;
   const Places places{dir.path("state")};

@@ -85,15 +85,13 @@ class Desk {
   }
 
   // A wrong one is written down before it is answered: a listener that is started again counts on.
-  base::Result<Judged> judge(const Ask& ask) {
-    const std::lock_guard guard(mutex_);
-    TRY(auto book, load_book(context_.places()));
-    const unsigned before = book.wrong;
-    const Grant* found = nullptr;
+  base::Result<Judged> judge(const Ask& ask) const {
     Judged out;
-    out.admission = admit(book, ask.id, ask.proof, context_.clock.now(), &found);
-    if (found != nullptr) out.grant = *found;
-    if (book.wrong != before) TRY_OK(save_book(context_.places(), book));
+    TRY_OK(change_book(context_.places(), [&](TokenBook& book) {
+      const Grant* found = nullptr;
+      out.admission = admit(book, ask.id, ask.proof, context_.clock.now(), &found);
+      if (found != nullptr) out.grant = *found;
+    }));
     return out;
   }
 
@@ -125,7 +123,6 @@ class Desk {
 
   const Context& context_;
   const Host& host_;
-  std::mutex mutex_;
 };
 
 }  // namespace

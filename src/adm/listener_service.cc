@@ -114,22 +114,25 @@ base::Result<Token> open_door(const Context& context, const Host& host, base::Du
                       fmt::format("{}/ca.key is not here: a token is made on a member that has "
                                   "the authority's key",
                                   host.certs_dir));
-  TRY(auto book, load_book(context.places()));
+  TRY(const auto present, load_book(context.places()));
   TRY(const auto token, make_token());
   // One that is about to end would not know of the new token.
-  if (!book.open(context.clock.now())) wait_down(context);
-  if (!is_up(context) || book.port == 0) book.port = context.flags.token_port;
-  grant(book, token, context.clock.now(), life);
-  TRY_OK(save_book(context.places(), book));
+  if (!present.open(context.clock.now())) wait_down(context);
+  unsigned port = 0;
+  TRY_OK(change_book(context.places(), [&](TokenBook& book) {
+    if (!is_up(context) || book.port == 0) book.port = context.flags.token_port;
+    port = book.port;
+    grant(book, token, context.clock.now(), life);
+  }));
   if (!is_up(context))
     TRY_OK(host.init_system == "systemd" ? start_unit(context, host) : start_process(context));
-  TRY_OK(wait_up(context, host, book.port));
+  TRY_OK(wait_up(context, host, port));
   return token;
 }
 
 base::Status close_door(const Context& context, const Host& host) {
   const auto places = context.places();
-  TRY_OK(posix::remove_file(places.tokens()));
+  TRY_OK(forget_book(places));
   if (host.init_system == "systemd") {
     const std::string unit = host.unit_dir + "/" + kTokenUnit;
     if (posix::exists(unit) == base::Fact<bool>(true)) {

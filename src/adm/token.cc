@@ -10,6 +10,8 @@
 #include "pki/random.h"
 #include "pki/secret.h"
 #include "posix/files.h"
+#include "posix/lock.h"
+#include "posix/wakeup.h"
 
 namespace adm {
 namespace {
@@ -17,6 +19,7 @@ namespace {
 using base::Code;
 
 constexpr size_t kIdDigits = 8, kSecretDigits = 32, kHashDigits = 64, kLimit = size_t{1} << 16;
+constexpr base::Duration kBook{15'000};
 
 bool is_hex(std::string_view text, size_t digits) {
   return text.size() == digits && std::ranges::all_of(text, [](char c) {
@@ -35,6 +38,17 @@ base::Result<Grant> grant_of(const json::Value& value) {
       !is_hex(out.key, kHashDigits))
     return base::fail(Code::kDataLoss, "a token that is none");
   return out;
+}
+
+// Each holds it for one write; the wait is for a disk that is slow.
+base::Result<posix::FileLock> lock_book(const Places& places) {
+  TRY_OK(posix::make_dirs(places.state_dir));
+  const auto until = posix::deadline_in(kBook);
+  for (;;) {
+    auto lock = posix::FileLock::try_lock(places.tokens() + ".lock");
+    if (lock || lock.error().code != Code::kFailedPrecondition || posix::deadline_in({}) >= until)
+      return lock;
+  }
 }
 
 }  // namespace
@@ -154,6 +168,20 @@ base::Status save_book(const Places& places, const TokenBook& book) {
   value["tokens"] = std::move(list);
   TRY_OK(posix::make_dirs(places.state_dir));
   return posix::write_atomic(places.tokens(), json::print(value, json::Style::kPretty) + "\n");
+}
+
+base::Status change_book(const Places& places, const std::function<void(TokenBook&)>& change) {
+  TRY(const auto lock, lock_book(places));
+  TRY(auto book, load_book(places));
+  const TokenBook before = book;
+  change(book);
+  return book == before ? base::Status{} : save_book(places, book);
+}
+
+base::Status forget_book(const Places& places) {
+  if (posix::exists(places.tokens()) == base::Fact<bool>(false)) return {};
+  TRY(const auto lock, lock_book(places));
+  return posix::remove_file(places.tokens());
 }
 
 }  // namespace adm

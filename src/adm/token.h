@@ -2,6 +2,7 @@
 // the listener keeps of them, which never holds the secrets themselves.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,6 +56,10 @@ Admission admit(TokenBook& book, std::string_view id, std::string_view proof, ba
 // An empty book if there is none.
 base::Result<TokenBook> load_book(const Places& places);
 base::Status save_book(const Places& places, const TokenBook& book);
+// Reads it, changes it and writes it if it is another then; nobody else does so in between.
+base::Status change_book(const Places& places, const std::function<void(TokenBook&)>& change);
+// Its file is gone. Whoever changes it next finds an empty one.
+base::Status forget_book(const Places& places);
 
 // Raw bytes of an even number of hex digits; empty if they are none.
 std::string from_hex(std::string_view text);
