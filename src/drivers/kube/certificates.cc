@@ -18,6 +18,7 @@ constexpr const char* kOperatorName = "root";
 constexpr const char *kCert = "tls.crt", *kKey = "tls.key", *kTrust = "ca.crt";
 constexpr const char *kNextCert = "next.crt", *kNextKey = "next.key", *kOf = "incarnation";
 constexpr size_t kLongestName = 64;  // of a certificate
+constexpr size_t kStem = 50;         // of an authority's name, which its successor shares
 
 std::string stamp(base::Instant now) {
   return std::to_string(std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count());
@@ -77,6 +78,30 @@ base::Status Certificates::store(const Scope& scope, const std::string& name, co
   return {};
 }
 
+// A member reads whom it trusts when it starts, and its leaf at every handshake: leaves of an
+// authority that replaces one which only got lost would cut every member that runs off from all
+// others, and from us.
+base::Status Certificates::may_begin(const Scope& scope, const std::string& name,
+                                     const std::string& common_name) {
+  if (scope.record.formation != plan::Formation::kLatched) return {};
+  const bool peers = name == names_.peer_ca();
+  for (const auto& leaf : peers ? std::vector{names_.peer_tls()}
+                                : std::vector{names_.server_tls(), names_.operator_tls()}) {
+    TRY(const auto texts, fetch(leaf, scope.stop));
+    const auto trusted = pki::parse_certificate(at(texts.value_or(Texts{}), kTrust));
+    if (!trusted) continue;
+    // Peers of another incarnation are cut off with intent.
+    if (peers && !trusted->common_name.starts_with(common_name.substr(0, kStem))) continue;
+    return base::fail(
+        base::Code::kFailedPrecondition,
+        fmt::format("the authority in Secret {0} is gone, or cannot be read, and the certificates "
+                    "in {1} are of it: members that run would trust no other. Put {0} back; if it "
+                    "is lost for good, see CertificateRenewal in the runbook",
+                    name, leaf));
+  }
+  return {};
+}
+
 // A new authority that is there is always trusted. It signs once every member trusts it, and takes
 // the old one's place when no leaf of that is left. `incarnation`: whose it must be; empty: any.
 base::Result<Certificates::Authority> Certificates::authority(const Scope& scope,
@@ -89,7 +114,9 @@ base::Result<Certificates::Authority> Certificates::authority(const Scope& scope
   TRY(const auto found, fetch(name, scope.stop));
   Texts texts = found.value_or(Texts{});
   bool changed = false;
-  if (at(texts, kCert).empty() || at(texts, kOf) != incarnation) {
+  const bool is_there = pki::parse_certificate(at(texts, kCert)).has_value();
+  if (!is_there || at(texts, kOf) != incarnation) {
+    if (!is_there) TRY_OK(may_begin(scope, name, common_name));
     TRY(const pki::Pair made, pki::make_ca({common_name, now, kCaLife}));
     texts = {{kCert, made.cert}, {kKey, made.key}};
     if (!incarnation.empty()) texts[kOf] = incarnation;
@@ -97,7 +124,7 @@ base::Result<Certificates::Authority> Certificates::authority(const Scope& scope
   }
   const bool begins = phase == RotationPhase::kPrepare || phase == RotationPhase::kTrust;
   if (begins && at(texts, kNextCert).empty()) {
-    const auto next_name = fmt::format("{:.{}}-{}", common_name, 50, stamp(now));
+    const auto next_name = fmt::format("{:.{}}-{}", common_name, kStem, stamp(now));
     TRY(const pki::Pair made, pki::make_ca({next_name, now, kCaLife}));
     texts[kNextCert] = made.cert;
     texts[kNextKey] = made.key;

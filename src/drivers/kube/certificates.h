@@ -71,6 +71,9 @@ class Certificates {
 
   Fetched fetch(const std::string& name, const std::stop_token& stop);
   base::Status store(const Scope& scope, const std::string& name, const Texts& texts);
+  // FailedPrecondition: the authority of this Secret is gone, and members that run depend on it.
+  base::Status may_begin(const Scope& scope, const std::string& name,
+                         const std::string& common_name);
   base::Result<Authority> authority(const Scope& scope, const std::string& name,
                                     const std::string& common_name, const std::string& incarnation);
   base::Result<Authority> client_authority(const Scope& scope);

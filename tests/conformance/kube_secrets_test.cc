@@ -1,0 +1,70 @@
+// What the Kubernetes driver does with Secrets that others took away, changed or made.
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "conformance/kube_driver_fixture.h"
+
+namespace conformance {
+namespace {
+
+TEST_F(KubeDriverTest, AnAuthorityThatGotLostIsNotReplacedUnderMembersThatRun) {
+  run();
+  const auto data = [&](const std::string& name) {
+    return *find(kube::kSecrets, name)->find("data");
+  };
+  const auto leaves = [&] { return std::pair(data("c-server-tls"), data("c-operator-tls")); };
+  const auto expect_refused = [&](const std::string& name) {
+    bench.reopen();
+    for (const plan::Action& action : {plan::Action(plan::PrepareMember{"c-0"}),
+                                       plan::Action(plan::IssueCertificates{{"c-0"}, true})}) {
+      const auto result = apply(action);
+      EXPECT_EQ(result.outcome, plan::Outcome::kRefused) << name;
+      EXPECT_NE(result.text.find("Put " + name + " back"), std::string::npos) << result.text;
+    }
+  };
+  const auto before = leaves();
+  const auto peers = data("c-peer-tls");
+  for (const std::string name : {"c-ca", "c-peer-ca"}) {
+    const json::Value kept = *find(kube::kSecrets, name);
+    bench.node.must(kube::remove(kube::kSecrets, {"default", name}));
+    expect_refused(name);
+    EXPECT_EQ(find(kube::kSecrets, name), nullptr);
+    const auto put_back = [&](const json::Value& cert) {
+      auto object = kept;
+      for (const auto* field : {"uid", "resourceVersion", "creationTimestamp"})
+        object["metadata"].if_object()->erase(field);
+      object["data"]["tls.crt"] = cert;
+      bench.node.must(kube::create(kube::kSecrets, "default", object));
+    };
+    put_back("AAAA");  // what it holds is not a certificate
+    expect_refused(name);
+    bench.node.must(kube::remove(kube::kSecrets, {"default", name}));
+    if (name == "c-ca") EXPECT_EQ(leaves(), before);
+    EXPECT_EQ(data("c-peer-tls"), peers);
+    put_back(*kept.find("data")->find("tls.crt"));
+    bench.reopen();
+    EXPECT_EQ(apply(plan::PrepareMember{"c-0"}).text, "");
+    EXPECT_EQ(data("c-peer-tls"), peers);
+  }
+}
+
+TEST_F(KubeDriverTest, AnAuthorityBeginsWhereNobodyDependsOnIt) {
+  run();
+  // A recovery has peers of its own; those of before are meant to be cut off.
+  bench.node.must(kube::remove(kube::kSecrets, {"default", "c-peer-ca"}));
+  bench.reopen();
+  record.incarnation = "another";
+  EXPECT_EQ(apply(plan::NewPeerAuthority{}).text, "");
+  EXPECT_NE(find(kube::kSecrets, "c-peer-ca"), nullptr);
+  // Where its leaves are gone too, nobody is cut off.
+  record.members.at("c-0").incarnation = record.incarnation;
+  for (const auto* name : {"c-ca", "c-server-tls", "c-operator-tls"})
+    bench.node.must(kube::remove(kube::kSecrets, {"default", name}));
+  bench.reopen();
+  EXPECT_EQ(apply(plan::PrepareMember{"c-0"}).text, "");
+  EXPECT_NE(find(kube::kSecrets, "c-ca"), nullptr);
+}
+
+}  // namespace
+}  // namespace conformance
