@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "api/quantity.h"
 #include "base/text.h"
 #include "drivers/kube/sight.h"
 #include "json/json.h"
@@ -19,12 +20,30 @@ bool is_empty(const json::Value& value) {
   return value.is_null() || value == json::Value(false) || value == json::Value("");
 }
 
-bool holds(const json::Value& present, const json::Value& wanted) {
+// 0.5, "0.5" and "500m": the server writes them in its own way.
+bool is_same_quantity(const json::Value& a, const json::Value& b) {
+  if (a == b) return true;
+  const auto value = [](const json::Value& quantity) {
+    const auto* text = quantity.if_string();
+    return api::parse_milli_quantity(text != nullptr ? *text : json::print(quantity));
+  };
+  const auto one = value(a), other = value(b);
+  return one && other && *one == *other;
+}
+
+// `quantities`: its fields are amounts of something.
+bool holds(const json::Value& present, const json::Value& wanted, bool quantities = false) {
   if (const auto* fields = wanted.if_object()) {
     if (!present.is_object()) return false;
     for (const auto& [key, value] : *fields) {
       const auto* there = present.find(key);
-      if (there == nullptr ? !is_empty(value) : !holds(*there, value)) return false;
+      if (there == nullptr) {
+        if (!is_empty(value)) return false;
+      } else if (!value.is_object() && (quantities || key == "sizeLimit")) {
+        if (!is_same_quantity(*there, value)) return false;
+      } else if (!holds(*there, value, key == "requests" || key == "limits")) {
+        return false;
+      }
     }
     return true;
   }
