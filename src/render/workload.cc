@@ -241,10 +241,12 @@ class Pod {
     const Pace pace{1, 3, std::max<std::int64_t>(300, 30 * (bytes >> 30))};
     return has_livez(member_.version) ? http("/livez", pace) : tcp(pace);
   }
-  // Fails only for a process that hangs: not for one that is slow, full or without a leader.
+  // Fails only for a process that hangs: not for one that is slow, full or without a leader. Nor
+  // for one that defragments: until it is done nothing can be read from its database, however long
+  // that takes, and killed in the midst it would begin again.
   [[nodiscard]] Value liveness_probe() const {
     const Pace pace{10, 10, 6};
-    return has_livez(member_.version) ? http("/livez", pace) : tcp(pace);
+    return has_livez(member_.version) ? http("/livez?exclude=serializable_read", pace) : tcp(pace);
   }
   [[nodiscard]] Value readiness_probe() const {
     return http(has_livez(member_.version) ? "/readyz" : "/health?exclude=NOSPACE", {5, 5, 2});
