@@ -17,6 +17,8 @@ namespace {
 // A deletion that cannot be finished in this time lets the object go; volumes stay then.
 constexpr base::Duration kFinalizerLimit{std::chrono::minutes(15)};
 constexpr base::Duration kCall{8'000}, kTendAgain{5'000};
+// A lease that lapsed and is had again in the same term wakes nobody.
+constexpr base::Duration kLookForTerm{5'000};
 
 // Everything is stopped and, where the policy says so, removed.
 bool is_deleted(const engine::Report& report) {
@@ -152,9 +154,12 @@ base::Result<std::optional<base::Duration>> KubeClusters::pass(const Declaration
 
 base::Result<std::optional<base::Duration>> KubeClusters::work(const base::ClusterKey& key,
                                                                const std::stop_token& stop) {
-  const auto term = parts_.term();
-  if (!term || !parts_.platform.ready()) return std::optional<base::Duration>();
   const auto [holder, losers] = find(key);
+  if (!holder && losers.empty()) return std::optional<base::Duration>();
+  const auto term = parts_.term();
+  if (!term || !parts_.platform.ready())
+    return has_led_ ? std::optional(kLookForTerm) : std::nullopt;
+  has_led_ = true;
   for (const auto& loser : losers) TRY_OK(tell(loser, stop));
   if (!holder) return std::optional<base::Duration>();
   if (!holder->good) {

@@ -2,6 +2,7 @@
 // reconciler for each that has its name.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -41,7 +42,9 @@ class KubeClusters {
 
   // Looks at what is declared now; gives the clusters to look at.
   std::set<base::ClusterKey> take();
-  // One pass; no value: nothing is to be done for it unless something wakes it.
+  // One pass; no value: nothing is to be done for it unless something wakes it. The first term
+  // wakes all, so who never led waits for that; who led once looks again, as a term that lapsed may
+  // be had again.
   base::Result<std::optional<base::Duration>> work(const base::ClusterKey& key,
                                                    const std::stop_token& stop);
 
@@ -70,6 +73,7 @@ class KubeClusters {
   base::Status finish(const Declaration& of, Cell& cell, const std::stop_token& stop);
 
   const Parts parts_;
+  std::atomic<bool> has_led_ = false;
   mutable std::mutex mutex_;  // guards all below
   KubeIntents intents_;
   std::map<base::ClusterKey, std::shared_ptr<Cell>> cells_;

@@ -99,6 +99,28 @@ TEST_F(KubeManagerStory, WhoDoesNotLeadWritesNothing) {
   ASSERT_TRUE(run_until([&] { return serves("c", 3); }));
 }
 
+TEST_F(KubeManagerStory, ALeaseThatLapsedAndIsHadAgainForgetsNoCluster) {
+  declare(kube::kEtcdClusters, "c", {{"size", 1}, {"version", "3.5.33"}});
+  ASSERT_TRUE(run_until([&] { return serves("c", 1); }));
+  const base::ClusterKey key{"default", "c"};
+  const auto before = clusters->last(key);
+  term = std::nullopt;
+  // Each appointment comes up in the meantime; nothing that is declared changes.
+  for (int i = 0; i < 60; ++i) {
+    node.let_pass(1s);
+    serve();
+  }
+  ASSERT_TRUE(queue.wake(key));
+  serve();
+  EXPECT_EQ(clusters->last(key), before);
+  term = 1;
+  for (int i = 0; i < 10 && clusters->last(key) == before; ++i) {
+    node.let_pass(1s);
+    serve();
+  }
+  EXPECT_NE(clusters->last(key), before) << "it was looked at again";
+}
+
 TEST_F(KubeManagerStory, ADeletionThatIsForbiddenIsHeldBackUntilItIsAllowed) {
   declare(kube::kEtcdClusters, "c", {{"size", 1}, {"version", "3.5.33"}});
   const auto note = [&](json::Value value) {
