@@ -156,8 +156,10 @@ void Operator::run(const std::stop_token& stop) {
           stop);
     });
     const kube::Surroundings around{client_, parts_.clock, parts_.log};
-    const std::jthread elector(
-        [&] { kube::run_elector(elector_, around, [this](bool) { changed_.notify(); }, stop); });
+    // It ends after the workers: the lease is not given up while a change is on its way.
+    const std::jthread elector([&](const std::stop_token& own) {
+      kube::run_elector(elector_, around, [this](bool) { changed_.notify(); }, own);
+    });
     while (!stop.stop_requested()) {
       turn(stop);
       posix::PollItem item{.fd = changed_.fd(), .events = POLLIN};
