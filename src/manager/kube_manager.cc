@@ -107,7 +107,12 @@ void Operator::wake(const base::ClusterKey& key) {
 void Operator::check(const std::stop_token& stop) {
   const auto led = elector_.term();
   const auto now = parts_.clock.tick();
-  if (!led || schemas_checked_ == led->number || now < check_at_) return;
+  if (!led) {  // whoever leads answers for them
+    const std::lock_guard lock(mutex_);
+    schema_problem_.clear();
+    return;
+  }
+  if (schemas_checked_ == led->number || now < check_at_) return;
   check_at_ = now + kCheckAgain;
   auto good = check_schemas(client_, stop);
   if (!good && good.error().code == base::Code::kPermissionDenied) {
@@ -118,8 +123,12 @@ void Operator::check(const std::stop_token& stop) {
     const std::lock_guard lock(mutex_);
     schema_problem_ = good ? "" : good.error().message;
   }
-  if (!good) {
+  if (!good && good.error().code == base::Code::kFailedPrecondition) {
     parts_.log.error("SchemasTooOld", {{"why", good.error().message}});
+    return;
+  }
+  if (!good) {  // nobody knows: asked again soon
+    parts_.log.warning("SchemasNotChecked", {{"why", good.error().message}});
     return;
   }
   schemas_checked_ = led->number;

@@ -1,10 +1,13 @@
 // The operator as it runs: its threads, its lease and its pages, over the fake API server.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -15,7 +18,6 @@
 #include "posix/clock.h"
 #include "render/crds.h"
 #include "sim/world/kube_server.h"
-#include "sim/world/operator.h"
 
 namespace conformance {
 namespace {
@@ -89,6 +91,29 @@ class SharedServer final : public kube::Transport {
   std::vector<std::string> said_;
 };
 
+class Heard final : public base::Logger {
+ public:
+  void write(base::Level /*level*/, std::string_view event,
+             const std::vector<base::Field>& /*fields*/) override {
+    const std::scoped_lock lock(mutex_);
+    events_.emplace(event);
+    changed_.notify_all();
+  }
+  bool knows(const std::string& event) {
+    const std::scoped_lock lock(mutex_);
+    return events_.contains(event);
+  }
+  bool wait_for(const std::string& event) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kPatience, [&] { return events_.contains(event); });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<std::string> events_;
+};
+
 class KubeManagerRun : public testing::Test {
  protected:
   KubeManagerRun() {
@@ -124,7 +149,7 @@ class KubeManagerRun : public testing::Test {
 
   posix::SystemClock clock;
   posix::SystemRandom random;
-  sim::NoLog log;
+  Heard log;
   SharedServer server{clock};
   std::unique_ptr<k8s::Machine> machine = k8s::make_machine();
   std::unique_ptr<manager::KubeManager> manager;
@@ -144,6 +169,19 @@ TEST_F(KubeManagerRun, TheLeaseIsGivenUpAfterTheLastChange) {
   thread.request_stop();
   thread.join();
   EXPECT_EQ(server.said(), (std::vector<std::string>{"begun", "ended", "given up"}));
+}
+
+// The schemas cannot be asked for, which says nothing of their age, and then another one leads.
+TEST_F(KubeManagerRun, WhoStandsByIsReadyWhateverItFoundAsALeader) {
+  server.fails = "get customresourcedefinitions";
+  open();
+  ASSERT_TRUE(log.wait_for("SchemasNotChecked"));
+  EXPECT_FALSE(log.knows("SchemasTooOld"));
+  EXPECT_EQ(ready(), "");
+  json::Object spec{{"holderIdentity", "another"}, {"leaseTransitions", 7}};
+  server.must(kube::merge_patch(kube::kLeases, {"default", "leader"},
+                                json::Object{{"spec", std::move(spec)}}));
+  EXPECT_TRUE(until([&] { return ready() == "ok, stands by\n"; }));
 }
 
 }  // namespace
