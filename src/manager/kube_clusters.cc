@@ -14,7 +14,8 @@
 namespace manager {
 namespace {
 
-// A deletion that cannot be finished in this time lets the object go; volumes stay then.
+// A deletion that this process could not finish in this time lets the object go; volumes stay then.
+// While nobody ran, nobody tried.
 constexpr base::Duration kFinalizerLimit{std::chrono::minutes(15)};
 constexpr base::Duration kCall{8'000}, kTendAgain{5'000};
 // A lease that lapsed and is had again in the same term wakes nobody.
@@ -152,6 +153,19 @@ base::Result<std::optional<base::Duration>> KubeClusters::pass(const Declaration
   return std::optional(std::max(again, kTendAgain));
 }
 
+bool KubeClusters::is_given_up(const Declaration& of, Cell& cell) {
+  const auto now = parts_.clock.tick();
+  if (!cell.deleting_since) cell.deleting_since = now;
+  if (now - *cell.deleting_since <= kFinalizerLimit) return false;
+  if (of.good->spec.when_deleted != api::ClaimPolicy::kDelete || api::is_protected(*of.good))
+    return false;
+  const std::string why = "its deletion was not finished in " + base::to_text(kFinalizerLimit) +
+                          ": its volumes and its record are kept";
+  parts_.log.warning("DeletionGivenUp", {{"cluster", of.key.text()}, {"why", why}});
+  cell.driver->tell(true, "DeletionGivenUp", why);
+  return true;
+}
+
 base::Result<std::optional<base::Duration>> KubeClusters::work(const base::ClusterKey& key,
                                                                const std::stop_token& stop) {
   const auto [holder, losers] = find(key);
@@ -172,16 +186,9 @@ base::Result<std::optional<base::Duration>> KubeClusters::work(const base::Clust
   if (at->finished) return std::optional<base::Duration>();
   if (!holder->deleted_at) {
     TRY_OK(keep_finalizer(*holder, holder->needs_finalizer(), stop));
-  } else if (holder->has_finalizer()) {
-    const bool is_late = parts_.clock.now() - *holder->deleted_at > kFinalizerLimit &&
-                         holder->good->spec.when_deleted == api::ClaimPolicy::kDelete &&
-                         !api::is_protected(*holder->good);
-    if (is_late) {
-      parts_.log.warning("DeletionGivenUp", {{"cluster", key.text()},
-                                             {"why", "it took too long; its volumes are kept"}});
-      TRY_OK(keep_finalizer(*holder, false, stop));
-      return std::optional<base::Duration>();
-    }
+  } else if (holder->has_finalizer() && is_given_up(*holder, *at)) {
+    TRY_OK(keep_finalizer(*holder, false, stop));
+    return std::optional<base::Duration>();
   }
   return pass(*holder, *at, stop);
 }

@@ -61,6 +61,7 @@ class KubeClusters {
     std::unique_ptr<k8s::ClusterDriver> driver;
     std::unique_ptr<engine::Reconciler> reconciler;  // uses driver
     bool finished = false;                           // deleted, and nothing is left to do
+    std::optional<base::Tick> deleting_since;        // when it was first seen to be deleted
   };
   using Found = std::pair<std::optional<Declaration>, std::vector<Declaration>>;
   [[nodiscard]] Found find(const base::ClusterKey& key) const;
@@ -70,6 +71,8 @@ class KubeClusters {
   base::Status keep_finalizer(const Declaration& of, bool wanted, const std::stop_token& stop);
   base::Result<std::optional<base::Duration>> pass(const Declaration& of, Cell& cell,
                                                    const std::stop_token& stop);
+  // Says so to people, too.
+  bool is_given_up(const Declaration& of, Cell& cell);
   base::Status finish(const Declaration& of, Cell& cell, const std::stop_token& stop);
 
   const Parts parts_;

@@ -144,6 +144,42 @@ TEST_F(KubeManagerStory, ADeletionThatIsForbiddenIsHeldBackUntilItIsAllowed) {
   EXPECT_EQ(count(kube::kClaims), 1U) << "the policy keeps its data";
 }
 
+TEST_F(KubeManagerStory, ADeletionWhileNobodyRanIsCarriedOut) {
+  declare(kube::kEtcdClusters, "c",
+          {{"size", 1},
+           {"version", "v3.5.33"},
+           {"persistentVolumeClaimRetentionPolicy", json::Object{{"whenDeleted", "Delete"}}}});
+  ASSERT_TRUE(run_until([&] { return serves("c", 1); }));
+  node.must(kube::remove(kube::kEtcdClusters, {"default", "c"}));
+  node.let_pass(1h);
+  restart();
+  ASSERT_TRUE(run_until([&] { return find(kube::kEtcdClusters, "c") == nullptr; }));
+  EXPECT_EQ(count(kube::kClaims), 0U);
+}
+
+TEST_F(KubeManagerStory, ADeletionThatCannotBeFinishedIsGivenUpAndTold) {
+  declare(kube::kEtcdClusters, "c",
+          {{"size", 1},
+           {"version", "v3.5.33"},
+           {"persistentVolumeClaimRetentionPolicy", json::Object{{"whenDeleted", "Delete"}}}});
+  ASSERT_TRUE(run_until([&] { return serves("c", 1); }));
+  node.kubelet_is_silent = true;  // no pod ever ends
+  node.must(kube::remove(kube::kEtcdClusters, {"default", "c"}));
+  const auto began = node.world.now();
+  for (int i = 0; i < 200 && find(kube::kEtcdClusters, "c") != nullptr; ++i) {
+    turn();
+    node.let_pass(10s);
+  }
+  ASSERT_EQ(find(kube::kEtcdClusters, "c"), nullptr);
+  EXPECT_GT(node.world.now() - began, base::Duration(15min));
+  EXPECT_EQ(count(kube::kClaims), 1U);
+  const auto events = node.all(kube::kEvents);
+  EXPECT_TRUE(std::ranges::any_of(events, [](const auto& event) {
+    return json::get_string(event, "reason").value_or("") == "DeletionGivenUp" &&
+           json::get_string(event, "type").value_or("") == "Warning";
+  }));
+}
+
 TEST_F(KubeManagerStory, AnOlderSchemaIsRefused) {
   EXPECT_EQ(manager::check_schemas(node.client, {}).error().code, base::Code::kFailedPrecondition);
   std::string last;

@@ -32,6 +32,7 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   base::Status publish(const api::ClusterStatus& status,
                        std::span<const plan::Event> events) override;
   base::Status tend(const engine::Job& job, const std::stop_token& stop) override;
+  void tell(bool warning, std::string_view reason, const std::string& message) override;
 
  private:
   using Call = live::Call;
@@ -101,7 +102,6 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   base::Status keep_claim(const plan::MemberRecord& member, const Call& call);
   base::Status keep_service(const Value& wanted, const Call& call);
   base::Status keep_set(const plan::MemberRecord& member, const Call& call);
-  void tell(bool warning, std::string_view reason, const std::string& message);
   void tell_drift(const Value& wanted);
 
   [[nodiscard]] Certificates::Scope scope(const Call& call) const {

@@ -16,6 +16,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -70,6 +71,8 @@ class ClusterDriver : public engine::Driver {
   // Services, volumes that may grow. Writes only what differs; to be called after a pass. Drift
   // that it reverts is told by an event. FailedPrecondition names an object that is not ours.
   virtual base::Status tend(const engine::Job& job, const std::stop_token& stop) = 0;
+  // An event of the cluster that was last observed; best effort. `reason` is CamelCase.
+  virtual void tell(bool warning, std::string_view reason, const std::string& message) = 0;
 };
 
 // A cluster as its object declares it.
