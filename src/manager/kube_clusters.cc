@@ -174,7 +174,12 @@ base::Result<std::optional<base::Duration>> KubeClusters::work(const base::Clust
   if (!term || !parts_.platform.ready())
     return has_led_ ? std::optional(kLookForTerm) : std::nullopt;
   has_led_ = true;
-  for (const auto& loser : losers) TRY_OK(tell(loser, stop));
+  for (const auto& loser : losers) {
+    TRY_OK(tell(loser, stop));
+    // It was never acted on, so nothing of it waits to be finished.
+    if (loser.deleted_at && !parts_.platform.is_held_by(loser.key, loser.uid))
+      TRY_OK(keep_finalizer(loser, false, stop));
+  }
   if (!holder) return std::optional<base::Duration>();
   if (!holder->good) {
     TRY_OK(tell(*holder, stop));

@@ -86,6 +86,22 @@ TEST_F(KubeManagerStory, OneNameInBothGroupsIsTheOldersAlone) {
   ASSERT_TRUE(run_until([&] { return serves("c", 3); }));
 }
 
+TEST_F(KubeManagerStory, TheOneWithoutTheNameCanBeDeleted) {
+  declare(kube::kCoreosClusters, "c", {{"size", 1}, {"version", "3.5.33"}});
+  ASSERT_TRUE(
+      run_until([&] { return text(kube::kCoreosClusters, "c", "status.phase") == "Running"; }));
+  declare(kube::kEtcdClusters, "c", {{"size", 3}, {"version", "3.5.33"}});
+  json::Object metadata{{"finalizers", json::Array{std::string(manager::kFinalizer)}}};
+  node.must(kube::merge_patch(kube::kEtcdClusters, {"default", "c"},
+                              json::Object{{"metadata", std::move(metadata)}}));
+  ASSERT_TRUE(
+      run_until([&] { return condition(kube::kEtcdClusters, "c", "NameConflict") == "True"; }));
+  node.must(kube::remove(kube::kEtcdClusters, {"default", "c"}));
+  ASSERT_TRUE(run_until([&] { return find(kube::kEtcdClusters, "c") == nullptr; }));
+  EXPECT_EQ(count(kube::kPods), 1U);
+  EXPECT_EQ(count(kube::kClaims), 1U);
+}
+
 TEST_F(KubeManagerStory, WhoDoesNotLeadWritesNothing) {
   term = std::nullopt;
   declare(kube::kEtcdClusters, "c", {{"size", 3}, {"version", "3.5.33"}});
