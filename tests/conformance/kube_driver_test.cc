@@ -6,6 +6,7 @@
 #include "base/base64.h"
 #include "conformance/kube_driver_fixture.h"
 #include "pki/cert.h"
+#include "sim/world/operator.h"
 
 namespace conformance {
 namespace {
@@ -75,6 +76,32 @@ TEST_F(KubeDriverTest, AClaimThatIsGoneIsNotMadeAnew) {
   EXPECT_TRUE(facts("c-0").data == plan::Data::kBlank) << "claim and volume are gone: proof";
   EXPECT_EQ(apply(plan::StartMember{"c-0"}).outcome, Outcome::kRefused);
   EXPECT_EQ(find(kube::kClaims, "data-c-0"), nullptr);
+}
+
+// One that stood by with watches that fell silent before the members were made.
+TEST_F(KubeDriverTest, WhatAWatchHasNotSeenIsNoProofOfALoss) {
+  WorldMachine machine(bench.node);
+  sim::WorldRandom random(bench.node.world);
+  sim::NoLog log;
+  const auto behind = machine.platform(random, log);
+  behind->look({});
+  run();
+  const auto driver = behind->driver(bench.intent().cluster.key);
+  const auto seen = [&] {
+    return driver->observe({bench.intent(), record}, false, {}).members.at("c-0");
+  };
+  EXPECT_TRUE(seen().data.is_unknown()) << "its claim is there";
+  EXPECT_TRUE(seen().process.is_unknown());
+  EXPECT_FALSE(seen().ended);
+  ASSERT_EQ(apply(plan::StopMember{"c-0"}).outcome, Outcome::kDone);
+  bench.node.must(kube::remove(kube::kClaims, {"default", "data-c-0"}));
+  EXPECT_TRUE(seen().data.is_unknown()) << "its volume is there";
+  bench.refresh();  // that goes too
+  bench.node.server.befall("get persistentvolumeclaims", sim::KubeServer::Fate::kUnavailable);
+  EXPECT_TRUE(seen().data.is_unknown()) << "nobody answered";
+  bench.node.server.befall("list persistentvolumes", sim::KubeServer::Fate::kUnavailable);
+  EXPECT_TRUE(seen().data.is_unknown()) << "nobody answered";
+  EXPECT_TRUE(seen().data == plan::Data::kBlank) << "the server says that both are gone";
 }
 
 TEST_F(KubeDriverTest, ASilentNodeMakesItsMemberUnknown) {

@@ -38,7 +38,6 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   using Call = live::Call;
   using Done = engine::ApplyResult;
   using Value = json::Value;
-
   // live::Surroundings
   base::Result<etcd::Tls> credentials(const api::Tls& tls) override;
   std::optional<api::Version> cluster_version(const plan::MemberRecord& member,
@@ -49,6 +48,7 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   base::Result<plan::Record> rebuild_record();
   // observe.cc
   [[nodiscard]] Sight look_at(const plan::MemberRecord& member, const api::Cluster& cluster) const;
+  void confirm_loss(const plan::MemberRecord& member, const Call& call, Sight& sight);
   // Why its set cannot make its pod, in the server's words; empty: it can, or nobody says.
   std::string refusal_of(const plan::MemberRecord& member, const Sight& sight, const Call& call);
   void see_members(const Call& call, plan::Observation& seen);
@@ -128,6 +128,7 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   };
   std::optional<Stored> stored_;               // of the record; no value: not read yet
   std::map<std::string, base::Tick> podless_;  // since when sets have no pod, by member
+  std::map<std::string, std::string> gone_;    // volumes that the server said are gone, by member
   std::string told_;                           // the newest published status, without its time
   base::Tick told_at_{};
 };

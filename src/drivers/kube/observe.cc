@@ -17,15 +17,36 @@ namespace {
 constexpr base::Duration kPatience{3'000};
 constexpr size_t kVolumeName = 16;  // bytes
 
+bool holds_claim(const json::Value& volume, const kube::Name& claim) {
+  return text_at(volume, "spec.claimRef.namespace") == claim.ns &&
+         text_at(volume, "spec.claimRef.name") == claim.name;
+}
+
 // The volume that holds, or held, this claim.
 Found volume_of(const Stores& stores, const kube::Name& claim) {
   if (!stores.sees_volumes) return Found::unknown("volumes cannot be read");
   const bool complete = stores.volumes.complete();
   for (const auto& volume : stores.volumes.all())
-    if (text_at(*volume, "spec.claimRef.namespace") == claim.ns &&
-        text_at(*volume, "spec.claimRef.name") == claim.name)
-      return volume;
+    if (holds_claim(*volume, claim)) return volume;
   return complete ? Found::absent() : Found::unknown("volumes were not listed yet");
+}
+
+// The same in the server's own words.
+Found volume_now(const Shared& shared, const kube::Name& claim, const std::stop_token& stop) {
+  const auto all = shared.parts.client.list_all(kube::kVolumes, "", {}, shared.options.call, stop);
+  const auto* items = all && all->find("items") ? all->find("items")->if_array() : nullptr;
+  if (items == nullptr) return Found::unknown(all ? "no list of volumes" : all.error().message);
+  for (const auto& volume : *items)
+    if (holds_claim(volume, claim)) return std::make_shared<const json::Value>(volume);
+  return Found::absent();
+}
+
+// As far as is watched, its data may be gone for good.
+bool looks_lost(const Sight& sight, const plan::MemberRecord& member) {
+  if (!sight.has_claims || !member.ran) return false;
+  if (sight.claim.is_absent()) return true;
+  return sight.claim.known() && sight.volume.is_absent() &&
+         text_at(**sight.claim, "status.phase") == "Lost";
 }
 
 std::string host_of(const std::string& url) {
@@ -87,6 +108,27 @@ Sight KubeDriver::look_at(const plan::MemberRecord& member, const api::Cluster& 
   return sight;
 }
 
+// A watch may be far behind and not know it, and what it has not seen yet looks like a loss. What
+// would prove one (S5) is asked of the server itself, until it has said so once.
+void KubeDriver::confirm_loss(const plan::MemberRecord& member, const Call& call, Sight& sight) {
+  const auto known = gone_.find(member.name);
+  if (!looks_lost(sight, member) || (known != gone_.end() && known->second == member.volume))
+    return;
+  const auto claim = api::claim_of_member(member.name);
+  const auto now = objects_.read(kube::kClaims, claim, call.stop);
+  if (!now) {
+    sight.claim = Found::unknown(now.error().message);
+  } else if (sight.claim.is_absent() && *now) {
+    const std::string late = "its claim is there, but what is watched does not show it yet";
+    sight.claim = Found::unknown(late);
+    for (auto* other : {&sight.set, &sight.pod})
+      if (other->is_absent()) *other = Found::unknown(late);
+  } else if (sight.volume.is_absent()) {
+    sight.volume = volume_now(shared_, name(claim), call.stop);
+    if (sight.volume.is_absent()) gone_[member.name] = member.volume;
+  }
+}
+
 // A quota or an admission rule refuses the pod to its set, which only says so in an event.
 std::string KubeDriver::refusal_of(const plan::MemberRecord& member, const Sight& sight,
                                    const Call& call) {
@@ -123,6 +165,7 @@ void KubeDriver::see_members(const Call& call, plan::Observation& seen) {
                                                      : certificates_.member_dates(scope(call));
   for (const auto& [member_name, member] : call.job.record.members) {
     auto sight = look_at(member, call.job.intent.cluster);
+    confirm_loss(member, call, sight);
     sight.refusal = refusal_of(member, sight, call);
     auto facts = judge(sight, member);
     if (dates.known()) {
