@@ -29,6 +29,13 @@ void Client::count(const Request& request, int status) const {
                        {name_of(request.method), status == 0 ? "none" : std::to_string(status)});
 }
 
+base::Duration Client::may_change_for(base::Duration at_most) const {
+  if (parts_.fence == nullptr) return at_most;
+  const auto leads = parts_.fence->leads_until();
+  const auto left = leads ? *leads - parts_.clock.tick() : base::Duration{0};
+  return left < kShortest ? base::Duration{0} : std::min(at_most, left);
+}
+
 Answer<Response> Client::perform(Request request, base::Duration deadline,
                                  const std::stop_token& stop) {
   if (!request.fault.empty())

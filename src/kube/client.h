@@ -36,6 +36,10 @@ class Client {
   };
   explicit Client(const Parts& parts) : parts_(parts) {}
 
+  // How long a change that begins now may take, of `at_most`, to end before our lease does, for
+  // what is changed elsewhere than at the API server. 0: it must not begin.
+  [[nodiscard]] base::Duration may_change_for(base::Duration at_most) const;
+
   // A change is sent only if it ends before our lease does: its deadline is shortened to that, the
   // server is told so, and with less than a second left it is refused as FailedPrecondition.
   // Urgent requests, which are about the lease itself, are not held back.

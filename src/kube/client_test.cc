@@ -66,6 +66,15 @@ TEST_F(ClientTest, WhoDoesNotLeadChangesNothing) {
   EXPECT_TRUE(client.call(urgent, deadline, {}));
 }
 
+TEST_F(ClientTest, AChangeElsewhereEndsBeforeTheLeaseDoesToo) {
+  EXPECT_EQ(client.may_change_for(deadline), base::Duration(0));
+  fence.until = clock.tick() + base::Duration(3'000);
+  EXPECT_EQ(client.may_change_for(deadline), base::Duration(3'000));
+  EXPECT_EQ(client.may_change_for(base::Duration(500)), base::Duration(500));
+  clock.pass(base::Duration(2'001));
+  EXPECT_EQ(client.may_change_for(deadline), base::Duration(0));
+}
+
 TEST_F(ClientTest, AChangeEndsBeforeTheLeaseDoes) {
   fence.until = clock.tick() + base::Duration(3'000);
   EXPECT_TRUE(client.call(write, deadline, {}));

@@ -48,10 +48,14 @@ class WorldMachine final : public k8s::Machine {
   }
 
   std::unique_ptr<k8s::Platform> platform(base::Random& random, base::Logger& log) {
+    return platform(node.client, random, log);
+  }
+  std::unique_ptr<k8s::Platform> platform(kube::Client& client, base::Random& random,
+                                          base::Logger& log) {
     k8s::PlatformOptions options;
     options.objects.operator_image = "etcd-operator:1";
     return k8s::Platform::make(
-        options, {node.client, node.clock, random, log, *this,
+        options, {client, node.clock, random, log, *this,
                   [this](const std::string& url, const etcd::Tls& tls) { return dial(url, tls); }});
   }
 

@@ -353,6 +353,37 @@ TEST_F(ThreeMembersTest, ATornRecordIsPutTogetherFromWhatAllMembersAgreeOn) {
   EXPECT_EQ(bench.driver().load_record()->state, plan::RecordState::kTorn);
 }
 
+// Cut off from the API server, or frozen, while another took the lease (S12).
+TEST_F(ThreeMembersTest, WithoutTheLeaseEtcdIsNotChanged) {
+  run();
+  bench.let_pass(base::Duration(10'000));
+  auto& node = bench.node;
+  struct Lease final : kube::Fence {
+    std::optional<base::Tick> until;
+    [[nodiscard]] std::optional<base::Tick> leads_until() const override { return until; }
+  } lease;
+  kube::Client client(
+      {.transport = node.server, .limiter = node.limiter, .clock = node.clock, .fence = &lease});
+  WorldMachine machine(node);
+  sim::WorldRandom random(node.world);
+  sim::NoLog log;
+  const auto platform = machine.platform(client, random, log);
+  platform->look({});
+  const auto driver = platform->driver(bench.intent().cluster.key);
+  const auto add = [&] {
+    const plan::AddLearner action{"c-3", "https://c-3-0.c.default.svc.cluster.local:2380"};
+    return driver->apply({action, plan::Reason::kScaleUp}, {bench.intent(), record}, {});
+  };
+  EXPECT_EQ(add().outcome, Outcome::kRefused);
+  EXPECT_NE(add().text.find("our lease"), std::string::npos);
+  lease.until = node.clock.tick() + base::Duration(900);
+  EXPECT_EQ(add().outcome, Outcome::kRefused) << "it would end too soon";
+  EXPECT_EQ(look().membership->members.size(), 3U);
+  lease.until = node.clock.tick() + base::Duration(60'000);
+  EXPECT_EQ(add().text, "");
+  EXPECT_EQ(look().membership->members.size(), 4U);
+}
+
 TEST_F(ThreeMembersTest, AMemberThatIsRemovedSaysSoOnItsVolumeFirst) {
   run();
   const plan::RemoveMember remove{"c-2", record.members.at("c-2").id};

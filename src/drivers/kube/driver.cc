@@ -90,6 +90,10 @@ void KubeDriver::together(std::span<const std::function<void()>> calls) {
   shared_.parts.machine.together(calls);
 }
 
+base::Duration KubeDriver::may_change_for(base::Duration at_most) {
+  return shared_.parts.client.may_change_for(at_most);
+}
+
 base::Result<engine::Loaded> KubeDriver::load_record() {
   engine::Loaded loaded;
   loaded.record.key = key_;

@@ -44,7 +44,7 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
                                               base::Duration deadline,
                                               const std::stop_token& stop) override;
   void together(std::span<const std::function<void()>> calls) override;
-
+  base::Duration may_change_for(base::Duration at_most) override;
   base::Result<plan::Record> rebuild_record();
   // observe.cc
   [[nodiscard]] Sight look_at(const plan::MemberRecord& member, const api::Cluster& cluster) const;

@@ -22,6 +22,14 @@ engine::ApplyResult result_of(const etcd::Change<T>& change) {
   return {to_plan(change.error().outcome), change.error().error.message};
 }
 
+// S12: asked directly before the call, which ends before our lease does.
+template <class Send>
+engine::ApplyResult within_lease(Surroundings& around, base::Duration at_most, const Send& send) {
+  const auto time = around.may_change_for(at_most);
+  if (time.count() <= 0) return refused("not sent: it might end after our lease");
+  return result_of(send(time));
+}
+
 const etcd::Member* find(const etcd::MemberList& list, base::MemberId id) {
   const auto found = std::ranges::find(list.members, id, &etcd::Member::id);
   return found == list.members.end() ? nullptr : &*found;
@@ -67,7 +75,9 @@ engine::ApplyResult Cluster::act(const plan::AddLearner& a, const Call& call) {
       if (host_port(url) == host_port(a.peer_url))
         return done("it is in the list already as " + base::to_text(m.id));
   const bool learner = !mutant(base::Mutant::kAddAsVoter);
-  return result_of(now->api->member_add(a.peer_url, learner, kChange));
+  return within_lease(around_, kChange, [&](base::Duration time) {
+    return now->api->member_add(a.peer_url, learner, time);
+  });
 }
 
 engine::ApplyResult Cluster::act(const plan::PromoteMember& a, const Call& call) {
@@ -76,7 +86,8 @@ engine::ApplyResult Cluster::act(const plan::PromoteMember& a, const Call& call)
   const auto* m = find(now->list, a.id);
   if (m == nullptr) return refused(base::to_text(a.id) + " is not in the membership");
   if (!m->learner) return done("it votes already");
-  return result_of(now->api->member_promote(a.id, kChange));
+  return within_lease(around_, kChange,
+                      [&](base::Duration time) { return now->api->member_promote(a.id, time); });
 }
 
 engine::ApplyResult Cluster::act(const plan::RemoveMember& a, const Call& call) {
@@ -93,9 +104,9 @@ engine::ApplyResult Cluster::act(const plan::RemoveMember& a, const Call& call) 
         if (status && status->leader) through = other;
       }
   }
-  if (mutant(base::Mutant::kWrongMemberRemoved))
-    return result_of(through->member_remove(now->list.members.front().id, kChange));
-  return result_of(through->member_remove(a.id, kChange));
+  const auto id = mutant(base::Mutant::kWrongMemberRemoved) ? now->list.members.front().id : a.id;
+  return within_lease(around_, kChange,
+                      [&](base::Duration time) { return through->member_remove(id, time); });
 }
 
 engine::ApplyResult Cluster::act(const plan::MoveLeader& a, const Call& call) {
@@ -108,13 +119,16 @@ engine::ApplyResult Cluster::act(const plan::MoveLeader& a, const Call& call) {
   const auto status = (*from)->status(kStatus);
   if (!status) return refused(status.error().message);
   if (status->leader == a.to) return done("it leads already");
-  return result_of((*from)->move_leader(a.to, kChange));
+  return within_lease(around_, kChange,
+                      [&](base::Duration time) { return (*from)->move_leader(a.to, time); });
 }
 
 engine::ApplyResult Cluster::act(const plan::Compact& a, const Call& call) {
   const auto now = live(call);
   if (!now) return refused(now.error().message);
-  auto result = result_of(now->api->compact(a.revision, true, call.job.deadline));
+  auto result = within_lease(around_, call.job.deadline, [&](base::Duration time) {
+    return now->api->compact(a.revision, true, time);
+  });
   if (result.outcome == plan::Outcome::kRefused &&
       result.text.find("required revision has been compacted") != std::string::npos)
     return done("it was compacted already");
@@ -126,7 +140,9 @@ engine::ApplyResult Cluster::act(const plan::Defragment& a, const Call& call) {
     return refused(ready.error().message);
   for (const auto& [name, member] : call.job.record.members)
     if (member.id == a.id && name == a.member)
-      return result_of(endpoints_.at(member.addresses.client_url)->defragment(call.job.deadline));
+      return within_lease(around_, call.job.deadline, [&](base::Duration time) {
+        return endpoints_.at(member.addresses.client_url)->defragment(time);
+      });
   return refused("the record does not know " + a.member);
 }
 
@@ -135,13 +151,17 @@ engine::ApplyResult Cluster::act(const plan::DisarmAlarm& a, const Call& call) {
   if (!now) return refused(now.error().message);
   const auto kind =
       a.kind == plan::AlarmKind::kNoSpace ? etcd::AlarmKind::kNoSpace : etcd::AlarmKind::kCorrupt;
-  return result_of(now->api->disarm(a.id, kind, kChange));
+  return within_lease(around_, kChange,
+                      [&](base::Duration time) { return now->api->disarm(a.id, kind, time); });
 }
 
 engine::ApplyResult Cluster::act(const plan::RewriteMembers&, const Call& call) {
   const auto now = live(call);
   if (!now) return refused(now.error().message);
-  return result_of(etcd::rewrite_members(*now->api, now->list, kChange));
+  const auto count = static_cast<int>(std::max(now->list.members.size(), size_t{1}));
+  return within_lease(around_, kChange, [&](base::Duration time) {
+    return etcd::rewrite_members(*now->api, now->list, time / count);
+  });
 }
 
 // To disarm the alarm of no member changes nothing and is an entry of the log.
@@ -149,8 +169,12 @@ engine::ApplyResult Cluster::act(const plan::AdvanceLog& a, const Call& call) {
   constexpr int kAtMost = 2'000, kLook = 100;  // the planner asks again for what is left
   const auto now = live(call);
   if (!now) return refused(now.error().message);
-  if (a.index == 0)
-    return result_of(now->api->disarm(base::MemberId{}, etcd::AlarmKind::kNoSpace, kChange));
+  const auto advance = [&] {
+    return within_lease(around_, kChange, [&](base::Duration time) {
+      return now->api->disarm(base::MemberId{}, etcd::AlarmKind::kNoSpace, time);
+    });
+  };
+  if (a.index == 0) return advance();
   const auto until = clock_.tick() + call.job.deadline / 2;
   for (int i = 0; i < kAtMost && !call.stop.stop_requested(); ++i) {
     if (i % kLook == 0) {
@@ -159,8 +183,7 @@ engine::ApplyResult Cluster::act(const plan::AdvanceLog& a, const Call& call) {
       if (status->raft_applied >= a.index) break;
       if (clock_.tick() >= until) break;
     }
-    const auto entry = now->api->disarm(base::MemberId{}, etcd::AlarmKind::kNoSpace, kChange);
-    if (!entry) return result_of(entry);
+    if (auto entry = advance(); entry.outcome != plan::Outcome::kDone) return entry;
   }
   return done();
 }

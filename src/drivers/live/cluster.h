@@ -27,6 +27,9 @@ class Surroundings {
   // Makes all the calls; at the same time where that is possible, so that a member that hangs costs
   // one deadline and not one each.
   virtual void together(std::span<const std::function<void()>> calls) = 0;
+  // How long a change that begins now may take, of this; 0: it must not be sent. Less where others
+  // may act too and a lease keeps them apart.
+  virtual base::Duration may_change_for(base::Duration at_most) { return at_most; }
 };
 
 struct Call {
