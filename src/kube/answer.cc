@@ -13,6 +13,8 @@ namespace {
 using base::Code;
 
 constexpr size_t kLongest = 2048;  // bytes of the server's words
+// A pause holds up every cluster; who is asked for more asks again after this.
+constexpr std::chrono::seconds kLongestPause{60};
 
 std::string text_at(const json::Value& value, std::string_view path) {
   return json::get_string(value, path).value_or("");
@@ -106,7 +108,7 @@ Failure make(const Request& request, int status, const json::Value& object, std:
                                 failure.may_have_happened() ? " (it may have happened)" : "");
   if (const auto seconds = json::get_int(object, "details.retryAfterSeconds");
       seconds && *seconds > 0 && *seconds <= 3600)
-    failure.retry_after = std::chrono::seconds(*seconds);
+    failure.retry_after = std::min(std::chrono::seconds(*seconds), kLongestPause);
   return failure;
 }
 
@@ -121,7 +123,7 @@ Failure failure_of(const Request& request, const Response& response) {
   // As seconds; the other form, a date, is not what API servers send.
   if (const auto seconds = base::parse_int(response.retry_after);
       seconds && *seconds >= 0 && *seconds <= 3600)
-    failure.retry_after = std::chrono::seconds(*seconds);
+    failure.retry_after = std::min(std::chrono::seconds(*seconds), kLongestPause);
   return failure;
 }
 

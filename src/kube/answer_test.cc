@@ -94,6 +94,8 @@ TEST(Answer, RetryAfter) {
   EXPECT_EQ(by_header.code, Code::kUnavailable);
   EXPECT_EQ(by_header.retry_after, base::Duration(7000));
   EXPECT_EQ(judge(kWrite, {.status = 429, .body = body}).error().retry_after, base::Duration(3000));
+  EXPECT_EQ(judge(kWrite, {.status = 429, .retry_after = "3600"}).error().retry_after,
+            base::Duration(60'000));
   for (const auto* text : {"", "soon", "-1", "99999999999"})
     EXPECT_FALSE(judge(kWrite, {.status = 429, .retry_after = text}).error().retry_after) << text;
 }
