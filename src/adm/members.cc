@@ -6,6 +6,8 @@
 #include "adm/commands.h"
 #include "adm/retry.h"
 #include "base/text.h"
+#include "json/json.h"
+#include "posix/files.h"
 
 namespace adm {
 namespace {
@@ -13,6 +15,7 @@ namespace {
 using base::Code;
 
 constexpr base::Duration kChange{10'000}, kPatience{20'000};
+constexpr size_t kLimit = size_t{1} << 16;
 
 struct Scene {
   Host host;
@@ -67,6 +70,49 @@ base::Status settle(const Scene& scene, const Change& change, const Done& done) 
   return base::fail(Code::kDeadlineExceeded,
                     change.error().error.message +
                         "; it may still happen: look with `etcdadm status` before repeating it");
+}
+
+// Of a `member replace` between its two changes: who was taken out of which cluster, and for whom.
+struct Replacement {
+  std::string subject, name, peer_url, cluster;
+};
+
+std::string replacement_file(const Context& context) {
+  return context.places().state_dir + "/replacement.json";
+}
+
+base::Status note(const std::string& file, const Replacement& r) {
+  const json::Value value = json::Object{
+      {"subject", r.subject}, {"name", r.name}, {"peerURL", r.peer_url}, {"cluster", r.cluster}};
+  return posix::write_atomic(file, json::print(value, json::Style::kPretty) + "\n");
+}
+
+base::Result<Replacement> noted(const std::string& file) {
+  Replacement out;
+  const auto text = posix::read_file(file, kLimit);
+  if (!text && text.error().code == Code::kNotFound) return out;
+  if (!text) return std::unexpected(text.error());
+  TRY_IN(file, const auto value, json::parse(*text));
+  TRY_IN(file, out.subject, json::get_string(value, "subject"));
+  TRY_IN(file, out.name, json::get_string(value, "name"));
+  TRY_IN(file, out.peer_url, json::get_string(value, "peerURL"));
+  TRY_IN(file, out.cluster, json::get_string(value, "cluster"));
+  return out;
+}
+
+// That the list lacks who is to be replaced may be a slip of the pen: then nobody is put in.
+base::Status check_removed(const Context& context, const Scene& scene, const Replacement& before,
+                           const base::Error& why) {
+  const auto& f = context.flags;
+  if (why.code != Code::kNotFound || f.peer_url.empty()) return std::unexpected(why);
+  if (before.subject == f.subject && before.peer_url == f.peer_url &&
+      before.cluster == base::to_text(scene.sight->list.cluster_id))
+    return {};
+  // Put in and not started yet: nothing is left to be done.
+  if (const auto* in = scene.sight->by_peer(f.peer_url); in != nullptr && in->client_urls.empty())
+    return {};
+  return base::fail(why.code, fmt::format("{}. If it was removed already: `etcdadm member add {}`",
+                                          why.message, f.peer_url));
 }
 
 }  // namespace
@@ -136,9 +182,11 @@ Reply member_replace(const Context& context) {
   const auto found = scene.sight->find(context.flags.subject);
   std::string text;
   Answer out;
-  // An earlier run of this command had removed it.
-  if (!found && (found.error().code != Code::kNotFound || url.empty()))
-    return std::unexpected(found.error());
+  TRY(const auto before, noted(replacement_file(context)));
+  if (!found) TRY_OK(check_removed(context, scene, before, found.error()));
+  const std::string name = found                                     ? (*found)->name
+                           : before.subject == context.flags.subject ? before.name
+                                                                     : std::string();
   if (found) {
     const etcd::Member lost = **found;
     if (const auto* seat = scene.sight->view.by_id(lost.id);
@@ -147,20 +195,27 @@ Reply member_replace(const Context& context) {
                         called(lost) +
                             " is alive, so nothing is to be replaced: `etcdadm reset` on "
                             "that host takes it out, --force replaces it all the same");
+    if (!url.empty() && !context.flags.dry_run)
+      TRY_OK(note(replacement_file(context),
+                  {context.flags.subject, name, url, base::to_text(scene.sight->list.cluster_id)}));
     TRY(const auto removed, member_remove(context));
     text = removed.text;
     out.value["removed"] = base::to_text(lost.id);
   }
-  if (!url.empty()) {
+  if (!url.empty() && context.flags.dry_run) {
+    // What the list is like by then is not known now.
+    text += fmt::format("then it would add {} as a learner\n", url);
+  } else if (!url.empty()) {
+    if (context.fault) context.fault("add.before");
     Context add = context;
     add.flags.subject = url;
     TRY(const auto added, member_add(add));
     text += added.text;
     out.value["added"] = url;
+    TRY_OK(posix::remove_file(replacement_file(context)));
   }
-  const std::string join =
-      fmt::format("etcdadm join {}{}", scene.host.peer_url(),
-                  found && !(*found)->name.empty() ? " --name " + (*found)->name : "");
+  const std::string join = fmt::format("etcdadm join {}{}", scene.host.peer_url(),
+                                       name.empty() ? "" : " --name " + name);
   out.value["join"] = join;
   out.text = text + fmt::format(
                         "On the new host, with ca.crt and ca.key in its certificates folder:\n\n"

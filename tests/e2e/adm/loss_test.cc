@@ -23,8 +23,20 @@ TEST_F(Loss, AHostWithItsDiskIsReplacedByTwoCommands) {
     return status && json::get_bool(*status, "quorum") == true;
   }));
 
-  const auto replaced = on(1, {"member", "replace", "etcd-2"});
+  // A slip of the pen puts nobody in; what was killed between the two changes goes on.
+  const std::string fresh = peer(2);
+  EXPECT_EQ(on(1, {"member", "replace", "etcd-9", "--peer-url", fresh}).exit_code, 3);
+  must(1, {"member", "replace", "etcd-2", "--peer-url", fresh, "--dry-run"});
+  EXPECT_EQ(versions(1).size(), 3U);
+  const std::vector<std::string> replace{"member", "replace", "etcd-2", "--peer-url", fresh};
+  std::vector<std::string> killed{"--fault-point", "add.before"};
+  killed.insert(killed.end(), replace.begin(), replace.end());
+  EXPECT_EQ(on(1, killed).exit_code, 85);
+  EXPECT_EQ(versions(1).size(), 2U);
+  EXPECT_EQ(on(1, {"member", "replace", "etcd-9", "--peer-url", fresh}).exit_code, 3);
+  const auto replaced = on(1, replace);
   ASSERT_EQ(replaced.exit_code, 0) << replaced.err;
+  EXPECT_NE(replaced.out.find("is in the list as a learner"), std::string::npos) << replaced.out;
   EXPECT_NE(replaced.out.find("etcdadm join " + peer(1) + " --name etcd-2"), std::string::npos)
       << replaced.out;
   copy_authority(2);
