@@ -49,6 +49,48 @@ TEST_F(KubeDriverTest, AnAuthorityThatGotLostIsNotReplacedUnderMembersThatRun) {
   }
 }
 
+// Whoever holds the key of an authority that members trust may do anything in etcd.
+TEST_F(KubeDriverTest, ASecretOfSomebodyElseUnderOurNameIsNotTrusted) {
+  found();
+  ASSERT_EQ(apply(plan::PrepareMember{"c-0"}).text, "");
+  for (const std::string name : {"c-ca", "c-peer-ca", "c-server-tls", "c-peer-tls"}) {
+    const json::Value mine = *find(kube::kSecrets, name);
+    bench.node.must(kube::remove(kube::kSecrets, {"default", name}));
+    auto theirs = mine;
+    for (const auto* field : {"uid", "resourceVersion", "creationTimestamp", "ownerReferences"})
+      theirs["metadata"].if_object()->erase(field);
+    bench.node.must(kube::create(kube::kSecrets, "default", theirs));
+    const auto before = *find(kube::kSecrets, name);
+    bench.reopen();
+    const auto result = apply(plan::PrepareMember{"c-0"});
+    EXPECT_EQ(result.outcome, plan::Outcome::kRefused) << name;
+    EXPECT_NE(result.text.find(name + " is there and is not ours"), std::string::npos)
+        << result.text;
+    EXPECT_EQ(*find(kube::kSecrets, name), before);
+    // Nor is it told of as if it were: its dates are not ours.
+    const auto seen = look();
+    if (name.ends_with("-ca")) EXPECT_TRUE(seen.authority_renew_at.is_unknown()) << name;
+    bench.node.must(kube::remove(kube::kSecrets, {"default", name}));
+    theirs["metadata"]["ownerReferences"] = *mine.at("metadata.ownerReferences");
+    bench.node.must(kube::create(kube::kSecrets, "default", theirs));
+    bench.reopen();
+    EXPECT_EQ(apply(plan::PrepareMember{"c-0"}).text, "") << "with its owner it is ours again";
+  }
+}
+
+TEST_F(KubeDriverTest, WeDialWithNobodyElsesCertificate) {
+  run();
+  const json::Value mine = *find(kube::kSecrets, "c-operator-tls");
+  bench.node.must(kube::remove(kube::kSecrets, {"default", "c-operator-tls"}));
+  bench.node.must(kube::create(kube::kSecrets, "default",
+                               json::Object{{"metadata", json::Object{{"name", "c-operator-tls"}}},
+                                            {"data", *mine.find("data")}}));
+  bench.reopen();
+  const auto seen = look();
+  ASSERT_TRUE(seen.membership.is_unknown());
+  EXPECT_NE(seen.membership.why().find("is not ours"), std::string::npos) << seen.membership.why();
+}
+
 TEST_F(KubeDriverTest, AnAuthorityBeginsWhereNobodyDependsOnIt) {
   run();
   // A recovery has peers of its own; those of before are meant to be cut off.

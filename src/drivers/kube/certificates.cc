@@ -51,30 +51,46 @@ base::Fact<LeafDates> earlier(const base::Fact<LeafDates>& a, const base::Fact<L
 
 }  // namespace
 
-Certificates::Fetched Certificates::fetch(const std::string& name, const std::stop_token& stop) {
+const Certificates::Kept* Certificates::kept(const std::string& name) const {
   const auto known = kept_.find(name);
-  const auto now = clock_.tick();
-  if (known != kept_.end() && now - known->second.at < kKeep) return known->second.texts;
-  TRY_IN("read Secret " + name, const auto object, objects_.read(kube::kSecrets, name, stop));
-  std::optional<Texts> texts;
-  if (object) {
-    texts.emplace();
-    const auto* data = object->find("data");
-    if (data != nullptr && data->is_object())
-      for (const auto& [key, value] : *data->if_object())
-        if (const auto* text = value.if_string())
-          (*texts)[key] = base::decode_base64(*text).value_or("");
-  }
+  if (known == kept_.end() || clock_.tick() - known->second.at >= kKeep) return nullptr;
+  return &known->second;
+}
+
+Certificates::Fetched Certificates::keep(const std::string& name,
+                                         const std::optional<json::Value>& object) {
   // What is not there yet may come at any time.
-  if (texts) kept_[name] = {texts, now};
-  return texts;
+  if (!object) return std::optional<Texts>();
+  Texts texts;
+  const auto* data = object->find("data");
+  if (data != nullptr && data->is_object())
+    for (const auto& [key, value] : *data->if_object())
+      if (const auto* text = value.if_string())
+        texts[key] = base::decode_base64(*text).value_or("");
+  kept_[name] = {texts, clock_.tick(), owner_uid(*object)};
+  return std::optional(std::move(texts));
+}
+
+Certificates::Fetched Certificates::theirs(const std::string& name, const std::stop_token& stop) {
+  if (const auto* known = kept(name)) return known->texts;
+  TRY_IN("read Secret " + name, const auto object, objects_.read(kube::kSecrets, name, stop));
+  return keep(name, object);
+}
+
+Certificates::Fetched Certificates::ours(const std::string& name, const std::string& owner,
+                                         const std::stop_token& stop) {
+  if (const auto* known = kept(name); known != nullptr && (owner.empty() || known->owner == owner))
+    return known->texts;
+  TRY_IN("read Secret " + name, const auto object,
+         objects_.read_ours(kube::kSecrets, name, owner, stop));
+  return keep(name, object);
 }
 
 base::Status Certificates::store(const Scope& scope, const std::string& name, const Texts& texts) {
   kept_.erase(name);
   TRY_OK(objects_.ensure(kube::kSecrets, render::cluster_secret(scope.cluster, name, texts),
                          scope.stop));
-  kept_[name] = {texts, clock_.tick()};
+  kept_[name] = {texts, clock_.tick(), scope.cluster.uid};
   return {};
 }
 
@@ -87,7 +103,7 @@ base::Status Certificates::may_begin(const Scope& scope, const std::string& name
   const bool peers = name == names_.peer_ca();
   for (const auto& leaf : peers ? std::vector{names_.peer_tls()}
                                 : std::vector{names_.server_tls(), names_.operator_tls()}) {
-    TRY(const auto texts, fetch(leaf, scope.stop));
+    TRY(const auto texts, ours(scope, leaf));
     const auto trusted = pki::parse_certificate(at(texts.value_or(Texts{}), kTrust));
     if (!trusted) continue;
     // Peers of another incarnation are cut off with intent.
@@ -111,7 +127,7 @@ base::Result<Certificates::Authority> Certificates::authority(const Scope& scope
   using plan::RotationPhase;
   const auto phase = scope.record.rotation.phase;
   const auto now = clock_.now();
-  TRY(const auto found, fetch(name, scope.stop));
+  TRY(const auto found, ours(scope, name));
   Texts texts = found.value_or(Texts{});
   bool changed = false;
   const bool is_there = pki::parse_certificate(at(texts, kCert)).has_value();
@@ -173,7 +189,7 @@ base::Status Certificates::leaf(const Scope& scope, const Authority& by, const W
   }
   request.now = now;
   request.life = tls.validity;
-  TRY(const auto found, fetch(wanted.secret, scope.stop));
+  TRY(const auto found, ours(scope, wanted.secret));
   Texts texts = found.value_or(Texts{});
   const auto cert = at(texts, kCert);
   const bool good = !cert.empty() && pki::verify(cert, by.trusted, now) &&
@@ -219,7 +235,7 @@ base::Status Certificates::renew_clients(const Scope& scope) {
   TRY_OK(peer_authority(scope, scope.record.incarnation));  // a rotation begins here for both
   TRY(const auto clients, client_authority(scope));
   TRY_OK(leaf(scope, clients, {names_.operator_tls(), kOperatorName, false, true}));
-  TRY(const auto users, fetch(names_.client_tls(), scope.stop));
+  TRY(const auto users, ours(scope, names_.client_tls()));
   return users ? publish(scope) : base::Status{};
 }
 
@@ -232,9 +248,9 @@ base::Status Certificates::publish(const Scope& scope) {
   return leaf(scope, clients, {names_.client_tls(), name, false, true});
 }
 
-base::Fact<LeafDates> Certificates::dates(const std::string& name, const std::stop_token& stop) {
+base::Fact<LeafDates> Certificates::dates(const Scope& scope, const std::string& name) {
   using Dates = base::Fact<LeafDates>;
-  const auto texts = fetch(name, stop);
+  const auto texts = ours(scope, name);
   if (!texts) return Dates::unknown(texts.error().message);
   if (!*texts || at(**texts, kCert).empty()) return Dates::absent();
   const auto cert = pki::parse_certificate(at(**texts, kCert));
@@ -248,23 +264,22 @@ base::Fact<LeafDates> Certificates::member_dates(const Scope& scope) {
   const bool own_server = !users || tls.server_secret.empty();
   const bool own_peer = !users || tls.peer_secret.empty();
   if (own_server && own_peer)
-    return earlier(dates(names_.server_tls(), scope.stop), dates(names_.peer_tls(), scope.stop));
+    return earlier(dates(scope, names_.server_tls()), dates(scope, names_.peer_tls()));
   if (!own_server && !own_peer) return base::Fact<LeafDates>::unknown("they are the user's own");
-  return dates(own_server ? names_.server_tls() : names_.peer_tls(), scope.stop);
+  return dates(scope, own_server ? names_.server_tls() : names_.peer_tls());
 }
 
 base::Fact<LeafDates> Certificates::client_dates(const Scope& scope) {
   const auto& tls = scope.cluster.spec.tls;
   if (tls.provider == api::TlsProvider::kUserSecrets && !tls.operator_secret.empty())
     return base::Fact<LeafDates>::unknown("it is the user's own");
-  const auto own = dates(names_.operator_tls(), scope.stop);
-  const auto users = dates(names_.client_tls(), scope.stop);
+  const auto own = dates(scope, names_.operator_tls());
+  const auto users = dates(scope, names_.client_tls());
   return users.is_absent() ? own : earlier(own, users);
 }
 
 base::Fact<base::Instant> Certificates::authority_renew_at(const Scope& scope) {
-  const auto both =
-      earlier(dates(names_.client_ca(), scope.stop), dates(names_.peer_ca(), scope.stop));
+  const auto both = earlier(dates(scope, names_.client_ca()), dates(scope, names_.peer_ca()));
   if (both.known()) return both->renew_at;
   return both.is_absent() ? base::Fact<base::Instant>::absent()
                           : base::Fact<base::Instant>::unknown(both.why());
@@ -279,7 +294,7 @@ std::string Certificates::user_problem(const Scope& scope) {
   for (const auto& side : {Side{tls.peer_secret, "peer"}, Side{tls.server_secret, "server"},
                            Side{tls.operator_secret, "etcd-client"}}) {
     if (side.secret.empty()) continue;
-    const auto texts = fetch(side.secret, scope.stop);
+    const auto texts = theirs(side.secret, scope.stop);
     if (!texts) return texts.error().message;
     if (!*texts) return fmt::format("Secret {} is not there", side.secret);
     for (const auto* key : {".crt", ".key", "-ca.crt"})
@@ -292,7 +307,8 @@ std::string Certificates::user_problem(const Scope& scope) {
 base::Result<etcd::Tls> Certificates::operator_tls(const api::Tls& tls,
                                                    const std::stop_token& stop) {
   const bool users = tls.provider == api::TlsProvider::kUserSecrets && !tls.operator_secret.empty();
-  TRY(const auto texts, fetch(users ? tls.operator_secret : names_.operator_tls(), stop));
+  TRY(const auto texts,
+      users ? theirs(tls.operator_secret, stop) : ours(names_.operator_tls(), /*owner=*/"", stop));
   if (!texts) {
     if (tls.mode == api::TlsMode::kDisabled) return etcd::Tls{};
     return base::fail(base::Code::kNotFound, "there is no client certificate yet");

@@ -67,9 +67,18 @@ class Certificates {
   struct Kept {
     std::optional<Texts> texts;
     base::Tick at{};
+    std::string owner;  // its uid, as it was read or written
   };
 
-  Fetched fetch(const std::string& name, const std::stop_token& stop);
+  // Of the user: whoever made it.
+  Fetched theirs(const std::string& name, const std::stop_token& stop);
+  // FailedPrecondition: somebody else's under our name, and what it vouches for is not trusted.
+  Fetched ours(const std::string& name, const std::string& owner, const std::stop_token& stop);
+  Fetched ours(const Scope& scope, const std::string& name) {
+    return ours(name, scope.cluster.uid, scope.stop);
+  }
+  [[nodiscard]] const Kept* kept(const std::string& name) const;  // null: to be read
+  Fetched keep(const std::string& name, const std::optional<json::Value>& object);
   base::Status store(const Scope& scope, const std::string& name, const Texts& texts);
   // FailedPrecondition: the authority of this Secret is gone, and members that run depend on it.
   base::Status may_begin(const Scope& scope, const std::string& name,
@@ -85,7 +94,7 @@ class Certificates {
   };
   base::Status leaf(const Scope& scope, const Authority& by, const Wanted& wanted);
   base::Status members(const Scope& scope, const std::string& incarnation, bool anew);
-  base::Fact<LeafDates> dates(const std::string& name, const std::stop_token& stop);
+  base::Fact<LeafDates> dates(const Scope& scope, const std::string& name);
 
   Objects& objects_;
   const base::Clock& clock_;
