@@ -104,6 +104,25 @@ TEST_F(KubeDriverTest, WhatAWatchHasNotSeenIsNoProofOfALoss) {
   EXPECT_TRUE(seen().data == plan::Data::kBlank) << "the server says that both are gone";
 }
 
+TEST_F(KubeDriverTest, AClaimOfAnotherVolumeIsNeitherMarkedNorDeleted) {
+  run();
+  ASSERT_EQ(apply(plan::StopMember{"c-0"}).outcome, Outcome::kDone);
+  bench.node.must(kube::merge_patch(
+      kube::kClaims, {"default", "data-c-0"},
+      json::Object{{"metadata", json::Object{{"annotations",
+                                              json::Object{{std::string(render::kVolumeAnnotation),
+                                                            "another"}}}}}}));
+  const auto ticket = apply(plan::WriteTicket{"c-0"});
+  EXPECT_EQ(ticket.outcome, Outcome::kRefused);
+  EXPECT_NE(ticket.text.find("of another volume"), std::string::npos) << ticket.text;
+  const auto before = *find(kube::kClaims, "data-c-0");
+  record.members.at("c-0").phase = plan::Phase::kRetired;
+  EXPECT_EQ(apply(plan::PutAside{"c-0", true}).text, "");
+  EXPECT_EQ(find(kube::kStatefulSets, "c-0"), nullptr);
+  ASSERT_NE(find(kube::kClaims, "data-c-0"), nullptr);
+  EXPECT_EQ(*find(kube::kClaims, "data-c-0"), before);
+}
+
 TEST_F(KubeDriverTest, ASilentNodeMakesItsMemberUnknown) {
   run();
   EXPECT_TRUE(facts("c-0").process == Process::kRunning);

@@ -16,12 +16,23 @@ const json::Array& items_of(const json::Value& list) {
   return items != nullptr && items->is_array() ? *items->if_array() : kNone;
 }
 
+// An empty volume: nobody knows of which it should be.
+bool is_of(const json::Value& claim, const std::string& volume) {
+  return volume.empty() || annotation(claim, render::kVolumeAnnotation) == volume;
+}
+
 }  // namespace
 
-base::Status KubeDriver::mark_claim(const std::string& member, render::VolumeState state,
-                                    const std::stop_token& stop) {
+// A claim of another volume is not the member's: it is left as it is, and is never taken for data.
+base::Status KubeDriver::mark_claim(const std::string& member, const std::string& volume,
+                                    render::VolumeState state, const std::stop_token& stop) {
   const auto claim = api::claim_of_member(member);
   TRY(const auto present, objects_.read_ours(kube::kClaims, claim, "", stop));
+  if (present && !is_of(*present, volume)) {
+    if (state != render::VolumeState::kMember) return {};
+    return base::fail(base::Code::kFailedPrecondition,
+                      fmt::format("claim {} is there and is of another volume", claim));
+  }
   if (!present || label(*present, render::kVolumeStateLabel) == name_of(state)) return {};
   json::Object labels;
   labels[render::kVolumeStateLabel] = name_of(state);
@@ -39,11 +50,14 @@ KubeDriver::Done KubeDriver::remove_member(const plan::RemoveMember& a, const Ca
   if (member == nullptr) return etcd_.act(a, at);
   if (const auto kept = keep_budget(call, count_voters(call.job.record)); !kept)
     return result_of(kept);
-  if (const auto marked = mark_claim(a.member, render::VolumeState::kRemoved, call.stop); !marked)
+  if (const auto marked =
+          mark_claim(a.member, member->volume, render::VolumeState::kRemoved, call.stop);
+      !marked)
     return result_of(marked);
   auto result = etcd_.act(a, at);
   if (result.outcome == plan::Outcome::kRefused)
-    if (const auto back = mark_claim(a.member, volume_state(*member), call.stop); !back)
+    if (const auto back = mark_claim(a.member, member->volume, volume_state(*member), call.stop);
+        !back)
       result.text += "; its claim still says that it was removed: " + back.error().message;
   return result;
 }
@@ -138,9 +152,20 @@ base::Status KubeDriver::put_away(const std::string& member, bool delete_data, c
   if (pod && !text_at(*pod, "spec.nodeName").empty())
     return base::fail(base::Code::kFailedPrecondition, member + " still runs");
   // The claim first: a set that is gone says that all is done.
-  const auto claim = api::claim_of_member(member);
-  TRY_OK(mark_claim(member, render::VolumeState::kRemoved, call.stop));
-  if (delete_data) TRY_OK(objects_.remove(kube::kClaims, claim, "", call.stop));
+  std::string volume;
+  if (const auto* known = find(call.job.record, member)) {
+    volume = known->volume;
+  } else {
+    const auto& owner = call.job.intent.cluster.uid;
+    TRY(const auto set, objects_.read_ours(kube::kStatefulSets, member, owner, call.stop));
+    if (set) volume = annotation(*set, render::kVolumeAnnotation);
+  }
+  TRY_OK(mark_claim(member, volume, render::VolumeState::kRemoved, call.stop));
+  if (delete_data) {
+    const auto name = api::claim_of_member(member);
+    TRY(const auto claim, objects_.read_ours(kube::kClaims, name, "", call.stop));
+    if (claim && is_of(*claim, volume)) TRY_OK(objects_.remove(kube::kClaims, name, "", call.stop));
+  }
   return objects_.remove(kube::kStatefulSets, member, call.job.intent.cluster.uid, call.stop);
 }
 

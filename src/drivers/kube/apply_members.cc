@@ -221,7 +221,8 @@ KubeDriver::Done KubeDriver::act(const plan::WriteTicket& a, const Call& call) {
   if (member == nullptr) return refused("the record does not know " + a.member);
   // From here on its data counts: said where it lies, before its ticket says so.
   if (member->permit == plan::Permit::kData && member->phase != plan::Phase::kRetired)
-    if (const auto marked = mark_claim(member->name, render::VolumeState::kMember, call.stop);
+    if (const auto marked =
+            mark_claim(member->name, member->volume, render::VolumeState::kMember, call.stop);
         !marked)
       return result_of(marked);
   if (const auto put = put_set(*member, /*start=*/false, call); !put) return result_of(put);

@@ -91,8 +91,8 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   base::Status check_survivor(const Call& call);
   base::Status check_source(const Call& call);  // of what a member is restored from
   Done remove_member(const plan::RemoveMember& a, const Call& call, const Call& at);
-  base::Status mark_claim(const std::string& member, render::VolumeState state,
-                          const std::stop_token& stop);
+  base::Status mark_claim(const std::string& member, const std::string& volume,
+                          render::VolumeState state, const std::stop_token& stop);
   base::Status put_away(const std::string& member, bool delete_data, const Call& call);
 
   // tend.cc
