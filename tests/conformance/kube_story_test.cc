@@ -242,5 +242,22 @@ TEST_F(KubeStory, DeletedWithItsDataWhenThePolicySaysSo) {
   EXPECT_TRUE(bench.node.all(kube::kClaims).empty());
 }
 
+// The runbook's way out when nobody has the Secret any more.
+TEST_F(KubeStory, AuthoritiesThatAreLostForGoodAreMadeAnewWhileAllStandStill) {
+  ASSERT_TRUE(converge(3));
+  ASSERT_TRUE(put("a"));
+  bench.intent().cluster.spec.hibernate = true;
+  ASSERT_TRUE(run_until([&] { return said("HibernateStop"); }));
+  ASSERT_TRUE(bench.node.all(kube::kPods).empty());
+  for (const auto* name : {"c-ca", "c-peer-ca", "c-server-tls", "c-operator-tls", "c-peer-tls"})
+    bench.node.must(kube::remove(kube::kSecrets, {"default", name}));
+  restart();
+  bench.intent().cluster.spec.hibernate = false;
+  ASSERT_TRUE(converge(3));
+  expect_everywhere("a");
+  for (const auto* name : {"c-ca", "c-peer-ca", "c-server-tls", "c-operator-tls", "c-peer-tls"})
+    EXPECT_NE(bench.node.server.find(kube::kSecrets, {"default", name}), nullptr) << name;
+}
+
 }  // namespace
 }  // namespace conformance
