@@ -80,8 +80,9 @@ class FailuresTest(Installed):
             tool("node", "delete", where)
             tool("node", "wipe", where)
             tool("node", "start", where)
+            # Nothing proves the loss where the volume cannot be mounted: repair.timeoutSeconds is 300.
             eventually(lambda: victim not in Client(CLUSTER, self.folder).voters(),
-                       "the member without data to be removed", 300)
+                       "the member without data to be removed", 420)
             self.healthy(3, 300)
         writer.check(self)
         self.assertIn("blue", Client(CLUSTER, self.folder).run("get", "colour").stdout)
