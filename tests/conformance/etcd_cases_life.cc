@@ -67,9 +67,11 @@ void an_older_copy(Bench& b, Script& s) {
   std::optional<Ended> end;
   for (int tries = 0; tries < 5 && !end && term() != before; ++tries) {
     s = {};
-    b.kill(2);
-    b.put_back(2);
-    b.launch(2, {.list = {0, 1, 2}});
+    if (tries == 0) {  // later it runs: it lived, and its leader knows it now
+      b.kill(2);
+      b.put_back(2);
+      b.launch(2, {.list = {0, 1, 2}});
+    }
     s.note("ready", b.ready(2));
     before = term();
     for (int i = 0; i < 5; ++i) s.call("put", b.api(2).put("a", std::to_string(i), kCall));
