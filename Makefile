@@ -89,7 +89,7 @@ etcd: programs ## fetch the etcd versions that the tests use into the local cach
 test: ## everything at bounded depth, with a ledger; what CI runs
 	@tools/ledger test --limit 80
 
-test-full: ## one area at full depth: make test-full AREA=core, proof or kubernetes
+test-full: ## one area at full depth: make test-full AREA=core, proof, kubernetes, backup or etcdadm
 	@tools/ledger full --area $${AREA:?say which area: make test-full AREA=core}
 
 mutants: ## faults of other operators, put into ours: what finds each (docs/proof.md)
