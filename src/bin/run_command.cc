@@ -13,6 +13,7 @@
 #include "manager/table.h"
 #include "posix/clock.h"
 #include "posix/env.h"
+#include "posix/file_limit.h"
 #include "posix/files.h"
 #include "posix/logger.h"
 #include "posix/rotating_file.h"
@@ -99,6 +100,8 @@ void show_live(const manager::Manager& manager, const base::Clock& clock,
 }  // namespace
 
 int run_operator(const RunFlags& flags) {
+  // A low limit is gone on with: what meets it waits or is refused, and says so.
+  static_cast<void>(posix::raise_file_limit());
   if (flags.platform == "kubernetes") return run_on_kubernetes(flags);
   const auto signals = posix::StopOnSignal::install();
   if (!signals) return report(signals.error());

@@ -166,14 +166,17 @@ base::Status serve_control(const std::string& socket, const Handler& handler, ba
                            const std::stop_token& stop) {
   TRY_IN("control socket", auto listener, posix::UnixListener::listen(socket));
   const auto loop = [&] {
+    bool told = false;
     while (!stop.stop_requested()) {
       auto stream = listener.accept(stop);
       if (!stream && stream.error().code == base::Code::kCancelled) return;
       if (!stream) {  // out of descriptors, most likely: others give some back
-        log.error("ControlSocket", {{"why", stream.error().text()}});
+        if (!std::exchange(told, true))
+          log.error("ControlSocket", {{"why", stream.error().text()}});
         static_cast<void>(posix::poll_until({}, posix::deadline_in(kPause), stop));
         continue;
       }
+      told = false;
       if (const auto served = serve_one(*stream, handler, stop);
           !served && served.error().code != base::Code::kCancelled)
         log.debug("ControlClientLost", {{"why", served.error().text()}});

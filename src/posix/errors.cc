@@ -14,6 +14,7 @@ base::Error from_errno(int number, std::string_view what) {
   Code code = Code::kInternal;
   switch (number) {
     case ENOENT:
+    case ESRCH:  // also of a file under /proc whose process ends while it is read
       code = Code::kNotFound;
       break;
     case EEXIST:

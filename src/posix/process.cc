@@ -26,8 +26,9 @@ struct Stat {
 base::Result<Stat> read_stat(std::int64_t pid) {
   const auto path = fmt::format("/proc/{}/stat", pid);
   auto text = read_file(path, 65536);
-  // A process that ends while it is read gives ESRCH.
-  if (!text) return base::fail(Code::kNotFound, fmt::format("no process {}", pid));
+  if (!text && text.error().code == Code::kNotFound)
+    return base::fail(Code::kNotFound, fmt::format("no process {}", pid));
+  if (!text) return std::unexpected(text.error());
   // The name in parentheses may hold anything, parentheses and blanks too.
   const size_t name_end = text->rfind(')');
   if (name_end == std::string::npos) return base::fail(Code::kInternal, "unreadable " + path);

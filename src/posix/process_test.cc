@@ -4,14 +4,18 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <functional>
+#include <stop_token>
+#include <thread>
 
 #include "base/text.h"
 #include "posix/clock.h"
 #include "posix/env.h"
+#include "posix/file_limit.h"
 #include "posix/lock.h"
 #include "posix/signals.h"
 #include "posix/test_dir.h"
@@ -28,6 +32,23 @@ bool eventually(const std::function<bool()>& condition) {
     if (condition()) return true;
   return false;
 }
+
+// While it lives this process may open no further file.
+class NoDescriptors {
+ public:
+  explicit NoDescriptors(rlim_t left = 0) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit limit = before_;
+    limit.rlim_cur = left;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
 
 Launch shell(const std::string& script) {
   return {.argv = {"/bin/sh", "-c", script}, .env = {"PATH=/usr/bin:/bin", "WORD=hello"}};
@@ -164,6 +185,39 @@ TEST(Clock, MovesForwardAndRandomDiffers) {
   SystemRandom a;
   SystemRandom b;
   EXPECT_NE(a.next(), b.next());
+}
+
+TEST(Descriptors, WithoutOneAWaitIsStillAWait) {
+  std::stop_source stop;
+  base::Status late, stopped;
+  {
+    const NoDescriptors none;
+    late = poll_until({}, deadline_in(base::Duration(1)), stop.get_token());
+    std::jthread asks([&] { stop.request_stop(); });
+    stopped = poll_until({}, base::Tick::max(), stop.get_token());
+  }
+  EXPECT_EQ(late.error().code, Code::kDeadlineExceeded) << late.error().message;
+  EXPECT_EQ(stopped.error().code, Code::kCancelled) << stopped.error().message;
+}
+
+TEST(Descriptors, WithoutOneNoProcessCountsAsGone) {
+  base::Result<ProcessId> self;
+  {
+    const NoDescriptors none;
+    self = identify(own_pid());
+  }
+  ASSERT_FALSE(self);
+  EXPECT_EQ(self.error().code, Code::kResourceExhausted) << self.error().message;
+}
+
+TEST(Descriptors, AsManyAsAllowedAreTaken) {
+  rlimit now{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &now), 0);
+  const NoDescriptors few(64);
+  ASSERT_TRUE(raise_file_limit());
+  rlimit raised{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &raised), 0);
+  EXPECT_EQ(raised.rlim_cur, now.rlim_max);
 }
 
 }  // namespace

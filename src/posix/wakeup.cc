@@ -13,6 +13,8 @@
 namespace posix {
 namespace {
 
+constexpr base::Duration kSlice{50};  // between two questions whether to stop, if nothing tells us
+
 base::Tick now() {
   return std::chrono::time_point_cast<base::Duration>(std::chrono::steady_clock::now());
 }
@@ -38,18 +40,22 @@ void Wakeup::clear() const {
 
 base::Status poll_until(std::initializer_list<PollItem*> items, base::Tick deadline,
                         const std::stop_token& stop) {
-  TRY(const Wakeup stopped, Wakeup::create());
-  const std::stop_callback on_stop(stop, [&stopped] { stopped.notify(); });
+  // Out of descriptors a wait is still a wait: callers that repeat it would never rest.
+  const auto stopped = Wakeup::create();
+  const std::stop_callback on_stop(stop, [&stopped] {
+    if (stopped) stopped->notify();
+  });
+  const std::int64_t longest = stopped ? std::numeric_limits<int>::max() : kSlice.count();
   std::vector<pollfd> fds;
   for (const auto* item : items) fds.push_back({item->fd, item->events, 0});
-  fds.push_back({stopped.fd(), POLLIN, 0});
+  if (stopped) fds.push_back({stopped->fd(), POLLIN, 0});
   for (;;) {
-    const auto left =
-        std::clamp<std::int64_t>((deadline - now()).count(), 0, std::numeric_limits<int>::max());
+    const auto left = std::clamp<std::int64_t>((deadline - now()).count(), 0, longest);
     const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(left));
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) return fail_errno(errno, "poll");
-    if (fds.back().revents != 0) return base::fail(base::Code::kCancelled, "stopped");
+    if (stopped ? fds.back().revents != 0 : stop.stop_requested())
+      return base::fail(base::Code::kCancelled, "stopped");
     if (ready == 0 && now() < deadline) continue;
     if (ready == 0) return base::fail(base::Code::kDeadlineExceeded, "timed out");
     size_t i = 0;
