@@ -79,6 +79,7 @@ std::optional<CallFault> fault_of(Mishap mishap) {
 void forget_words(engine::Memory& memory) {
   memory.last_steps.clear();
   memory.last_events.clear();
+  memory.untold.clear();
   memory.published.reset();
   memory.repeats = 0;
 }

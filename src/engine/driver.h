@@ -48,7 +48,8 @@ class Driver {
   // Reads its preconditions again, then acts once. kMayHaveHappened when no answer tells.
   virtual ApplyResult apply(const plan::Step& step, const Job& job,
                             const std::stop_token& stop) = 0;
-  // Best effort: what people and other programs see.
+  // Best effort: what people and other programs see. After an error the events are told again,
+  // with what came since behind them.
   virtual base::Status publish(const api::ClusterStatus& status,
                                std::span<const plan::Event> events) = 0;
 };

@@ -9,6 +9,7 @@ namespace engine {
 namespace {
 
 constexpr base::Duration kSoonest{20}, kLatest{60'000}, kRepeatLimit{5'000};
+constexpr size_t kMostUntold = 64;  // events that wait to be published; further ones are dropped
 
 plan::Record without_marks(plan::Record record) {
   record.last_quorum_read = {};
@@ -176,17 +177,20 @@ void Reconciler::tell(Report& report) {
   auto quiet = status;  // without what changes in every pass
   quiet.observed_at.reset();
   std::string events = text_of(report.plan.events);
-  const bool new_events = !events.empty() && events != memory_.last_events;
+  auto& untold = memory_.untold;
+  if (events != memory_.last_events)
+    for (const auto& event : report.plan.events)
+      if (untold.size() < kMostUntold) untold.push_back(event);
   memory_.last_events = std::move(events);
-  if (memory_.published && *memory_.published == quiet && !new_events) return;
+  if (memory_.published && *memory_.published == quiet && untold.empty()) return;
   const FaultScope scope(parts_.faults, "publish");
-  const std::span<const plan::Event> none;
-  const auto told = parts_.driver.publish(status, new_events ? report.plan.events : none);
-  if (told)
-    memory_.published = std::move(quiet);
-  else
+  if (const auto told = parts_.driver.publish(status, untold); !told) {
     parts_.log.warning("publish_failed",
                        {{"cluster", parts_.key.text()}, {"error", told.error().text()}});
+    return;
+  }
+  memory_.published = std::move(quiet);
+  untold.clear();
 }
 
 void Reconciler::keep(const Report& report) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/backoff.h"
 #include "base/log.h"
@@ -49,6 +50,7 @@ struct Memory {
   std::optional<plan::LastAct> last_act;
   unsigned repeats = 0;  // of the same steps in a row, although each was done
   std::string last_steps, last_events;
+  std::vector<plan::Event> untold;  // events of earlier passes that could not be published
   std::optional<api::ClusterStatus> published;
 };
 
