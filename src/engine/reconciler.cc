@@ -8,7 +8,7 @@
 namespace engine {
 namespace {
 
-constexpr base::Duration kSoonest{20}, kLatest{60'000}, kRepeatLimit{5'000};
+constexpr base::Duration kSoonest{20}, kLatest{60'000}, kRepeatLimit{5'000}, kAskAgain{50};
 constexpr size_t kMostUntold = 64;  // events that wait to be published; further ones are dropped
 
 plan::Record without_marks(plan::Record record) {
@@ -212,6 +212,21 @@ std::unexpected<base::Error> Reconciler::give_up(Report report, base::Error why)
 
 base::Result<Report> Reconciler::think(const plan::Intent& intent, const std::stop_token& stop) {
   const std::lock_guard lock(pass_mutex_);
+  return think_alone(intent, stop);
+}
+
+base::Result<Report> Reconciler::dry_run(const plan::Intent& intent, const std::stop_token& stop) {
+  std::unique_lock lock(pass_mutex_, std::defer_lock);
+  for (auto left = options_.dry_run_waits; !lock.try_lock_for(std::min(left, kAskAgain));
+       left -= kAskAgain) {
+    if (stop.stop_requested()) return base::fail(base::Code::kCancelled, "asked to stop");
+    if (left <= kAskAgain) return base::fail(base::Code::kUnavailable, "a step is in hand");
+  }
+  return think_alone(intent, stop);
+}
+
+base::Result<Report> Reconciler::think_alone(const plan::Intent& intent,
+                                             const std::stop_token& stop) {
   TRY_OK(load());
   Report report{intent, look(intent, stop), {}, std::nullopt, {}, parts_.clock.now()};
   if (stop.stop_requested()) return base::fail(base::Code::kCancelled, "asked to stop");

@@ -34,6 +34,7 @@ struct Report {
 struct ReconcilerOptions {
   base::Duration observe_deadline{20'000};
   base::Duration apply_deadline{60'000};
+  base::Duration dry_run_waits{5'000};                                 // for the pass in hand
   base::Backoff backoff{base::Duration{500}, base::Duration{30'000}};  // of steps that fail
   // Audited log positions and the time of the last quorum read change in every pass; alone they are
   // stored this often.
@@ -72,17 +73,21 @@ class Reconciler {
   // stored; nothing was done. One thread at a time.
   base::Result<base::Duration> pass(const plan::Intent& intent, const std::stop_token& stop);
 
-  // The two halves of a pass. Thinking reads the record, looks and plans, and changes nothing:
-  // alone it is a dry run. What was thought can be carried out late, or never. Each waits for the
-  // other.
+  // The two halves of a pass. Thinking reads the record, looks and plans, and changes nothing. What
+  // was thought can be carried out late, or never. Each waits for the other.
   base::Result<Report> think(const plan::Intent& intent, const std::stop_token& stop);
   base::Result<base::Duration> carry_out(Report thought, const std::stop_token& stop);
+
+  // Thinks for somebody who asks. A step takes minutes sometimes: Unavailable if the pass in hand
+  // does not end soon, Cancelled if asked to stop. Thread-safe.
+  base::Result<Report> dry_run(const plan::Intent& intent, const std::stop_token& stop);
 
   [[nodiscard]] Memory memory() const;
   // Of the newest pass; null before the first. Thread-safe.
   [[nodiscard]] std::shared_ptr<const Report> last() const;
 
  private:
+  base::Result<Report> think_alone(const plan::Intent& intent, const std::stop_token& stop);
   base::Status load();
   plan::Observation look(const plan::Intent& intent, const std::stop_token& stop);
   base::Status store(const plan::Plan& plan, base::Instant now);
@@ -95,7 +100,7 @@ class Reconciler {
 
   const Parts parts_;
   const ReconcilerOptions options_;
-  mutable std::mutex pass_mutex_;  // guards memory_
+  mutable std::timed_mutex pass_mutex_;  // guards memory_
   Memory memory_;
   mutable std::mutex mutex_;  // guards last_
   std::shared_ptr<const Report> last_;

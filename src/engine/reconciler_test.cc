@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "engine/engine_testing.h"
 
@@ -21,9 +22,11 @@ class Faults final : public FaultInjector {
  public:
   void at(std::string_view point) override {
     points.emplace_back(point);
+    if (hook) hook(point);
     if (point == crash_at) throw Crash{};
   }
   Calls points;
+  std::function<void(std::string_view)> hook;
   std::string crash_at;
 };
 
@@ -34,7 +37,7 @@ class ReconcilerTest : public ::testing::Test {
     intent_.cluster.key = {"default", "c"};
     next_.record.key = intent_.cluster.key;
   }
-  Reconciler make(Memory memory = {}) {
+  Reconciler make(Memory memory = {}, const ReconcilerOptions& options = {}) {
     return Reconciler({intent_.cluster.key, driver_, clock_, random_, log_,
                        [this](const plan::Intent&, const plan::Record& record,
                               const plan::Observation& seen, base::Instant) {
@@ -43,7 +46,7 @@ class ReconcilerTest : public ::testing::Test {
                          return next_;
                        },
                        &faults_},
-                      {}, std::move(memory));
+                      options, std::move(memory));
   }
   static plan::Step start(const std::string& name) {
     return {plan::StartMember{name}, plan::Reason::kMemberStart};
@@ -363,6 +366,38 @@ TEST_F(ReconcilerTest, EveryDriverCallLiesBetweenTwoNamedFaultPoints) {
   for (const auto& point : faults_.points)
     EXPECT_NE(std::ranges::find(all, point), all.end()) << point;
   EXPECT_EQ(all.size(), 2 * (4 + std::variant_size_v<plan::Action>));
+}
+
+TEST_F(ReconcilerTest, AnEventThatCouldNotBeToldIsToldLaterAndOnce) {
+  auto r = make();
+  next_.events = {{plan::Reason::kMemberStart, false, "c-0 starts"}};
+  driver_.publish_answer = base::fail(base::Code::kResourceExhausted, "disk full");
+  ASSERT_TRUE(r.pass(intent_, {}));
+  next_.events = {{plan::Reason::kMemberStart, false, "c-1 starts"}};
+  ASSERT_TRUE(r.pass(intent_, {}));
+  EXPECT_TRUE(driver_.events.empty());
+  driver_.publish_answer = {};
+  next_.events.clear();
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(r.pass(intent_, {}));
+  ASSERT_EQ(driver_.events.size(), 2U);
+  EXPECT_EQ(driver_.events[0].message, "c-0 starts");
+  EXPECT_EQ(driver_.events[1].message, "c-1 starts");
+}
+
+TEST_F(ReconcilerTest, ADryRunDoesNotWaitForAStepThatTakesLong) {
+  next_.steps = {start("c-0")};
+  ReconcilerOptions options;
+  options.dry_run_waits = base::Duration{0};
+  auto r = make({}, options);
+  base::Result<Report> answer;
+  faults_.hook = [&](std::string_view point) {
+    if (point != "StartMember.before") return;
+    std::jthread([&] { answer = r.dry_run(intent_, {}); }).join();
+  };
+  ASSERT_TRUE(r.pass(intent_, {}));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, base::Code::kUnavailable);
+  EXPECT_TRUE(r.dry_run(intent_, {}));
 }
 
 }  // namespace
