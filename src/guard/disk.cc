@@ -41,7 +41,8 @@ Fd::~Fd() {
 
 base::Error errno_error(std::string_view what, int number) {
   base::Code code = base::Code::kUnavailable;
-  if (number == ENOENT || number == ENOTDIR) code = base::Code::kNotFound;
+  // ENOTDIR is not absence: something stands where a directory should be.
+  if (number == ENOENT) code = base::Code::kNotFound;
   if (number == EACCES || number == EPERM || number == EROFS) code = base::Code::kPermissionDenied;
   if (number == ENOSPC || number == EDQUOT || number == EMFILE)
     code = base::Code::kResourceExhausted;

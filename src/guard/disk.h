@@ -30,7 +30,7 @@ class Fd {
   int fd_ = -1;
 };
 
-// The error of errno: full disks and quotas are ResourceExhausted, ENOENT and ENOTDIR NotFound.
+// The error of errno: full disks and quotas are ResourceExhausted, ENOENT is NotFound.
 base::Error errno_error(std::string_view what, int number);
 
 base::Result<std::string> read_file(const std::string& path, std::size_t limit);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "guard/disk.h"
 #include "guard/wal.h"
@@ -17,7 +18,9 @@ class FileSource final : public ByteSource {
   explicit FileSource(int fd) : fd_(fd) {}
   std::uint64_t size() override {
     struct stat st{};
-    return ::fstat(fd_, &st) == 0 && st.st_size > 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
+    // Unknown is not empty, which would be a torn tail: the reads tell.
+    if (::fstat(fd_, &st) != 0) return std::numeric_limits<std::uint64_t>::max();
+    return st.st_size > 0 ? static_cast<std::uint64_t>(st.st_size) : 0;
   }
   std::optional<std::size_t> read(std::uint64_t offset, std::span<char> out) override {
     std::size_t done = 0;
@@ -40,12 +43,14 @@ Fd open_segment(const std::string& data_dir, const SegmentName& name) {
   return Fd(::open((data_dir + "/member/wal/" + segment_name(name)).c_str(), O_RDONLY | O_CLOEXEC));
 }
 
-// The newest raft snapshot file's index; 0 if there is none.
-std::uint64_t newest_snapshot(const std::string& data_dir) {
+// The newest raft snapshot file's index; 0 if there surely is none.
+base::Result<std::uint64_t> newest_snapshot(const std::string& data_dir) {
+  const auto names = list_dir(data_dir + "/member/snap");
+  if (!names && names.error().code == base::Code::kNotFound) return 0;
+  if (!names) return std::unexpected(names.error());
   std::uint64_t newest = 0;
-  if (const auto names = list_dir(data_dir + "/member/snap"))
-    for (const auto& name : *names)
-      if (const auto snap = parse_snapshot_name(name)) newest = std::max(newest, snap->index);
+  for (const auto& name : *names)
+    if (const auto snap = parse_snapshot_name(name)) newest = std::max(newest, snap->index);
   return newest;
 }
 
@@ -62,7 +67,13 @@ bool WalCursor::pick_first(const std::vector<SegmentName>& segments) {
     if (segments[i].seq != segments[i - 1].seq + 1)
       return incomplete(fmt::format("segment {} of the log is missing", segments[i - 1].seq + 1));
   const SegmentName& first = segments.front();
-  if (first.index > newest_snapshot(data_dir_))
+  const auto snapshot = newest_snapshot(data_dir_);
+  if (!snapshot) {
+    seen_.state = WalSeen::State::kUnreadable;
+    seen_.why = snapshot.error().message;
+    return false;
+  }
+  if (first.index > *snapshot)
     return incomplete(fmt::format(
         "the log begins at index {} and no snapshot holds what was before", first.index));
   current_ = first;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <random>
 #include <sstream>
@@ -183,6 +184,54 @@ TEST(Wal, AHugeLengthAllocatesNothing) {
   bytes[7] = '\0';
   WalSeen seen;
   EXPECT_EQ(read_all(bytes, seen), Step::kTorn);
+}
+
+// A data directory whose log begins at index 100: what was before is in a snapshot, or lost.
+class Purged : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::filesystem::remove_all(data);
+    std::filesystem::create_directories(data + "/member/wal");
+    LogBuilder b;
+    b.head();
+    b.snapshot(2, 100);
+    b.entry(2, 101);
+    std::ofstream(data + "/member/wal/" + segment_name({3, 100}), std::ios::binary) << b.out;
+  }
+  void TearDown() override { std::filesystem::remove_all(data); }
+  WalSeen seen() const { return WalCursor(data).advance(); }
+
+  const std::string data = ::testing::TempDir() + "guard-wal-test-purged";
+  const std::string snap = data + "/member/snap";
+};
+
+TEST_F(Purged, ASnapshotHoldsWhatWasBefore) {
+  std::filesystem::create_directory(snap);
+  std::ofstream(snap + "/0000000000000002-0000000000000064.snap") << "x";
+  EXPECT_EQ(seen().state, State::kSound) << seen().why;
+  EXPECT_EQ(seen().end, (LogEnd{2, 101}));
+}
+
+TEST_F(Purged, WithoutASnapshotItIsIncomplete) {
+  EXPECT_EQ(seen().state, State::kIncomplete);
+  std::filesystem::create_directory(snap);
+  EXPECT_EQ(seen().state, State::kIncomplete);
+}
+
+// kIncomplete is proof of a loss: it must not come of a look that failed.
+TEST_F(Purged, SnapshotsThatCannotBeListedAreNotAbsent) {
+  std::ofstream(snap) << "not a directory";
+  EXPECT_EQ(seen().state, State::kUnreadable) << seen().why;
+  std::filesystem::remove(snap);
+  std::filesystem::create_symlink(snap, snap);  // an error that root gets as well
+  EXPECT_EQ(seen().state, State::kUnreadable) << seen().why;
+}
+
+TEST_F(Purged, ALogThatIsNoDirectoryIsNotAbsent) {
+  std::filesystem::remove_all(data + "/member/wal");
+  EXPECT_EQ(seen().state, State::kNone);
+  std::ofstream(data + "/member/wal") << "not a directory";
+  EXPECT_EQ(seen().state, State::kUnreadable) << seen().why;
 }
 
 // A log whose form has changed would leave its fuzzer without a way in. EO_WRITE_SEEDS writes it.
