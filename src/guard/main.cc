@@ -27,7 +27,8 @@ copy      for an init container: copies a program out of an image that has no sh
 install   for an init container: copies this program to FILE and lets DIR/ticket point to the ticket
 
 exit codes of run: 0 stopped as asked; 10 data lost, 11 data corrupt, 12 foreign data or volume,
-13 removed from the cluster, 14 configuration refused, 15 no volume; 64 usage, 70 internal,
+13 removed from the cluster, 14 configuration refused, 15 no volume; 1 DIR/member.lock cannot be
+opened or locked (DIR/verdict says why, if it can be written), 64 usage, 70 internal,
 75 another guard or its etcd holds DIR/member.lock
 )";
 
@@ -128,9 +129,5 @@ int main(int argc, char** argv) {
     return usage(fmt::format("'{}' is not a directory", options.paths.member));
   if (command == "classify") return classify(options.paths);
   if (command == "install") return install(flags);
-  const int code = guard::Supervisor(options).run();
-  if (code == guard::kExitLocked)
-    fmt::print(stderr, "etcd-guard: {} is held by another guard or its etcd\n",
-               options.paths.lock());
-  return code;
+  return guard::Supervisor(options).run();
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <utility>
 
 #include "base/backoff.h"
@@ -69,7 +70,7 @@ int Supervisor::run() {
   ::signal(SIGPIPE, SIG_IGN);
   signals_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) return kExitInternal;
-  if (!take_lock()) return stopping_ ? 0 : kExitLocked;
+  if (const auto locked = take_lock(); !locked) return end_unlocked(locked.error());
   (void)make_dir(options_.paths.logs());
   log("guard started", fmt::format("pid={} version={}", ::getpid(), EO_VERSION));
   for (;;) {
@@ -86,16 +87,33 @@ int Supervisor::run() {
   }
 }
 
-bool Supervisor::take_lock() {
+base::Status Supervisor::take_lock() {
+  const std::string path = options_.paths.lock();
   // Not close-on-exec: etcd holds it too, so that it is free only when both are gone.
-  lock_ = Fd(::open(options_.paths.lock().c_str(), O_RDWR | O_CREAT, 0600));
+  lock_ = Fd(::open(path.c_str(), O_RDWR | O_CREAT, 0600));
+  if (!lock_) return std::unexpected(errno_error("open " + path, errno));
   const std::int64_t until = monotonic_ms() + kLockWaitMs;
-  while (lock_ && ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EINTR && (errno != EWOULDBLOCK || monotonic_ms() >= until)) return false;
+  while (::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EINTR && errno != EWOULDBLOCK)
+      return std::unexpected(errno_error("lock " + path, errno));
+    if (monotonic_ms() >= until)
+      return base::fail(base::Code::kFailedPrecondition,
+                        path + " is held by another guard or its etcd");
     wait(-1, monotonic_ms() + kLockRetryMs);
-    if (stopping_) return false;
+    if (stopping_) return base::fail(base::Code::kCancelled, "asked to stop");
   }
-  return static_cast<bool>(lock_);
+  return {};
+}
+
+// Who holds the lock has the say, and the files. A lock that cannot be taken at all is the
+// machine's fault, and nobody runs who could tell.
+int Supervisor::end_unlocked(const base::Error& why) {
+  if (why.code == base::Code::kCancelled) return 0;
+  fmt::print(stderr, "etcd-guard: {}\n", why.message);
+  if (why.code == base::Code::kFailedPrecondition) return kExitLocked;
+  Verdict v = verdict_of(Class::kNode, why.message);
+  write_verdict(v);
+  return exit_code_of(v.klass);
 }
 
 Verdict Supervisor::round() {

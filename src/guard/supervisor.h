@@ -36,7 +36,9 @@ class Supervisor {
   int run();
 
  private:
-  bool take_lock();
+  // FailedPrecondition: another holds it. Cancelled: asked to stop. Else it cannot be taken.
+  base::Status take_lock();
+  int end_unlocked(const base::Error& why);  // the exit code
   // One look and, if it allows, one life of etcd.
   Verdict round();
   // Brings the volume into the state that the decision wants; a verdict if that failed.
