@@ -335,7 +335,8 @@ struct Reader {
       to = static_cast<T>(i);
       return {};
     }
-    return base::fail(base::Code::kInvalidArgument, "has the unknown value " + name);
+    // Under a right check sum. No name is ever taken out of these lists, so it is of a later one.
+    return base::fail(base::Code::kUnimplemented, "has the unknown value " + name);
   }
   template <class Tag>
   static base::Status from(const json::Value& v, base::EtcdId<Tag>& to) {
@@ -388,6 +389,13 @@ std::unexpected<base::Error> damaged(std::string_view what) {
   return base::fail(base::Code::kDataLoss, fmt::format("the record is damaged: {}", what));
 }
 
+std::unexpected<base::Error> newer(std::string_view sign) {
+  return base::fail(base::Code::kUnimplemented,
+                    fmt::format("the record was written by a newer etcd-operator ({}): run that "
+                                "version again, or a later one",
+                                sign));
+}
+
 }  // namespace
 
 std::string encode_record(const plan::Record& record) {
@@ -406,15 +414,15 @@ base::Result<plan::Record> decode_record(std::string_view bytes) {
     return damaged("its check sum is wrong");
   if (!body.starts_with(kHead)) {
     const auto line = body.substr(0, body.find('\n'));
-    if (line.starts_with("format "))
-      return base::fail(base::Code::kUnimplemented,
-                        fmt::format("the record is of \"{}\", newer than this program", line));
+    if (line.starts_with("format ")) return newer(fmt::format("it begins with \"{}\"", line));
     return damaged("it has no format line");
   }
   const auto root = json::parse(body.substr(kHead.size()));
   if (!root) return damaged(root.error().message);
   plan::Record record;
-  if (auto read = Reader::from(*root, record); !read) return damaged(read.error().message);
+  if (auto read = Reader::from(*root, record); !read)
+    return read.error().code == base::Code::kUnimplemented ? newer(read.error().message)
+                                                           : damaged(read.error().message);
   return record;
 }
 

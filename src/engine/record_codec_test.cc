@@ -144,12 +144,28 @@ TEST(RecordCodec, ANewerFormatIsSaidSoAndNotGuessed) {
   const auto got = decode_record(sealed("format 2\n{}\n"));
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, base::Code::kUnimplemented);
+  EXPECT_NE(got.error().message.find("newer etcd-operator"), std::string::npos)
+      << got.error().message;
+}
+
+TEST(RecordCodec, ANameOfANewerOperatorIsNotDamage) {
+  for (const auto& [body, field] :
+       {std::pair{R"({"operation":{"reason":"OfTomorrow"}})", "operation: reason"},
+        std::pair{R"({"formation":"Half"})", "formation"},
+        std::pair{R"({"members":{"c-0":{"phase":"Witness"}}})", "members: c-0: phase"}}) {
+    const auto got = decode_record(sealed(fmt::format("format 1\n{}\n", body)));
+    ASSERT_FALSE(got) << body;
+    EXPECT_EQ(got.error().code, base::Code::kUnimplemented) << got.error().message;
+    EXPECT_NE(got.error().message.find("newer etcd-operator"), std::string::npos)
+        << got.error().message;
+    EXPECT_NE(got.error().message.find(field), std::string::npos) << got.error().message;
+  }
 }
 
 TEST(RecordCodec, ASoundSumOverWrongContentIsDataLossThatNamesTheField) {
   for (const auto& [body, word] :
        {std::pair{"{\"epoch\":\"x\"}", "epoch"}, std::pair{"{\"members\":[]}", "members"},
-        std::pair{"{\"formation\":\"Half\"}", "formation"},
+        std::pair{"{\"formation\":7}", "formation"},
         std::pair{"{\"clusterID\":\"zz\"}", "clusterID"}, std::pair{"[]", "object"},
         std::pair{"{\"size\":-1}", "size"}, std::pair{"{", "damaged"}}) {
     const auto got = decode_record(sealed(fmt::format("format 1\n{}\n", body)));
