@@ -224,9 +224,11 @@ void say_degraded(const Story& s) {
 }
 
 void say_certificates(const Story& s) {
+  const bool users = s.intent.cluster.spec.tls.provider == api::TlsProvider::kUserSecrets;
   if (!s.seen.user_certificates_problem.empty())
     return s.say(ConditionType::kCertificatesValid, Truth::kFalse,
-                 name_of(Reason::kUserCertificates), s.seen.user_certificates_problem);
+                 name_of(users ? Reason::kUserCertificates : Reason::kCertificateRenewal),
+                 s.seen.user_certificates_problem);
   if (s.intent.cluster.spec.tls.mode == api::TlsMode::kDisabled || s.record.members.empty()) return;
   std::vector<std::string> expired, late, unseen;
   for (const Seat& seat : s.view.seats) {

@@ -30,22 +30,23 @@ base::Result<pki::Pair> read_pair(const std::string& file) {
   return pki::Pair{text.substr(0, key), text.substr(key)};
 }
 
+// Two authorities that are trusted at a time have two names.
+std::string stamp(base::Instant now) {
+  return std::to_string(std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count());
+}
+
 base::Status make_ca(const std::string& file, const std::string& name, base::Instant now) {
-  if (is_there(file)) return {};
   TRY(const pki::Pair ca, pki::make_ca({name, now, kCaLife}));
   const auto made = posix::write_new(file, ca.cert + ca.key);
   if (!made && made.error().code == base::Code::kAlreadyExists) return {};
   return made;
 }
 
-// Of the authority in this file: the one that comes in, until it is the only one.
-std::string next_file(const std::string& ca_file) {
-  return ca_file + ".next";
-}
-
-// Two authorities that are trusted at a time have two names.
-std::string stamp(base::Instant now) {
-  return std::to_string(std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count());
+// A look that failed is an error: what cannot be seen may be there.
+base::Result<bool> is_surely_there(const std::string& file) {
+  const auto found = posix::exists(file);
+  if (!found.known()) return base::fail(base::Code::kUnavailable, file + ": " + found.why());
+  return *found;
 }
 
 base::Status copy_text(const std::string& text, const std::string& to) {
@@ -55,13 +56,31 @@ base::Status copy_text(const std::string& text, const std::string& to) {
 
 }  // namespace
 
+base::Status Certificates::begin(const Place& place) const {
+  TRY_OK(posix::make_dirs(cluster_.pki));
+  TRY(const bool there, is_surely_there(place.file));
+  if (there) return {};
+  TRY_OK(may_begin(place));
+  return make_ca(place.file, place.name, clock_.now());
+}
+
+base::Status Certificates::begin_next(const Place& place) const {
+  using plan::RotationPhase;
+  if (phase_ == RotationPhase::kNone || phase_ == RotationPhase::kDrop) return {};
+  TRY(const bool there, is_surely_there(next_file(place.file)));
+  if (there) return {};
+  TRY_OK(may_begin_next(place));
+  if (phase_ != RotationPhase::kPrepare && phase_ != RotationPhase::kTrust) return {};
+  return make_ca(next_file(place.file), place.next_stem + stamp(clock_.now()), clock_.now());
+}
+
 // A new authority that is there is always trusted. It signs once every member trusts it, and takes
 // the old one's place when no leaf of that is left.
-base::Result<Authority> Certificates::authority(const std::string& file) {
+base::Result<Authority> Certificates::authority(const Place& place) {
   using plan::RotationPhase;
-  const std::string next = next_file(file);
-  if (phase_ == RotationPhase::kDrop && is_there(next)) TRY_OK(posix::rename(next, file));
-  TRY(pki::Pair present, read_pair(file));
+  const std::string next = next_file(place.file);
+  if (phase_ == RotationPhase::kDrop && is_there(next)) TRY_OK(posix::rename(next, place.file));
+  TRY(pki::Pair present, read_pair(place.file));
   if (!is_there(next)) return Authority{present.cert, present};
   TRY(pki::Pair fresh, read_pair(next));
   const bool signs = phase_ == RotationPhase::kReissue || phase_ == RotationPhase::kReissued;
@@ -69,23 +88,18 @@ base::Result<Authority> Certificates::authority(const std::string& file) {
 }
 
 base::Result<Authority> Certificates::client_authority() {
-  TRY_OK(posix::make_dirs(cluster_.pki));
-  TRY_OK(make_ca(files_.client_ca, "etcd-client-ca", clock_.now()));
-  if (phase_ == plan::RotationPhase::kPrepare || phase_ == plan::RotationPhase::kTrust)
-    TRY_OK(make_ca(next_file(files_.client_ca), "etcd-client-ca-" + stamp(clock_.now()),
-                   clock_.now()));
-  return authority(files_.client_ca);
+  const Place place = client_place();
+  TRY_OK(begin(place));
+  TRY_OK(begin_next(place));
+  return authority(place);
 }
 
 // An incarnation that began while the leaves were issued anew has an authority that is new anyway.
 base::Result<Authority> Certificates::peer_authority(const std::string& incarnation) {
-  TRY_OK(prepare_peer_ca(incarnation));
-  const std::string file = peer_ca_file(cluster_, incarnation);
-  if (phase_ == plan::RotationPhase::kPrepare || phase_ == plan::RotationPhase::kTrust)
-    TRY_OK(make_ca(next_file(file),
-                   "etcd-peer-ca-" + incarnation.substr(0, 30) + "-" + stamp(clock_.now()),
-                   clock_.now()));
-  return authority(file);
+  const Place place = peer_place(incarnation);
+  TRY_OK(begin(place));
+  TRY_OK(begin_next(place));
+  return authority(place);
 }
 
 base::Status Certificates::issue(const api::Tls& tls, const Authority& by, const std::string& to,
@@ -109,15 +123,16 @@ base::Status Certificates::issue(const api::Tls& tls, const Authority& by, const
 }
 
 base::Status Certificates::prepare_peer_ca(const std::string& incarnation) {
-  TRY_OK(posix::make_dirs(cluster_.pki));
-  return make_ca(peer_ca_file(cluster_, incarnation), "etcd-peer-ca-" + incarnation.substr(0, 40),
-                 clock_.now());
+  return begin(peer_place(incarnation));
 }
 
 base::Status Certificates::prepare_operator(const api::Tls& tls) {
   if (users_missing_ || (users_ && users_->client)) return place_operator();
   TRY(const Authority by, client_authority());
-  if (is_there(files_.operator_leaf)) return {};
+  // Of a formation whose authority got lost, which began another.
+  const auto own = posix::read_file(files_.operator_leaf, kLimit);
+  const bool foreign = !latched_ && own && !pki::verify(*own, by.trusted, clock_.now());
+  if (is_there(files_.operator_leaf) && !foreign) return {};
   return issue(tls, by, files_.operator_leaf, kOperatorName);
 }
 
@@ -142,6 +157,16 @@ base::Status Certificates::prepare_member(const api::Tls& tls, const std::string
     TRY_OK(prepare_operator(tls));
     return place_member(tls, name, member, incarnation, false);
   }
+  const auto done = complete_member(tls, name, member, incarnation);
+  // What is in force goes on when its authority is lost; in a rotation more than that is asked for.
+  const bool lost = !done && done.error().code == base::Code::kFailedPrecondition;
+  if (lost && phase_ == plan::RotationPhase::kNone && is_in_order(member, incarnation)) return {};
+  return done;
+}
+
+base::Status Certificates::complete_member(const api::Tls& tls, const std::string& name,
+                                           const MemberFiles& member,
+                                           const std::string& incarnation) {
   const LeafFiles to = leaf_files(member);
   TRY(const Authority peers, peer_authority(incarnation));
   // The peer leaf is written last; one of another incarnation's authority does not count.
@@ -254,9 +279,14 @@ base::Result<etcd::Tls> Certificates::operator_tls(const api::Tls& tls) {
     TRY(const pki::Pair users, read_pair(files_.operator_leaf));
     return etcd::Tls{trusted, users.cert, users.key, {}};
   }
-  TRY(const Authority by, authority(files_.client_ca));
   TRY(const pki::Pair own, read_pair(files_.operator_leaf));
-  return etcd::Tls{by.trusted, own.cert, own.key, {}};
+  auto by = authority(client_place());
+  if (by) return etcd::Tls{by->trusted, own.cert, own.key, {}};
+  // What got lost signs nothing more; what is of it goes on.
+  if (by.error().code != base::Code::kNotFound) return std::unexpected(by.error());
+  TRY(std::string trusted, trusted_by_members());
+  if (trusted.empty()) return std::unexpected(by.error());
+  return etcd::Tls{std::move(trusted), own.cert, own.key, {}};
 }
 
 }  // namespace host

@@ -36,8 +36,12 @@ class Certificates {
   Certificates(ClusterFiles cluster, const base::Clock& clock)
       : cluster_(std::move(cluster)), files_(pki_files(cluster_)), clock_(clock) {}
 
-  // Of the calls that follow: how far new authorities have come in.
-  void set_phase(plan::RotationPhase phase) { phase_ = phase; }
+  // Of the calls that follow: whose certificates these are, and how far new authorities have come
+  // in.
+  void set_record(const plan::Record& record);
+  // Which file of an authority is missing while something in force is of it, and what to do; empty:
+  // none. Nothing is made in its place.
+  [[nodiscard]] std::string authority_problem(const std::string& incarnation) const;
 
   // Also of the calls that follow. With the user's own, `members` are those that exist: what comes
   // in must get on with what each of them has. An error: what is there stays, nothing is made.
@@ -89,9 +93,28 @@ class Certificates {
   base::Status place_own_peer(const api::Tls& tls, const std::string& name, const LeafFiles& to,
                               const std::string& incarnation, bool anew);
   [[nodiscard]] bool is_users() const { return users_ || users_missing_; }
-  base::Result<Authority> authority(const std::string& file);
+  // lost_authority.cc. One of our authorities: where it is, and how it is called.
+  struct Place {
+    std::string file, name;
+    std::string next_stem;  // its successors' names begin so
+    bool peers = false;
+    [[nodiscard]] bool is_of(const std::string& common_name) const;
+  };
+  [[nodiscard]] Place client_place() const;
+  [[nodiscard]] Place peer_place(const std::string& incarnation) const;
+  [[nodiscard]] base::Status may_begin(const Place& place) const;
+  [[nodiscard]] base::Status may_begin_next(const Place& place) const;
+  [[nodiscard]] base::Result<std::string> trace_of(const Place& place) const;
+  [[nodiscard]] base::Result<std::string> trusted_by_members() const;
+  [[nodiscard]] bool is_in_order(const MemberFiles& member, const std::string& incarnation) const;
+
+  base::Status begin(const Place& place) const;
+  base::Status begin_next(const Place& place) const;
+  base::Result<Authority> authority(const Place& place);
   base::Result<Authority> client_authority();
   base::Result<Authority> peer_authority(const std::string& incarnation);
+  base::Status complete_member(const api::Tls& tls, const std::string& name,
+                               const MemberFiles& member, const std::string& incarnation);
   base::Status issue(const api::Tls& tls, const Authority& by, const std::string& to,
                      const std::string& common_name);
   base::Fact<LeafDates> dates(const std::string& file);
@@ -100,6 +123,8 @@ class Certificates {
   const PkiFiles files_;
   const base::Clock& clock_;
   plan::RotationPhase phase_ = plan::RotationPhase::kNone;
+  bool latched_ = false;             // the cluster was formed: its members may run and hold data
+  std::vector<LeafFiles> in_force_;  // of each member that counts
   std::optional<UserCertificates> users_;
   bool users_missing_ = false;  // they are wanted and cannot be had: user_problem_ says why
   std::string user_problem_;

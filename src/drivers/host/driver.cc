@@ -98,7 +98,7 @@ base::Status HostDriver::publish(const api::ClusterStatus& status,
 }
 
 void HostDriver::take_certificates(const engine::Job& job) {
-  certificates_.set_phase(job.record.rotation.phase);
+  certificates_.set_record(job.record);
   const api::Tls& tls = job.intent.cluster.spec.tls;
   if (tls.provider != api::TlsProvider::kUserSecrets) return certificates_.set_own();
   std::vector<MemberFiles> members;

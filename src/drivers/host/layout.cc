@@ -52,9 +52,24 @@ std::string peer_ca_file(const ClusterFiles& cluster, const std::string& incarna
   return cluster.pki + "/peer-ca-" + incarnation + ".pem";
 }
 
+std::string next_file(const std::string& ca_file) {
+  return ca_file + ".next";
+}
+
+namespace {
+
+LeafFiles leaf_files_in(const std::string& tls) {
+  return {tls + "/server.pem", tls + "/peer.pem", tls + "/client-ca.crt", tls + "/peer-ca.crt"};
+}
+
+}  // namespace
+
 LeafFiles leaf_files(const MemberFiles& member) {
-  return {member.tls + "/server.pem", member.tls + "/peer.pem", member.tls + "/client-ca.crt",
-          member.tls + "/peer-ca.crt"};
+  return leaf_files_in(member.tls);
+}
+
+LeafFiles leaf_files(const ClusterFiles& cluster, const std::string& member) {
+  return leaf_files_in(cluster.members + "/" + member + "/tls");
 }
 
 RecoveryFiles recovery_files(const ClusterFiles& cluster, const std::string& operation) {

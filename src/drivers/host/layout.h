@@ -47,11 +47,14 @@ struct PkiFiles {
 PkiFiles pki_files(const ClusterFiles& cluster);
 // Each incarnation has its own, so that members of an older one are not trusted.
 std::string peer_ca_file(const ClusterFiles& cluster, const std::string& incarnation);
+// Of the authority in this file: the one that comes in, until it is the only one.
+std::string next_file(const std::string& ca_file);
 
 struct LeafFiles {
   std::string server, peer, client_ca, peer_ca;
 };
 LeafFiles leaf_files(const MemberFiles& member);
+LeafFiles leaf_files(const ClusterFiles& cluster, const std::string& member);
 
 struct RecoveryFiles {
   std::string dir, snapshot, bound, copy;

@@ -52,6 +52,8 @@ void HostDriver::see_files(const engine::Job& job, plan::Observation& seen) {
     seen.members.emplace(name, std::move(facts));
   }
   seen.user_certificates_problem = certificates_.user_problem();
+  if (seen.user_certificates_problem.empty())  // of our own then: what is missing
+    seen.user_certificates_problem = certificates_.authority_problem(job.record.incarnation);
   seen.client_certificate_replaced = certificates_.client_change(job.intent.cluster.spec.tls);
   const auto client = certificates_.client_dates(job.intent.cluster.spec.tls);
   if (client.known())
