@@ -14,11 +14,8 @@ namespace k8s {
 namespace {
 
 const std::string kBackup = "backup", kFetch = "fetch", kDrill = "drill";
-// Told to be in the way: a Secret may come a moment after its cluster, a volume takes its time.
-constexpr base::Duration kPatience{15'000};
 constexpr size_t kKept = 2;  // jobs of a kind: the last and the one before
 constexpr size_t kRemembered = 8;
-constexpr size_t kLongestWords = 1'000;
 
 int epoch_of(const json::Value& job) {
   return static_cast<int>(std::min<std::int64_t>(
@@ -35,14 +32,6 @@ plan::JobReport failure(std::string why) {
   return out;
 }
 
-void add_encryption_key(const api::ClusterSpec& spec, render::StoreAccess& access,
-                        archive::Common& common) {
-  if (!spec.backup || spec.backup->encryption_secret.empty()) return;
-  access.encryption_secret = spec.backup->encryption_secret;
-  access.encryption_key = spec.backup->encryption_key;
-  common.encryption_key = render::kStoreKeyFile;
-}
-
 base::Error refusal(std::string why) {
   return {base::Code::kFailedPrecondition, std::move(why)};
 }
@@ -57,79 +46,6 @@ std::vector<kube::Object> StoreJobs::all(const std::string& kind,
     if (is_of(*job, kind, cluster.uid)) out.push_back(std::move(job));
   std::ranges::sort(out, [](const auto& a, const auto& b) { return epoch_of(*a) > epoch_of(*b); });
   return out;
-}
-
-// Its newest pod; null: it has none. `ask`: the server itself, as what is watched may be behind.
-base::Result<kube::Object> StoreJobs::pod_of(const json::Value& job, bool ask, const Scope& scope) {
-  const auto uid = text_at(job, "metadata.uid");
-  kube::Object newest;
-  const auto take = [&](kube::Object pod) {
-    if (owner_uid(*pod) != uid) return;
-    if (newest == nullptr || text_at(*newest, "metadata.creationTimestamp") <=
-                                 text_at(*pod, "metadata.creationTimestamp"))
-      newest = std::move(pod);
-  };
-  const auto& [ns, cluster] = objects_.key();
-  if (!ask) {
-    for (auto& pod : shared_.stores.job_pods.group(ns, cluster)) take(std::move(pod));
-    return newest;
-  }
-  TRY(const auto found,
-      objects_.list(kube::kPods, fmt::format("{}={}", render::kJobOfLabel, cluster), scope.stop));
-  const auto* items = found.find("items");
-  if (items != nullptr && items->is_array())
-    for (const auto& pod : *items->if_array()) take(std::make_shared<const json::Value>(pod));
-  return newest;
-}
-
-// The newest warning about an object; empty: there is none.
-std::string StoreJobs::warning_about(std::string_view kind, const std::string& object,
-                                     const Scope& scope) {
-  const auto fields = fmt::format("regarding.kind={},regarding.name={}", kind, object);
-  const auto events = objects_.send(
-      kube::list(kube::kEvents, objects_.key().ns, {.selection = {.fields = fields}, .limit = 50}),
-      scope.stop);
-  const auto* items = events && events->find("items") ? events->find("items")->if_array() : nullptr;
-  std::string newest, words;
-  if (items != nullptr)
-    for (const auto& event : *items) {
-      if (text_at(event, "type") != "Warning") continue;
-      auto at = text_at(event, "series.lastObservedTime");
-      if (at.empty()) at = text_at(event, "deprecatedLastTimestamp");
-      if (at.empty()) at = text_at(event, "eventTime");
-      if (at < newest) continue;
-      newest = std::move(at);
-      words = fmt::format("{}: {}", text_at(event, "reason"), text_at(event, "note"));
-    }
-  return words;
-}
-
-// Why a job that has not begun shall not begin any more; empty: it is waited for.
-std::string StoreJobs::why_give_up(const json::Value& job, const json::Value* pod,
-                                   const std::string& held_up, const Scope& scope) {
-  const auto job_name = text_at(job, "metadata.name");
-  const auto now = shared_.parts.clock.tick();
-  const auto since = waits_.emplace(job_name, now).first->second;
-  if (now - since < kPatience) return {};
-  auto words = held_up;
-  if (words.empty())
-    words = pod == nullptr ? warning_about("Job", job_name, scope)
-                           : warning_about("Pod", text_at(*pod, "metadata.name"), scope);
-  return words;
-}
-
-// It never begins after this, so that another can be tried.
-base::Status StoreJobs::give_up(const json::Value& job, const std::string& why,
-                                const Scope& scope) {
-  json::Object annotations;
-  annotations[render::kGivenUpAnnotation] = why.substr(0, kLongestWords);
-  const json::Value patch =
-      json::Object{{"metadata", json::Object{{"annotations", std::move(annotations)}}},
-                   {"spec", json::Object{{"suspend", true}}}};
-  TRY_OK(objects_.send(kube::merge_patch(kube::kJobs, name(text_at(job, "metadata.name")), patch,
-                                         {.uid = text_at(job, "metadata.uid")}),
-                       scope.stop));
-  return {};
 }
 
 // Null: there is none. What is watched may not show yet what was started a moment ago.
@@ -156,25 +72,14 @@ base::Fact<plan::StoreJob> StoreJobs::look_at(const Kind& of, const Scope& scope
   const auto& job = **found;
   const auto uid = text_at(job, "metadata.uid");
   if (const auto known = decided_.find(uid); known != decided_.end()) return known->second;
-  auto pod = pod_of(job, /*ask=*/false, scope);
-  if (!pod) return Seen::unknown(pod.error().message);
-  auto sight = judge_job(job, pod->get());
-  if (!sight.running && sight.report.empty()) {
-    pod = pod_of(job, /*ask=*/true, scope);
-    if (!pod) return Seen::unknown(pod.error().message);
-    sight = judge_job(job, pod->get());
-  }
-  plan::StoreJob out{epoch_of(job), sight.running, {}};
-  if (sight.started || !sight.running) waits_.erase(text_at(job, "metadata.name"));
-  if (!sight.running) {
-    out.report = of.read(sight.file, sight.report);
-    if (!out.report) out.report = failure(sight.ended);
+  const auto sight = looks_.look_at(job, scope.stop);
+  if (!sight.known()) return Seen::unknown(sight.why());
+  plan::StoreJob out{epoch_of(job), sight->running, {}};
+  if (!sight->running) {
+    out.report = of.read(sight->file, sight->report);
+    if (!out.report) out.report = failure(sight->ended);
     if (decided_.size() > kRemembered) decided_.clear();
     decided_.emplace(uid, out);
-  } else if (!sight.started) {
-    if (const auto why = why_give_up(job, pod->get(), sight.held_up, scope); !why.empty())
-      if (const auto given = give_up(job, why, scope); !given)
-        return Seen::unknown(given.error().message);
   }
   return out;
 }
@@ -189,32 +94,8 @@ void StoreJobs::see(const Scope& scope, plan::Observation& seen) {
   seen.drill_job = look_at({kDrill, jobs::drill_report, drill.running ? drill.epoch : 0}, scope);
 }
 
-// Where a store is for a pod of ours. `cluster`: whose backups, where they lie in a volume of its
-// own.
-base::Result<StoreJobs::Place> StoreJobs::place_of(const api::ObjectLocation* at,
-                                                   const std::string& cluster) const {
-  Place out;
-  out.wish = at;
-  out.common.cluster = {objects_.key().ns, cluster};
-  const bool own_volume = at == nullptr || (at->kind == "pvc" && at->path.empty());
-  if (own_volume || at->kind == "pvc") {
-    out.access.claim = own_volume ? api::ObjectNames{cluster}.backups() : at->path;
-    out.access.shared = !own_volume;
-    out.common.direct = own_volume;
-    out.common.store.url = fmt::format("file://{}", render::kBackupsDir);
-    return out;
-  }
-  if (at->kind == "local")
-    return std::unexpected(refusal(
-        "a directory of a node is no place for backups on Kubernetes: use pvc, or a bucket"));
-  out.common.store = jobs::store_of(*at);
-  out.access.secret = at->secret;
-  if (!at->secret.empty()) out.common.store.secret = render::kStoreSecretDir;
-  return out;
-}
-
 // From which place, and of which cluster, a formation begins.
-base::Result<StoreJobs::Place> StoreJobs::source_of(const engine::Job& job) const {
+base::Result<StorePlace> StoreJobs::source_of(const engine::Job& job) const {
   const auto& spec = job.intent.cluster.spec;
   const auto pointer = [](const auto& place) { return place ? &*place : nullptr; };
   const bool by_backup = job.record.restore.after_loss && spec.backup;
@@ -222,12 +103,14 @@ base::Result<StoreJobs::Place> StoreJobs::source_of(const engine::Job& job) cons
     return std::unexpected(refusal("nothing says where backups are"));
   const bool another = !by_backup && !spec.restore->backup_cluster_name.empty();
   TRY(auto out, place_of(pointer(by_backup ? spec.backup->destination : spec.restore->source),
-                         another ? spec.restore->backup_cluster_name : objects_.key().name));
-  add_encryption_key(spec, out.access, out.common);
+                         {objects_.key().ns,
+                          another ? spec.restore->backup_cluster_name : objects_.key().name}));
+  add_encryption_key(spec, out);
   return out;
 }
 
-base::Status StoreJobs::start(const render::StoreJob& job, const Place& place, const Scope& scope) {
+base::Status StoreJobs::start(const render::StoreJob& job, const StorePlace& place,
+                              const Scope& scope) {
   const auto& cluster = scope.cluster();
   TRY_OK(objects_.ensure(kube::kServiceAccounts, render::service_account(cluster), scope.stop));
   if (job.store.claim == names_.backups()) {
@@ -265,9 +148,9 @@ base::Status StoreJobs::start_backup(int epoch, const Scope& scope) {
   const auto& spec = scope.cluster().spec;
   if (!spec.backup) return std::unexpected(refusal("no backup block"));
   const auto* at = spec.backup->destination ? &*spec.backup->destination : nullptr;
-  TRY(auto place, place_of(at, objects_.key().name));
+  TRY(auto place, place_of(at, objects_.key()));
   TRY_OK(end_drill(scope));
-  add_encryption_key(spec, place.access, place.common);
+  add_encryption_key(spec, place);
   auto job = jobs::backup_job(*spec.backup, scope.job.record, epoch);
   place.common.deadline = job.common.deadline;
   job.common = place.common;
@@ -292,7 +175,7 @@ base::Status StoreJobs::start_backup(int epoch, const Scope& scope) {
 // A backup does not wait for it. One that has ended stays to be looked at.
 base::Status StoreJobs::end_drill(const Scope& scope) {
   for (const auto& job : all(kDrill, scope.cluster())) {
-    TRY(const auto pod, pod_of(*job, /*ask=*/false, scope));
+    TRY(const auto pod, looks_.pod_of(*job, /*ask=*/false, scope.stop));
     if (!judge_job(*job, pod.get()).running) continue;
     TRY_OK(objects_.remove(kube::kJobs, text_at(*job, "metadata.name"), scope.cluster().uid,
                            scope.stop));
@@ -304,8 +187,8 @@ base::Status StoreJobs::start_drill(int epoch, const Scope& scope) {
   const auto& spec = scope.cluster().spec;
   if (!spec.backup) return std::unexpected(refusal("no backup block"));
   const auto* at = spec.backup->destination ? &*spec.backup->destination : nullptr;
-  TRY(auto place, place_of(at, objects_.key().name));
-  add_encryption_key(spec, place.access, place.common);
+  TRY(auto place, place_of(at, objects_.key()));
+  add_encryption_key(spec, place);
   auto job = jobs::drill_job(*spec.backup, scope.job.record);
   place.common.deadline = job.common.deadline;
   job.common = place.common;

@@ -9,9 +9,10 @@
 #include <vector>
 
 #include "api/names.h"
-#include "archive/job.h"
+#include "drivers/kube/job_looks.h"
 #include "drivers/kube/objects.h"
 #include "drivers/kube/shared.h"
+#include "drivers/kube/store_place.h"
 #include "engine/driver.h"
 #include "plan/observation.h"
 #include "render/store_jobs.h"
@@ -23,7 +24,7 @@ class StoreJobs {
  public:
   // Both must outlive it.
   StoreJobs(Shared& shared, Objects& objects)
-      : shared_(shared), objects_(objects), names_{objects.key().name} {}
+      : shared_(shared), objects_(objects), names_{objects.key().name}, looks_(shared, objects) {}
 
   // Of the calls that follow.
   struct Scope {
@@ -44,12 +45,6 @@ class StoreJobs {
   base::Status tidy(const Scope& scope);
 
  private:
-  // A store, as a pod of ours sees it.
-  struct Place {
-    archive::Common common;
-    render::StoreAccess access;
-    const api::ObjectLocation* wish = nullptr;  // what makes its volume; null: nothing says more
-  };
   struct Kind {
     std::string name;
     std::optional<plan::JobReport> (*read)(const std::string& job, const std::string& report);
@@ -58,27 +53,17 @@ class StoreJobs {
 
   [[nodiscard]] std::vector<kube::Object> all(const std::string& kind,
                                               const api::Cluster& cluster) const;
-  base::Result<kube::Object> pod_of(const json::Value& job, bool ask, const Scope& scope);
-  std::string warning_about(std::string_view kind, const std::string& object, const Scope& scope);
-  std::string why_give_up(const json::Value& job, const json::Value* pod,
-                          const std::string& held_up, const Scope& scope);
-  base::Status give_up(const json::Value& job, const std::string& why, const Scope& scope);
   base::Result<kube::Object> newest(const std::string& kind, int started, const Scope& scope);
   base::Fact<plan::StoreJob> look_at(const Kind& of, const Scope& scope);
-  [[nodiscard]] base::Result<Place> place_of(const api::ObjectLocation* at,
-                                             const std::string& cluster) const;
-  [[nodiscard]] base::Result<Place> source_of(const engine::Job& job) const;
-  base::Status start(const render::StoreJob& job, const Place& place, const Scope& scope);
+  [[nodiscard]] base::Result<StorePlace> source_of(const engine::Job& job) const;
+  base::Status start(const render::StoreJob& job, const StorePlace& place, const Scope& scope);
   base::Status end_drill(const Scope& scope);
   base::Status drop(const std::string& kind, size_t keep, int before, const Scope& scope);
-  [[nodiscard]] kube::Name name(const std::string& object) const {
-    return {objects_.key().ns, object};
-  }
 
   Shared& shared_;
   Objects& objects_;
   const api::ObjectNames names_;
-  std::map<std::string, base::Tick> waits_;        // since when jobs have not begun, by name
+  JobLooks looks_;
   std::map<std::string, plan::StoreJob> decided_;  // the newest that have ended, by uid
 };
 

@@ -1,0 +1,40 @@
+#include "drivers/kube/store_place.h"
+
+#include <fmt/format.h>
+
+#include "api/names.h"
+#include "drivers/jobs/jobs.h"
+#include "render/store_jobs.h"
+
+namespace k8s {
+
+base::Result<StorePlace> place_of(const api::ObjectLocation* at, const base::ClusterKey& of) {
+  StorePlace out;
+  out.wish = at;
+  out.common.cluster = of;
+  const bool own_volume = at == nullptr || (at->kind == "pvc" && at->path.empty());
+  if (own_volume || at->kind == "pvc") {
+    out.access.claim = own_volume ? api::ObjectNames{of.name}.backups() : at->path;
+    out.access.shared = !own_volume;
+    out.common.direct = own_volume;
+    out.common.store.url = fmt::format("file://{}", render::kBackupsDir);
+    return out;
+  }
+  if (at->kind == "local")
+    return base::fail(
+        base::Code::kFailedPrecondition,
+        "a directory of a node is no place for backups on Kubernetes: use pvc, or a bucket");
+  out.common.store = jobs::store_of(*at);
+  out.access.secret = at->secret;
+  if (!at->secret.empty()) out.common.store.secret = render::kStoreSecretDir;
+  return out;
+}
+
+void add_encryption_key(const api::ClusterSpec& spec, StorePlace& place) {
+  if (!spec.backup || spec.backup->encryption_secret.empty()) return;
+  place.access.encryption_secret = spec.backup->encryption_secret;
+  place.access.encryption_key = spec.backup->encryption_key;
+  place.common.encryption_key = render::kStoreKeyFile;
+}
+
+}  // namespace k8s
