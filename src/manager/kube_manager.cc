@@ -17,6 +17,7 @@
 #include "json/json.h"
 #include "kube/runner.h"
 #include "manager/control.h"
+#include "manager/kube_backups.h"
 #include "manager/kube_clusters.h"
 #include "manager/pages.h"
 #include "manager/views.h"
@@ -47,6 +48,7 @@ class Operator final : public KubeManager {
                                                          parts.log, parts.machine, parts.connect})),
         clusters_({*platform_, client_, parts.clock, parts.random, parts.log, registry_,
                    &plan::plan, [this] { return term(); }, options.faults}),
+        backups_({*platform_, clusters_, parts.clock, parts.log, [this] { return term(); }}),
         queue_(parts.clock, parts.random, {}) {}
 
   base::Status listen() {
@@ -88,6 +90,7 @@ class Operator final : public KubeManager {
   kube::Client client_;
   const std::unique_ptr<k8s::Platform> platform_;
   KubeClusters clusters_;
+  KubeBackups backups_;  // of the thread that looks after what asks for one thing
   engine::Queue queue_;
   std::atomic<std::int64_t> schemas_checked_ = -1;  // in this term
   std::atomic<bool> listed_ = false;
@@ -168,6 +171,12 @@ void Operator::run(const std::stop_token& stop) {
     // It ends after the workers: the lease is not given up while a change is on its way.
     const std::jthread elector([&](const std::stop_token& own) {
       kube::run_elector(elector_, around, [this](bool) { changed_.notify(); }, own);
+    });
+    const std::jthread requests([&] {
+      while (!stop.stop_requested()) {
+        backups_.turn(stop);
+        parts_.machine.pause(kTurn, stop);
+      }
     });
     while (!stop.stop_requested()) {
       turn(stop);

@@ -7,6 +7,7 @@
 
 #include "api/names.h"
 #include "api/quantity.h"
+#include "base/text.h"
 #include "render/kubernetes_parts.h"
 
 namespace render {
@@ -33,7 +34,7 @@ class JobPod {
     Object out{{"app.kubernetes.io/name", "etcd-backup"},
                {"app.kubernetes.io/instance", cluster_.key.name},
                {"app.kubernetes.io/managed-by", "etcd-operator"}};
-    out[kJobOfLabel] = cluster_.key.name;
+    out[kJobOfLabel] = job_.owner ? job_.owner->uid : cluster_.key.name;
     out[kJobKindLabel] = job_.kind;
     out[kJobEpochLabel] = std::to_string(job_.epoch);
     return out;
@@ -154,6 +155,15 @@ class JobPod {
   const KubernetesPlatform& platform_;
 };
 
+Array owner_of(const JobOwner& owner) {
+  return Array{Object{{"apiVersion", owner.api_version},
+                      {"kind", owner.kind},
+                      {"name", owner.name},
+                      {"uid", owner.uid},
+                      {"controller", true},
+                      {"blockOwnerDeletion", true}}};
+}
+
 }  // namespace
 
 TlsFiles job_tls_files() {
@@ -165,6 +175,13 @@ std::string job_name(const std::string& cluster, const std::string& kind, int ep
   return fmt::format("{}-{}-{}", cluster, kind, epoch);
 }
 
+std::string job_name(const JobOwner& owner, int epoch) {
+  constexpr size_t kMost = 40;
+  auto name = owner.name.substr(0, kMost);
+  while (name.ends_with('-') || name.ends_with('.')) name.pop_back();
+  return fmt::format("{}-{:08x}-{}", name, base::crc32c(owner.uid), epoch);
+}
+
 std::int64_t scratch_bytes(const api::ClusterSpec& spec) {
   const auto volume = spec.storage.request_bytes.value_or(kDefaultVolumeBytes);
   return 2 * volume;
@@ -173,7 +190,11 @@ std::int64_t scratch_bytes(const api::ClusterSpec& spec) {
 Value store_job(const api::Cluster& cluster, const StoreJob& job,
                 const KubernetesPlatform& platform) {
   const JobPod pod(cluster, job, platform);
-  auto out = object_of(cluster, "batch/v1", "Job", job_name(cluster.key.name, job.kind, job.epoch));
+  const auto name =
+      job.owner ? job_name(*job.owner, job.epoch) : job_name(cluster.key.name, job.kind, job.epoch);
+  auto out = object_of(cluster, "batch/v1", "Job", name);
+  if (job.owner) out["metadata"]["ownerReferences"] = owner_of(*job.owner);
+  for (const auto& [key, value] : job.notes) out["metadata"]["annotations"][key] = value;
   for (const auto& [key, value] : pod.labels()) out["metadata"]["labels"][key] = value;
   out["spec"] = Object{
       // A second try is another job, which looks first for what this one has done.

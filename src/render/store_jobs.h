@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,7 +18,8 @@ namespace render {
 
 // Labels of jobs and of their pods. These pods lack the cluster's own label, by which Services,
 // budgets and placement find members.
-inline constexpr std::string_view kJobOfLabel = "operator.etcd.io/job-of";  // the cluster
+inline constexpr std::string_view kJobOfLabel =
+    "operator.etcd.io/job-of";  // the cluster, or the uid of the object that asks for it
 inline constexpr std::string_view kJobKindLabel =
     "operator.etcd.io/job";  // "backup", "fetch", "drill"
 inline constexpr std::string_view kJobEpochLabel = "operator.etcd.io/job-epoch";
@@ -37,19 +39,28 @@ inline constexpr std::string_view kJobEtcdDir = "/opt/etcd-operator";  // etcd, 
 inline constexpr std::string_view kReportFile = "/dev/termination-log";
 TlsFiles job_tls_files();
 
+// Who asked for it, and whom it goes with.
+struct JobOwner {
+  std::string api_version = {}, kind = {}, name = {}, uid = {};
+};
+
 struct StoreJob {
   std::string kind;  // "backup", "fetch", "drill"
   int epoch = 0;
   std::vector<std::string> words;  // of etcd-operator's command line: "archive", "run"
   std::string file;                // what it is told, at kJobFile
   StoreAccess store = {};
-  bool client = false;                    // it is a client of the cluster
-  std::optional<api::Version> etcd = {};  // these programs are wanted in kJobEtcdDir
-  std::chrono::seconds deadline{600};     // its own; a while later it is ended
+  bool client = false;                            // it is a client of the cluster
+  std::optional<api::Version> etcd = {};          // these programs are wanted in kJobEtcdDir
+  std::chrono::seconds deadline{600};             // its own; a while later it is ended
+  std::optional<JobOwner> owner = {};             // none: the cluster
+  std::map<std::string, std::string> notes = {};  // annotations of the Job
 };
 
 // "c-backup-7".
 std::string job_name(const std::string& cluster, const std::string& kind, int epoch);
+// "nightly-1a2b3c4d-7": of an object that asks for it, whose name may be long.
+std::string job_name(const JobOwner& owner, int epoch);
 // It runs at most once.
 json::Value store_job(const api::Cluster& cluster, const StoreJob& job,
                       const KubernetesPlatform& platform);

@@ -1,11 +1,11 @@
 // Backups and beginnings from backups on Kubernetes, the operator's whole loop over fakes: Jobs and
 // their pods, Secrets that only these see, volumes that outlive their cluster.
-#include "conformance/kube_manager_bench.h"
+#include "conformance/kube_client_story.h"
 
 namespace conformance {
 namespace {
 
-class KubeJobsStory : public KubeManagerStory {
+class KubeJobsStory : public KubeClientStory {
  protected:
   static json::Object bucket(const char* policy_key) {
     json::Object source{{"path", "my-etcd-backups"}};
@@ -52,29 +52,6 @@ class KubeJobsStory : public KubeManagerStory {
     node.must(kube::merge_patch(
         resource, {"default", name},
         json::Object{{"metadata", json::Object{{"annotations", std::move(annotations)}}}}));
-  }
-  std::unique_ptr<etcd::EtcdApi> client(const std::string& cluster, int member) {
-    sim::Client c;
-    c.machine = 0;
-    c.tls.on = true;
-    c.tls.leaf = node.world.operator_leaf;
-    c.tls.trusted = {1};
-    return sim::connect(
-        node.world,
-        fmt::format("https://{0}-{1}-0.{0}.default.svc.cluster.local:2379", cluster, member), c);
-  }
-  std::int64_t put(const std::string& cluster, const std::string& key) {
-    for (int member = 0; member < 9; ++member)
-      if (const auto done = client(cluster, member)->put(key, "v", 3s)) return *done;
-    ADD_FAILURE() << "nobody takes " << key;
-    return 0;
-  }
-  bool has(const std::string& cluster, const std::string& key) {
-    for (int member = 0; member < 9; ++member)
-      if (const auto got = client(cluster, member)->range(key, "", false, 0, 3s))
-        return !got->kvs.empty();
-    ADD_FAILURE() << "nobody answers for " << key;
-    return false;
   }
   size_t backups() {
     size_t out = 0;

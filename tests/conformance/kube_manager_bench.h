@@ -13,7 +13,7 @@
 
 #include "conformance/kube_bench.h"
 #include "engine/queue.h"
-#include "manager/kube_clusters.h"
+#include "manager/kube_backups.h"
 #include "sim/world/operator.h"
 
 namespace conformance {
@@ -28,10 +28,13 @@ class KubeManagerStory : public testing::Test {
   }
   // An empty memory: as after a crash, or in a new term.
   void restart() {
+    backups.reset();
     clusters.reset();
     platform = machine.platform(random, log);
     clusters.emplace(manager::KubeClusters::Parts{*platform, node.client, node.clock, random, log,
                                                   registry, &plan::plan, [this] { return term; }});
+    backups.emplace(manager::KubeBackups::Parts{*platform, *clusters, node.clock, log,
+                                                [this] { return term; }});
   }
   void turn() {
     node.turn();
@@ -39,6 +42,7 @@ class KubeManagerStory : public testing::Test {
     clusters->take();
     for (const auto& key : clusters->keys()) ASSERT_TRUE(queue.wake(key));
     serve();
+    backups->turn({});
   }
   // What is due by its own appointment.
   void serve() {
@@ -116,6 +120,7 @@ class KubeManagerStory : public testing::Test {
   engine::Queue queue{node.clock, random, {}};
   std::unique_ptr<k8s::Platform> platform;
   std::optional<manager::KubeClusters> clusters;
+  std::optional<manager::KubeBackups> backups;
   std::vector<std::string> problems;
 };
 

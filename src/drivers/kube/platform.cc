@@ -46,6 +46,8 @@ class KubePlatform final : public Platform {
     return {};
   }
 
+  [[nodiscard]] Requests& requests() override { return *requests_; }
+
   [[nodiscard]] bool ready() const override { return shared_.stores.complete(); }
 
   void watch(const std::function<void(const base::ClusterKey&)>& changed,
@@ -94,6 +96,7 @@ class KubePlatform final : public Platform {
     bool declares = false;
   };
   std::deque<Watched> watched_;
+  const std::unique_ptr<Requests> requests_ = make_requests(shared_);
 };
 
 }  // namespace

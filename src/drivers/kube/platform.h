@@ -22,6 +22,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "drivers/kube/requests.h"
 #include "drivers/live/endpoints.h"
 #include "engine/driver.h"
 #include "json/value.h"
@@ -97,7 +98,9 @@ class Platform {
   // Writes the status of an object that no driver looks after: by its group, key and uid.
   virtual base::Status tell(const api::Cluster& about, const api::ClusterStatus& status,
                             const std::stop_token& stop) = 0;
-  // Every store has seen a whole list: before, nothing is known to be absent.
+  // The other objects that people declare, and what is made for them.
+  [[nodiscard]] virtual Requests& requests() = 0;
+  // Every store of clusters has seen a whole list: before, nothing is known to be absent.
   [[nodiscard]] virtual bool ready() const = 0;
   // Until asked to stop: keeps the stores like the server's objects, a thread for each kind, and
   // calls `changed` from them for each cluster of which something changed. Level-based.

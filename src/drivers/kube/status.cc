@@ -16,13 +16,17 @@ json::Value status_json(const api::ClusterStatus& status, const api::Cluster& cl
 }
 
 // Whole: a merge would keep what is no longer said.
-kube::Request status_request(const api::Cluster& cluster, json::Value status) {
+kube::Request status_request(const kube::Resource& resource, const kube::Name& name,
+                             const std::string& uid, json::Value status) {
   json::Object replace{{"op", "add"}, {"path", "/status"}};
   replace["value"] = std::move(status);
-  return kube::of_part(
-      kube::json_patch(resource_of(cluster.group), {cluster.key.ns, cluster.key.name},
-                       {std::move(replace)}, {.uid = cluster.uid}),
-      "status");
+  return kube::of_part(kube::json_patch(resource, name, {std::move(replace)}, {.uid = uid}),
+                       "status");
+}
+
+kube::Request status_request(const api::Cluster& cluster, json::Value status) {
+  return status_request(resource_of(cluster.group), {cluster.key.ns, cluster.key.name}, cluster.uid,
+                        std::move(status));
 }
 
 }  // namespace k8s

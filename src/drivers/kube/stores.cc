@@ -21,6 +21,12 @@ std::vector<Stores::Watched> Stores::watched(const std::string& ns) {
   for (const auto& [resource, store] :
        {std::pair(&kube::kEtcdClusters, &own), std::pair(&kube::kCoreosClusters, &coreos)})
     out.push_back({kube::WatchTarget{.resource = *resource, .ns = ns}, store, true});
+  for (const auto kind : {RequestKind::kBackup, RequestKind::kRestore})
+    for (const auto group : {api::Group::kOperatorEtcdIo, api::Group::kCoreOs}) {
+      auto& made = requests.emplace_back(kind, group);
+      out.push_back(
+          {kube::WatchTarget{.resource = resource_of(kind, group), .ns = ns}, &made.store});
+    }
   add(kube::kStatefulSets, sets);
   add(kube::kPods, pods);
   add(kube::kClaims, claims);
@@ -39,6 +45,11 @@ bool Stores::complete() const {
   const std::array all{&own, &coreos, &sets, &pods, &claims, &services, &budgets, &jobs, &job_pods};
   return std::ranges::all_of(all, [](const auto* store) { return store->complete(); }) &&
          (!sees_volumes || (volumes.complete() && nodes.complete()));
+}
+
+bool Stores::requests_complete() const {
+  return !requests.empty() &&
+         std::ranges::all_of(requests, [](const auto& of) { return of.store.complete(); });
 }
 
 base::Fact<kube::Object> find(const kube::Store& store, const kube::Name& name) {

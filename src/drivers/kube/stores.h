@@ -2,12 +2,14 @@
 // records: those are read when they are needed.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/fact.h"
 #include "base/ids.h"
+#include "drivers/kube/requests.h"
 #include "kube/store.h"
 #include "kube/watcher.h"
 #include "render/kubernetes.h"
@@ -27,6 +29,12 @@ struct Stores {
   kube::Store job_pods{std::string(render::kJobOfLabel)};  // of these
   kube::Store volumes{""};
   kube::Store nodes{""};
+  struct OfRequests {
+    RequestKind kind;
+    api::Group group;
+    kube::Store store{""};
+  };
+  std::deque<OfRequests> requests;  // a store for each kind and group
 
   // False: without rights on what is of no namespace, the last two stay empty and incomplete.
   bool sees_volumes = true;
@@ -38,7 +46,9 @@ struct Stores {
   };
   // An empty namespace: all.
   std::vector<Watched> watched(const std::string& ns);
+  // Without the requests: no cluster waits for them.
   [[nodiscard]] bool complete() const;
+  [[nodiscard]] bool requests_complete() const;
 };
 
 // Absent only if the store has seen a whole list; never a null object.

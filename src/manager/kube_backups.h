@@ -1,0 +1,64 @@
+// EtcdBackup objects of a Kubernetes: a Job for each backup that is due, and its words in the
+// object's status. All that is remembered is there, and on the Jobs.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "api/request_status.h"
+#include "base/log.h"
+#include "drivers/kube/platform.h"
+#include "manager/backup_request.h"
+#include "manager/kube_clusters.h"
+
+namespace manager {
+
+// For one thread. All references must outlive it.
+class KubeBackups {
+ public:
+  struct Parts {
+    k8s::Platform& platform;
+    const KubeClusters& clusters;
+    const base::Clock& clock;
+    base::Logger& log;
+    // The number of the term in which we lead; none: somebody else does.
+    std::function<std::optional<std::int64_t>()> term;
+  };
+  explicit KubeBackups(Parts parts) : parts_(std::move(parts)) {}
+
+  // Looks at all of them and does what is due. To be called now and then.
+  void turn(const std::stop_token& stop);
+
+ private:
+  struct Cell {
+    std::string version;                     // of the object that was read
+    std::optional<api::BackupRequest> wish;  // none: it is not valid
+    std::string problem;
+    k8s::RequestId id;
+    base::Instant created{};
+    bool deleted = false;
+    api::BackupRequestStatus status;  // as we know it
+    std::string told;                 // as it was written last
+    std::optional<base::Instant> at;  // nothing is to be done before; none: never
+  };
+  // Whom to ask. All empty: the endpoints.
+  struct Target {
+    std::shared_ptr<const engine::Report> cluster;
+    std::string waits;    // why not yet
+    std::string refused;  // why not at all
+  };
+  static void read(const k8s::DeclaredRequest& from, Cell& into);
+  void work(Cell& cell, const std::stop_token& stop);
+  [[nodiscard]] Target target_of(const api::BackupRequest& wish) const;
+  void start(Cell& cell, const BackupStep& step, const std::stop_token& stop);
+  void tell(Cell& cell, const std::stop_token& stop);
+
+  const Parts parts_;
+  std::int64_t term_ = 0;
+  std::map<std::string, Cell> cells_;  // by uid
+};
+
+}  // namespace manager

@@ -1,0 +1,42 @@
+// Stories in which somebody reads and writes keys.
+#pragma once
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "conformance/kube_manager_bench.h"
+
+namespace conformance {
+
+class KubeClientStory : public KubeManagerStory {
+ protected:
+  std::unique_ptr<etcd::EtcdApi> client(const std::string& cluster, int member) {
+    sim::Client c;
+    c.machine = 0;
+    c.tls.on = true;
+    c.tls.leaf = node.world.operator_leaf;
+    c.tls.trusted = {1};
+    return sim::connect(
+        node.world,
+        fmt::format("https://{0}-{1}-0.{0}.default.svc.cluster.local:2379", cluster, member), c);
+  }
+  std::int64_t put(const std::string& cluster, const std::string& key) {
+    for (int member = 0; member < 9; ++member)
+      if (const auto done = client(cluster, member)->put(key, "v", 3s)) return *done;
+    ADD_FAILURE() << "nobody takes " << key;
+    return 0;
+  }
+  bool has(const std::string& cluster, const std::string& key) {
+    for (int member = 0; member < 9; ++member)
+      if (const auto got = client(cluster, member)->range(key, "", false, 0, 3s))
+        return !got->kvs.empty();
+    ADD_FAILURE() << "nobody answers for " << key;
+    return false;
+  }
+};
+
+}  // namespace conformance

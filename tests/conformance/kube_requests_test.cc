@@ -1,0 +1,270 @@
+// EtcdBackup objects on Kubernetes, the operator's whole loop over fakes.
+#include "archive/job.h"
+#include "conformance/kube_client_story.h"
+#include "render/store_jobs.h"
+
+namespace conformance {
+namespace {
+
+class KubeRequestsStory : public KubeClientStory {
+ protected:
+  static json::Object into_bucket(json::Object spec) {
+    spec["storageType"] = "S3";
+    spec["s3"] = json::Object{{"path", "backups/etcd"}, {"awsSecret", "aws-secret"}};
+    return spec;
+  }
+  static json::Object of(const std::string& url) {
+    return into_bucket({{"etcdEndpoints", json::Array{url}}});
+  }
+  void ask(const std::string& name, json::Object spec) {
+    declare(kube::kCoreosBackups, name, std::move(spec));
+  }
+  void secret(const std::string& name) {
+    node.must(kube::create(kube::kSecrets, "default",
+                           json::Object{{"metadata", json::Object{{"name", name}}}}));
+  }
+  void cluster(const std::string& name) {
+    declare(kube::kEtcdClusters, name, {{"size", 1}, {"version", "3.5.12"}});
+    ASSERT_TRUE(run_until([&] { return serves(name, 1); }));
+  }
+  std::optional<bool> succeeded(const std::string& name) {
+    const auto* object = find(kube::kCoreosBackups, name);
+    const auto* said = object == nullptr ? nullptr : object->at("status.succeeded");
+    return said == nullptr ? std::nullopt : std::optional(*said == json::Value(true));
+  }
+  std::string reason(const std::string& name) {
+    return text(kube::kCoreosBackups, name, "status.Reason");
+  }
+  bool says(const std::string& name, std::string_view words) {
+    return reason(name).find(words) != std::string::npos;
+  }
+  // Those of one object, the oldest first.
+  std::vector<json::Value> jobs_of(const std::string& name) {
+    auto out = node.all(kube::kJobs);
+    std::erase_if(out, [&](const auto& job) {
+      return !json::get_string(job, "metadata.name").value_or("").starts_with(name + "-");
+    });
+    return out;
+  }
+  static archive::RunJob file_of(const json::Value& job) {
+    const auto* notes = job.at("spec.template.metadata.annotations");
+    const auto* text = notes == nullptr ? nullptr : notes->find(render::kJobFileAnnotation);
+    const auto file = archive::parse_run_job(text == nullptr ? "" : *text->if_string());
+    EXPECT_TRUE(file);
+    return file.value_or(archive::RunJob{});
+  }
+  size_t saved() {
+    size_t out = 0;
+    for (const auto& [place, all] : node.store.backups) out += all.size();
+    return out;
+  }
+};
+
+TEST_F(KubeRequestsStory, OneBackupOfAClusterThatWeRun) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  secret("aws-secret");
+  ask("once", of("https://c-client.default.svc:2379"));
+  ASSERT_TRUE(run_until([&] { return succeeded("once") == true; }));
+  const auto* object = find(kube::kCoreosBackups, "once");
+  EXPECT_GT(json::get_int(*object, "status.etcdRevision").value_or(0), 0);
+  EXPECT_EQ(json::get_string(*object, "status.etcdVersion").value_or(""), "3.5.12");
+  EXPECT_NE(text(kube::kCoreosBackups, "once", "status.lastSuccessDate"), "");
+  EXPECT_EQ(reason("once"), "");
+  EXPECT_TRUE(text(kube::kCoreosBackups, "once", "status.location")
+                  .starts_with("s3://backups/etcd/default/c/"));
+  const auto jobs = jobs_of("once");
+  ASSERT_EQ(jobs.size(), 1U);
+  EXPECT_EQ(json::get_string(*jobs[0].at("metadata.ownerReferences")->if_array()->begin(), "kind"),
+            "EtcdBackup");
+  EXPECT_EQ(file_of(jobs[0]).max_backups, 0U);
+  // It is done: nobody comes back to it, also not who knows nothing.
+  for (int i = 0; i < 20; ++i) {
+    restart();
+    turn();
+    node.let_pass(30s);
+  }
+  EXPECT_EQ(saved(), 1U);
+  EXPECT_EQ(jobs_of("once").size(), 1U);
+  node.must(kube::remove(kube::kCoreosBackups, {"default", "once"}));
+  ASSERT_TRUE(run_until([&] { return jobs_of("once").empty(); }));
+  EXPECT_EQ(saved(), 1U) << "what is in the store stays";
+}
+
+TEST_F(KubeRequestsStory, AFailureIsToldInTheWordsOfItsJobAndTriedAgain) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  ask("once", of("https://c-client:2379"));
+  ASSERT_TRUE(run_until([&] { return says("once", "\"aws-secret\" not found"); }));
+  EXPECT_EQ(succeeded("once"), false);
+  node.store.refuses = "the access key is wrong";
+  secret("aws-secret");
+  ASSERT_TRUE(run_until([&] { return says("once", "the access key is wrong"); }));
+  EXPECT_EQ(succeeded("once"), false);
+  EXPECT_EQ(text(kube::kCoreosBackups, "once", "status.lastSuccessDate"), "");
+  node.store.refuses.clear();
+  ASSERT_TRUE(run_until([&] { return succeeded("once") == true; }));
+  EXPECT_EQ(reason("once"), "");
+  EXPECT_LE(jobs_of("once").size(), 2U) << "older ones are removed";
+}
+
+TEST_F(KubeRequestsStory, AReportThatIsLostIsLookedForInTheStore) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  secret("aws-secret");
+  node.jobs_hang = true;
+  ask("once", of("https://c-client:2379"));
+  ASSERT_TRUE(run_until([&] { return jobs_of("once").size() == 1; }));
+  for (int i = 0; i < 10; ++i) {
+    restart();
+    turn();
+    node.let_pass(1s);
+  }
+  ASSERT_EQ(jobs_of("once").size(), 1U) << "one at a time, also across restarts";
+  const auto first = file_of(jobs_of("once")[0]);
+  for (const auto& pod : node.all(kube::kPods)) {
+    const auto name = json::get_string(pod, "metadata.name").value_or("");
+    if (name.starts_with("once-")) node.must(kube::remove(kube::kPods, {"default", name}));
+  }
+  ASSERT_TRUE(run_until([&] { return succeeded("once") == false; }));
+  node.jobs_hang = false;
+  ASSERT_TRUE(run_until([&] { return succeeded("once") == true; }));
+  const auto jobs = jobs_of("once");
+  ASSERT_EQ(jobs.size(), 2U);
+  EXPECT_EQ(file_of(jobs[1]).not_before, first.not_before);
+}
+
+TEST_F(KubeRequestsStory, APodThatGoesAfterItsReportTakesNothingBack) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  secret("aws-secret");
+  auto spec = of("https://c-client:2379");
+  spec["backupPolicy"] = json::Object{{"backupIntervalInSecond", 3600}};
+  ask("often", std::move(spec));
+  ASSERT_TRUE(run_until([&] { return succeeded("often") == true; }));
+  for (const auto& pod : node.all(kube::kPods)) {
+    const auto name = json::get_string(pod, "metadata.name").value_or("");
+    if (name.starts_with("often-")) node.must(kube::remove(kube::kPods, {"default", name}));
+  }
+  for (int i = 0; i < 5; ++i) {
+    restart();
+    turn();
+    node.let_pass(30s);
+  }
+  EXPECT_EQ(succeeded("often"), true) << reason("often");
+  EXPECT_EQ(jobs_of("often").size(), 1U);
+}
+
+TEST_F(KubeRequestsStory, AWatchThatLagsMakesNoSecondJob) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  secret("aws-secret");
+  ask("once", of("https://c-client:2379"));
+  int turns = 0;
+  ASSERT_TRUE(run_until([&] {
+    node.server.lag(++turns % 4 == 0 ? 0 : 6);
+    return succeeded("once") == true;
+  }));
+  EXPECT_EQ(saved(), 1U);
+}
+
+TEST_F(KubeRequestsStory, AClusterOfSomebodyElseIsAskedAtItsEndpoints) {
+  secret("aws-secret");
+  secret("their-tls");
+  ask("far", of("https://etcd.example.com:2379"));
+  ASSERT_TRUE(run_until([&] { return says("far", "clientTLSSecret"); }));
+  EXPECT_EQ(succeeded("far"), false);
+  EXPECT_TRUE(jobs_of("far").empty());
+  edit(kube::kCoreosBackups, "far", {{"clientTLSSecret", "their-tls"}});
+  node.jobs_hang = true;
+  ASSERT_TRUE(run_until([&] { return jobs_of("far").size() == 1; }));
+  const auto job = jobs_of("far")[0];
+  const auto file = file_of(job);
+  ASSERT_EQ(file.endpoints.size(), 1U);
+  EXPECT_EQ(file.endpoints[0].url, "https://etcd.example.com:2379");
+  EXPECT_EQ(file.endpoints[0].member, "etcd.example.com");
+  EXPECT_EQ(file.common.cluster.text(), "default/endpoints.far") << "no cluster's own place";
+  EXPECT_TRUE(file.tls);
+  const auto printed = json::print(job);
+  EXPECT_NE(printed.find(R"("secretName":"their-tls")"), std::string::npos);
+  EXPECT_NE(printed.find("etcd-client-ca.crt"), std::string::npos);
+  EXPECT_EQ(printed.find("operator-tls"), std::string::npos);
+}
+
+TEST_F(KubeRequestsStory, EndpointsOfTwoClustersAndBadTextsAreRefused) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  ask("both", into_bucket({{"etcdEndpoints", json::Array{"https://c-client:2379",
+                                                         "https://other.example.com:2379"}}}));
+  ask("bad", into_bucket({{"etcdEndpoints", json::Array{"c-client:2379"}}}));
+  ASSERT_TRUE(run_until(
+      [&] { return says("both", "several clusters") && says("bad", "is not a client URL"); }));
+  EXPECT_EQ(succeeded("both"), false);
+  EXPECT_EQ(succeeded("bad"), false);
+  EXPECT_EQ(count(kube::kJobs), 0U);
+  const auto before = node.server.changes();
+  for (int i = 0; i < 5; ++i) turn();
+  EXPECT_EQ(node.server.changes(), before) << "it is told once";
+}
+
+TEST_F(KubeRequestsStory, APeriodicOneMakesOneAfterTheOther) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  secret("aws-secret");
+  auto spec = of("https://c-client:2379");
+  spec["backupPolicy"] = json::Object{{"backupIntervalInSecond", 10}, {"maxBackups", 3}};
+  ask("often", std::move(spec));
+  ASSERT_TRUE(run_until([&] { return saved() > 4; }));
+  EXPECT_EQ(succeeded("often"), true);
+  EXPECT_LE(jobs_of("often").size(), 2U);
+  EXPECT_EQ(file_of(jobs_of("often").back()).max_backups, 3U);
+  const auto last = text(kube::kCoreosBackups, "often", "status.lastSuccessDate");
+  node.store.refuses = "the store is away";
+  ASSERT_TRUE(run_until([&] { return says("often", "the store is away"); }));
+  EXPECT_EQ(succeeded("often"), false);
+  EXPECT_GE(text(kube::kCoreosBackups, "often", "status.lastSuccessDate"), last);
+  node.store.refuses.clear();
+  ASSERT_TRUE(run_until([&] { return succeeded("often") == true; }));
+}
+
+TEST_F(KubeRequestsStory, TheClustersOwnBackupsAreNotCountedByAnother) {
+  secret("aws-secret");
+  json::Object source;
+  source["s3"] = json::Object{{"path", "backups/etcd"}, {"awsSecret", "aws-secret"}};
+  declare(kube::kEtcdClusters, "c",
+          {{"size", 1},
+           {"version", "3.5.12"},
+           {"backup", json::Object{{"storageSource", std::move(source)}}}});
+  ASSERT_TRUE(run_until([&] { return serves("c", 1); }));
+  auto spec = of("https://c-client:2379");
+  spec["backupPolicy"] = json::Object{{"backupIntervalInSecond", 10}, {"maxBackups", 1}};
+  ask("often", std::move(spec));
+  ASSERT_TRUE(run_until([&] { return says("often", "maxBackups"); }));
+  EXPECT_EQ(succeeded("often"), false);
+  EXPECT_TRUE(jobs_of("often").empty());
+  edit(kube::kCoreosBackups, "often", {{"backupPolicy", json::Object{{"maxBackups", 0}}}});
+  ASSERT_TRUE(run_until([&] { return succeeded("often") == true; }));
+}
+
+TEST_F(KubeRequestsStory, AClusterThatIsNotThereYetIsWaitedFor) {
+  secret("aws-secret");
+  declare(kube::kEtcdBackups, "early", into_bucket({{"clusterName", "c"}}));
+  const auto said = [&] { return text(kube::kEtcdBackups, "early", "status.Reason"); };
+  ASSERT_TRUE(run_until([&] { return said().find("no cluster default/c") != std::string::npos; }));
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  ASSERT_TRUE(run_until([&] {
+    const auto* object = find(kube::kEtcdBackups, "early");
+    const auto* good = object->at("status.succeeded");
+    return good != nullptr && *good == json::Value(true);
+  }));
+  EXPECT_EQ(said(), "");
+}
+
+TEST_F(KubeRequestsStory, WhoDoesNotLeadBacksNothingUp) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  secret("aws-secret");
+  term = std::nullopt;
+  ask("once", of("https://c-client:2379"));
+  const auto before = node.server.changes();
+  for (int i = 0; i < 5; ++i) {
+    platform->look({});
+    backups->turn({});
+  }
+  EXPECT_EQ(node.server.changes(), before);
+}
+
+}  // namespace
+}  // namespace conformance
