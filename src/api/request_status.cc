@@ -42,4 +42,24 @@ BackupRequestStatus parse_backup_status(const json::Value& status) {
   return out;
 }
 
+json::Value to_json(const RestoreRequestStatus& status) {
+  json::Object out;
+  if (status.succeeded) out["succeeded"] = *status.succeeded;
+  put(out, "reason", status.reason);
+  if (status.revision > 0) out["revision"] = status.revision;
+  put(out, "location", status.location);
+  if (status.observed_generation > 0) out["observedGeneration"] = status.observed_generation;
+  return out;
+}
+
+RestoreRequestStatus parse_restore_status(const json::Value& status) {
+  RestoreRequestStatus out;
+  if (const auto said = json::get_bool(status, "succeeded")) out.succeeded = *said;
+  out.reason = json::get_string(status, "reason").value_or("");
+  out.revision = json::get_int(status, "revision").value_or(0);
+  out.location = json::get_string(status, "location").value_or("");
+  out.observed_generation = json::get_int(status, "observedGeneration").value_or(0);
+  return out;
+}
+
 }  // namespace api

@@ -22,8 +22,19 @@ struct BackupRequestStatus {
   bool operator==(const BackupRequestStatus&) const = default;
 };
 
+struct RestoreRequestStatus {
+  std::optional<bool> succeeded;  // once it is over: carried out, or refused
+  std::string reason;             // why it was refused, or what it waits for
+  std::int64_t revision = 0;      // of the backup, which lies at `location`
+  std::string location;
+  std::int64_t observed_generation = 0;
+  bool operator==(const RestoreRequestStatus&) const = default;
+};
+
 json::Value to_json(const BackupRequestStatus& status);
+json::Value to_json(const RestoreRequestStatus& status);
 // What cannot be read is as if it was never told.
 BackupRequestStatus parse_backup_status(const json::Value& status);
+RestoreRequestStatus parse_restore_status(const json::Value& status);
 
 }  // namespace api

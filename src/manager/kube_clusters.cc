@@ -9,6 +9,7 @@
 #include "drivers/kube/status.h"
 #include "json/json.h"
 #include "manager/cluster_metrics.h"
+#include "manager/restore_request.h"
 #include "manager/views.h"
 
 namespace manager {
@@ -26,6 +27,31 @@ bool is_deleted(const engine::Report& report) {
   if (report.intent.wish != plan::Wish::kDeleted || !report.problem.empty()) return false;
   return report.act && report.act->action == "DeleteCluster" &&
          report.act->outcome == plan::Outcome::kDone;
+}
+
+struct Looked {
+  k8s::ClusterDriver& driver;
+  const engine::Reconciler& reconciler;
+};
+
+// An EtcdRestore says from what its cluster begins, which has begun when it is latched. False: what
+// is declared was not all seen yet, and must not come too late.
+base::Result<bool> add_restore(const k8s::Requests& requests, const Looked& of,
+                               plan::Intent& intent) {
+  const auto has_begun = [](const plan::Record& record) {
+    return record.formation == plan::Formation::kLatched;
+  };
+  const auto last = of.reconciler.last();
+  if (last != nullptr && has_begun(last->plan.record)) return true;
+  auto restore = restore_for(intent.cluster.key, requests.declared());
+  if (requests.ready() && !restore) return true;
+  if (last == nullptr) {
+    TRY(const auto loaded, of.driver.load_record());
+    if (has_begun(loaded.record)) return true;
+  }
+  if (!requests.ready()) return false;
+  intent.cluster.spec.restore = std::move(restore);
+  return true;
 }
 
 std::unexpected<base::Error> error_of(const kube::Failure& failure) {
@@ -136,7 +162,10 @@ base::Status KubeClusters::finish(const Declaration& of, Cell& cell, const std::
 
 base::Result<std::optional<base::Duration>> KubeClusters::pass(const Declaration& of, Cell& cell,
                                                                const std::stop_token& stop) {
-  const auto intent = of.view(parts_.clock.now()).intent;
+  auto intent = of.view(parts_.clock.now()).intent;
+  TRY(const bool known,
+      add_restore(parts_.platform.requests(), {*cell.driver, *cell.reconciler}, intent));
+  if (!known) return std::optional(kLookForTerm);
   TRY(const auto again, run_pass(*cell.reconciler, intent, parts_.clock, parts_.metrics, stop));
   const auto report = cell.reconciler->last();
   if (report == nullptr) return std::optional(again);

@@ -19,6 +19,7 @@
 #include "manager/control.h"
 #include "manager/kube_backups.h"
 #include "manager/kube_clusters.h"
+#include "manager/kube_restores.h"
 #include "manager/pages.h"
 #include "manager/views.h"
 #include "posix/wakeup.h"
@@ -49,6 +50,7 @@ class Operator final : public KubeManager {
         clusters_({*platform_, client_, parts.clock, parts.random, parts.log, registry_,
                    &plan::plan, [this] { return term(); }, options.faults}),
         backups_({*platform_, clusters_, parts.clock, parts.log, [this] { return term(); }}),
+        restores_({*platform_, clusters_, parts.log, [this] { return term(); }}),
         queue_(parts.clock, parts.random, {}) {}
 
   base::Status listen() {
@@ -91,6 +93,7 @@ class Operator final : public KubeManager {
   const std::unique_ptr<k8s::Platform> platform_;
   KubeClusters clusters_;
   KubeBackups backups_;  // of the thread that looks after what asks for one thing
+  KubeRestores restores_;
   engine::Queue queue_;
   std::atomic<std::int64_t> schemas_checked_ = -1;  // in this term
   std::atomic<bool> listed_ = false;
@@ -175,6 +178,7 @@ void Operator::run(const std::stop_token& stop) {
     const std::jthread requests([&] {
       while (!stop.stop_requested()) {
         backups_.turn(stop);
+        restores_.turn(stop);
         parts_.machine.pause(kTurn, stop);
       }
     });

@@ -14,6 +14,7 @@
 #include "conformance/kube_bench.h"
 #include "engine/queue.h"
 #include "manager/kube_backups.h"
+#include "manager/kube_restores.h"
 #include "sim/world/operator.h"
 
 namespace conformance {
@@ -29,10 +30,13 @@ class KubeManagerStory : public testing::Test {
   // An empty memory: as after a crash, or in a new term.
   void restart() {
     backups.reset();
+    restores.reset();
     clusters.reset();
     platform = machine.platform(random, log);
     clusters.emplace(manager::KubeClusters::Parts{*platform, node.client, node.clock, random, log,
                                                   registry, &plan::plan, [this] { return term; }});
+    restores.emplace(
+        manager::KubeRestores::Parts{*platform, *clusters, log, [this] { return term; }});
     backups.emplace(manager::KubeBackups::Parts{*platform, *clusters, node.clock, log,
                                                 [this] { return term; }});
   }
@@ -43,6 +47,7 @@ class KubeManagerStory : public testing::Test {
     for (const auto& key : clusters->keys()) ASSERT_TRUE(queue.wake(key));
     serve();
     backups->turn({});
+    restores->turn({});
   }
   // What is due by its own appointment.
   void serve() {
@@ -121,6 +126,7 @@ class KubeManagerStory : public testing::Test {
   std::unique_ptr<k8s::Platform> platform;
   std::optional<manager::KubeClusters> clusters;
   std::optional<manager::KubeBackups> backups;
+  std::optional<manager::KubeRestores> restores;
   std::vector<std::string> problems;
 };
 

@@ -5,6 +5,7 @@
 
 #include "archive/drill_job.h"
 #include "archive/job.h"
+#include "archive/names.h"
 #include "conformance/kube_node.h"
 #include "json/json.h"
 #include "render/store_jobs.h"
@@ -23,7 +24,7 @@ std::string keyed(const json::Value& object, std::string_view map, std::string_v
 }
 
 std::string place_of(const archive::Common& common) {
-  return fmt::format("{} {}", common.store.url, common.cluster.text());
+  return fmt::format("{}/{}", common.store.url, archive::root_of(common.cluster, common.direct));
 }
 
 json::Value status_of(std::string_view phase, std::string_view list, std::string_view container,

@@ -102,9 +102,16 @@ base::Result<StorePlace> StoreJobs::source_of(const engine::Job& job) const {
   if (!by_backup && !spec.restore)
     return std::unexpected(refusal("nothing says where backups are"));
   const bool another = !by_backup && !spec.restore->backup_cluster_name.empty();
-  TRY(auto out, place_of(pointer(by_backup ? spec.backup->destination : spec.restore->source),
+  const auto* at = pointer(by_backup ? spec.backup->destination : spec.restore->source);
+  const auto certain = at == nullptr || by_backup ? std::nullopt : named_backup(*at);
+  TRY(auto out, place_of(certain ? &certain->at : at,
                          {objects_.key().ns,
                           another ? spec.restore->backup_cluster_name : objects_.key().name}));
+  out.wish = at;
+  if (certain) {
+    out.common.direct = true;
+    out.name = certain->name;
+  }
   add_encryption_key(spec, out);
   return out;
 }
@@ -216,6 +223,7 @@ base::Status StoreJobs::start_fetch(int epoch, const Scope& scope) {
   job.common.report = render::kReportFile;
   // Only what it is, and that it is good, is learnt: the member that begins with it gets its own.
   job.to = fmt::format("{}/snapshot.db", render::kJobScratch);
+  job.name = place.name;
   return start({.kind = kFetch,
                 .epoch = epoch,
                 .words = {"archive", "fetch"},

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "api/names.h"
+#include "archive/names.h"
 #include "drivers/jobs/jobs.h"
 #include "render/store_jobs.h"
 
@@ -27,6 +30,20 @@ base::Result<StorePlace> place_of(const api::ObjectLocation* at, const base::Clu
   out.common.store = jobs::store_of(*at);
   out.access.secret = at->secret;
   if (!at->secret.empty()) out.common.store.secret = render::kStoreSecretDir;
+  return out;
+}
+
+std::optional<NamedBackup> named_backup(const api::ObjectLocation& at) {
+  if (at.kind == "pvc" || at.kind == "local") return std::nullopt;
+  const auto file = at.path.rfind('/');
+  if (file == std::string::npos || file == 0) return std::nullopt;
+  const auto life = at.path.rfind('/', file - 1);
+  if (life == std::string::npos || life == 0) return std::nullopt;
+  auto name = at.path.substr(life + 1);
+  if (const auto part = archive::parse_part(name)) name = part->name.text();
+  if (!archive::Name::parse(name)) return std::nullopt;
+  NamedBackup out{at, std::move(name)};
+  out.at.path = at.path.substr(0, life);
   return out;
 }
 
