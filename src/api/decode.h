@@ -46,6 +46,8 @@ void keep_raw(Fields& fields, std::string_view name, PodPolicy& into);
 void decode_tls_annotation(const Metadata& metadata, Report& report, ClusterSpec& into);
 void check_labels(Fields& fields, std::string_view name,
                   const std::map<std::string, std::string>& labels, bool coreos);
+void check_annotation_keys(Fields& fields, std::string_view name,
+                           const std::map<std::string, std::string>& annotations);
 void check_annotations(const Metadata& metadata, Report& report);
 Version decode_version(Fields& spec, std::string_view fallback);
 // A Secret's name or empty.

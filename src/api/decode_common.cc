@@ -56,6 +56,7 @@ void decode_service(Fields& spec, ClusterSpec& into) {
   auto service = spec.object("service");
   if (const auto type = service.choice<std::string_view>("type", kTypes)) into.service_type = *type;
   into.service_annotations = service.text_map("annotations");
+  check_annotation_keys(service, "annotations", into.service_annotations);
 }
 
 // The newest patch of the same line, or of the next one where that line gets no more fixes.
@@ -173,6 +174,14 @@ void check_labels(Fields& fields, std::string_view name,
     if (const auto wrong = check_label_value(value))
       fields.report().error(path, fmt::format("{} is not allowed: {}", show(value), *wrong));
   }
+}
+
+void check_annotation_keys(Fields& fields, std::string_view name,
+                           const std::map<std::string, std::string>& annotations) {
+  for (const auto& [key, value] : annotations)
+    if (const auto wrong = check_label_key(key))
+      fields.report().error(fmt::format("{}[{}]", fields.path_of(name), show(key)),
+                            "is not a valid key: " + *wrong);
 }
 
 std::string decode_secret_name(Fields& fields, std::string_view name) {

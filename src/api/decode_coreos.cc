@@ -16,6 +16,7 @@ void decode_pod(Fields& spec, ClusterSpec& into) {
   into.pod.node_selector = pod.text_map("nodeSelector");
   check_labels(pod, "nodeSelector", into.pod.node_selector, false);
   into.pod.annotations = pod.text_map("annotations");
+  check_annotation_keys(pod, "annotations", into.pod.annotations);
   if (into.pod.annotations.contains("etcd.version"))
     pod.error("annotations", "etcd.version is set by the operator itself; use another key");
   decode_resources(pod, into.pod);

@@ -139,6 +139,7 @@ void decode_pod_template(Fields& spec, ClusterSpec& into) {
   into.pod.labels = metadata.text_map("labels");
   into.pod.annotations = metadata.text_map("annotations");
   check_labels(metadata, "labels", into.pod.labels, false);
+  check_annotation_keys(metadata, "annotations", into.pod.annotations);
   auto pod = pod_template.object("spec");
   into.pod.node_selector = pod.text_map("nodeSelector");
   check_labels(pod, "nodeSelector", into.pod.node_selector, false);
