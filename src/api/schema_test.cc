@@ -255,6 +255,8 @@ TEST(Schema, EveryFieldOfTheOtherGroupsStatusIsDeclared) {
   EXPECT_EQ(value.at("members.unready"), nullptr);
   EXPECT_EQ(*value.at("conditions.1.type"), Value("Scaling"));
   EXPECT_EQ(*value.at("memberStatus.0.name"), Value("a-0"));
+  status.operation->kind = "Upgrade";
+  EXPECT_EQ(*to_coreos_json(status, cluster).at("conditions.1.type"), Value("Upgrading"));
 }
 
 // It never says Running when a person is needed, nor ready of what was not seen to be healthy.

@@ -51,8 +51,7 @@ void add_passing(const ClusterStatus& status, json::Value& conditions) {
   std::string_view type;
   if (operation.kind == "Recovery") type = "Recovering";
   if (operation.kind == "ScaleUp" || operation.kind == "ScaleDown") type = "Scaling";
-  if (operation.kind == "Rollout" && status.target_version != status.current_version)
-    type = "Upgrading";
+  if (operation.kind == "Upgrade") type = "Upgrading";
   if (type.empty()) return;
   json::Object out{{"type", type}, {"status", "True"}};
   if (!operation.reason.empty()) out["reason"] = operation.reason;
