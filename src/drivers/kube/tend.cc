@@ -123,24 +123,26 @@ base::Status KubeDriver::tend(const engine::Job& job, const std::stop_token& sto
     if (drifted) tell_drift(wanted);
     return {};
   };
-  const auto keep_all = [&]() -> base::Status {
-    TRY_OK(keep(stores.services, kube::kServices, render::headless_service(cluster)));
-    if (stores.services.find(name(names_.client_service())))
-      TRY_OK(keep(stores.services, kube::kServices,
-                  render::client_service(cluster, job.record.incarnation)));
-    if (const auto budget = render::disruption_budget(cluster, count_voters(job.record)))
-      TRY_OK(keep(stores.budgets, kube::kBudgets, *budget));
-    else if (stores.budgets.find(name(names_.disruption_budget())))
-      TRY_OK(keep_budget(call, count_voters(job.record)));
-    for (const auto& [member_name, member] : job.record.members) {
-      if (member.phase == plan::Phase::kRetired || member.phase == plan::Phase::kSurvivor) continue;
-      TRY_OK(keep_set(member, call));
-      TRY_OK(keep_labels(member, job.record.open_to_clients, call));
-      TRY_OK(keep_claim(member, call));
-    }
-    return store_jobs_.tidy({job, stop});
+  // One object that is refused holds up no other: the first refusal is told.
+  base::Status kept;
+  const auto note = [&](base::Status status) {
+    if (!status && kept) kept = std::move(status);
   };
-  auto kept = keep_all();
+  note(keep(stores.services, kube::kServices, render::headless_service(cluster)));
+  if (stores.services.find(name(names_.client_service())))
+    note(keep(stores.services, kube::kServices,
+              render::client_service(cluster, job.record.incarnation)));
+  if (const auto budget = render::disruption_budget(cluster, count_voters(job.record)))
+    note(keep(stores.budgets, kube::kBudgets, *budget));
+  else if (stores.budgets.find(name(names_.disruption_budget())))
+    note(keep_budget(call, count_voters(job.record)));
+  for (const auto& [member_name, member] : job.record.members) {
+    if (member.phase == plan::Phase::kRetired || member.phase == plan::Phase::kSurvivor) continue;
+    note(keep_set(member, call));
+    note(keep_labels(member, job.record.open_to_clients, call));
+    note(keep_claim(member, call));
+  }
+  note(store_jobs_.tidy({job, stop}));
   // A quota, a class that does not grow, an object of somebody else: in the server's words.
   if (!kept) tell(true, "ObjectsNotKept", kept.error().message);
   return kept;
