@@ -19,9 +19,11 @@ namespace {
 constexpr base::Duration kFormationLimit{60'000}, kRestoreLimit{1'800'000}, kSoon{200},
     kSlow{5'000};
 
-// A large backup takes its time.
+// A large backup takes its time, and so do volumes and images that are made or fetched: each try
+// waits twice as long as the one before, so that what is only slow does form.
 base::Duration limit_of(const Record& record) {
-  return record.restore.found == Found::kBackup ? kRestoreLimit : kFormationLimit;
+  if (record.restore.found == Found::kBackup) return kRestoreLimit;
+  return std::min(kFormationLimit * (1 << std::min(record.epoch, 5)), kRestoreLimit);
 }
 
 std::string first_template(const Intent& intent) {
@@ -359,12 +361,16 @@ Answer form(Context& c) {
 // --- after the latch ----------------------------------------------------------------------------
 
 Answer open(Context& c) {
-  if (open_to_clients(c.intent, c.seen, c.record)) {
+  if (open_to_clients(c.seen, c.record)) {
     if (!running(c.record, OperationKind::kBootstrap)) return Answer::nothing();
     end(c, OperationKind::kBootstrap);
     return Answer::noted();
   }
-  if (too_soon(c, "OpenToClients") || too_soon(c, "WriteTicket")) return Answer::nothing();
+  for (const auto* action : {"OpenToClients", "WriteTicket"})
+    if (too_soon(c, action))
+      return Answer::note(
+          Reason::kBootstrap,
+          "the cluster is formed; it is not open to clients yet" + why_not_done(c.seen, action));
   Answer answer;
   answer.kind = Answer::Kind::kAct;
   answer.reason = Reason::kOpenedToClients;

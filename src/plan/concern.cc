@@ -29,9 +29,8 @@ bool running(const Record& record, OperationKind kind) {
   return record.operation && record.operation->kind == kind;
 }
 
-bool open_to_clients(const Intent& intent, const Observation& seen, const Record& record) {
-  const bool plain = intent.cluster.spec.tls.mode == api::TlsMode::kDisabled;
-  return record.open_to_clients && (plain || seen.client_certificate_published);
+bool open_to_clients(const Observation& seen, const Record& record) {
+  return record.open_to_clients && seen.client_certificate_published;
 }
 
 bool too_soon(const Context& c, std::string_view action, base::Duration longest) {

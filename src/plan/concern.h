@@ -69,8 +69,7 @@ Operation& begin(Context& c, OperationKind kind, Reason why, const std::string& 
 void end(Context& c, OperationKind kind);
 [[nodiscard]] bool running(const Record& record, OperationKind kind);
 // The members take clients, and what clients need was seen where they look for it.
-[[nodiscard]] bool open_to_clients(const Intent& intent, const Observation& seen,
-                                   const Record& record);
+[[nodiscard]] bool open_to_clients(const Observation& seen, const Record& record);
 // The last act was this one, was not done, and is too young to be tried again.
 [[nodiscard]] bool too_soon(const Context& c, std::string_view action,
                             base::Duration longest = std::chrono::minutes(1));

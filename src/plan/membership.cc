@@ -355,6 +355,12 @@ Answer settle_membership(Context& c) {
   return Answer::noted();
 }
 
+// What its last start ended with, while it does not run again.
+std::string held_up(const Seat& seat) {
+  if (seat.facts == nullptr || !seat.facts->ended || seat.process_is(Process::kRunning)) return {};
+  return ": " + seat.facts->ended->text;
+}
+
 Answer promote_learner(Context& c) {
   if (c.record.formation != Formation::kLatched || c.record.recovery) return Answer::nothing();
   const auto at = std::ranges::find_if(c.view.seats, [](const Seat& s) {
@@ -366,7 +372,8 @@ Answer promote_learner(Context& c) {
   const EtcdStatus* leader = c.view.leader == nullptr ? nullptr : c.view.leader->status;
   if (!seat.healthy || leader == nullptr ||
       seat.status->raft_applied + kInSync < leader->raft_applied)
-    return Answer::wait(Reason::kLearnerAdded, member.name + " starts and catches up", kSoon);
+    return Answer::wait(Reason::kLearnerAdded,
+                        member.name + " starts and catches up" + held_up(seat), kSoon);
   if (!c.view.may_promote(seat))
     return Answer::wait(Reason::kQuorumUnsafe,
                         member.name + " votes when a quorum of the larger cluster is healthy",

@@ -62,7 +62,7 @@ std::optional<Answer> binary_missing(Context& c, const MemberRecord& member) {
 // Why a new member would end the same way, so that it is not a cure; empty: it would not.
 std::string shared_cause(const Context& c, const Seat& seat) {
   if (seat.ended_by(End::kConfig))
-    return "etcd refuses its configuration: " + seat.facts->ended->text;
+    return "it cannot start as it is configured: " + seat.facts->ended->text;
   // The word of an end that is long past says nothing of a process that runs since.
   const bool long_past = seat.process_is(Process::kRunning) && seat.facts->ended &&
                          c.now - seat.facts->ended->at > c.intent.cluster.spec.repair_timeout;

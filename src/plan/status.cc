@@ -96,7 +96,7 @@ void say_available(const Story& s) {
                  first == nullptr ? "the cluster is not formed yet" : first->message);
   // A new cluster serves nobody before its users' certificate was seen.
   if (s.view.quorum && running(s.record, OperationKind::kBootstrap) &&
-      !open_to_clients(s.intent, s.seen, s.record))
+      !open_to_clients(s.seen, s.record))
     return s.say(ConditionType::kAvailable, Truth::kFalse, name_of(Reason::kBootstrap),
                  "the cluster is formed; it is not open to clients yet");
   if (s.view.quorum || (mutant(base::Mutant::kAvailableByProcesses) && !proven_down(s)))
@@ -213,6 +213,11 @@ void say_degraded(const Story& s) {
     return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(Reason::kMemberUnreachable),
                  seat.name() + ": " + unhealthy_in_words(seat, true));
   }
+  // A lost one is out of the list already, and the one in its place does not vote yet.
+  if (running(s.record, OperationKind::kReplace) && static_cast<int>(s.view.voters) < s.record.size)
+    return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(Reason::kReplaceMember),
+                 fmt::format("{} of {} members vote; a lost one is being replaced", s.view.voters,
+                             s.record.size));
   for (const Seat& seat : s.view.seats) {
     if (seat.record != nullptr || seat.etcd == nullptr || !seat.etcd->started) continue;
     return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(Reason::kUnknownMember),
@@ -253,18 +258,21 @@ void say_certificates(const Story& s) {
     return s.say(ConditionType::kCertificatesValid, Truth::kFalse,
                  name_of(Reason::kCertificateExpired),
                  "expired: " + base::join(expired, ", ") + next);
-  if (!late.empty())
-    return s.say(ConditionType::kCertificatesValid, Truth::kFalse,
-                 name_of(Reason::kCertificateRenewal),
-                 "past two thirds of life: " + base::join(late, ", ") + next);
+  // What is ours is renewed within seconds. What is the user's is valid until its end.
+  const api::Tls& tls = s.intent.cluster.spec.tls;
+  const auto say_late = [&](Truth truth) {
+    s.say(ConditionType::kCertificatesValid, truth, name_of(Reason::kCertificateRenewal),
+          "past two thirds of life: " + base::join(late, ", ") + next);
+  };
+  if (!late.empty() && !users) return say_late(Truth::kFalse);
   if (!unseen.empty())
     return s.say(ConditionType::kCertificatesValid, Truth::kUnknown, "NotSeen",
                  "not seen yet: " + base::join(unseen, ", "));
+  if (!late.empty()) return say_late(Truth::kTrue);
   if (rotation != nullptr)
     return s.say(ConditionType::kCertificatesValid, Truth::kTrue, name_of(rotation->reason),
                  rotation->message);
-  const api::Tls& tls = s.intent.cluster.spec.tls;
-  const bool theirs = tls.provider == api::TlsProvider::kUserSecrets && !tls.peer_secret.empty();
+  const bool theirs = users && !tls.peer_secret.empty();
   s.say(ConditionType::kCertificatesValid, Truth::kTrue,
         theirs ? name_of(Reason::kUserCertificates) : kPlain,
         theirs ? "peers trust an authority of yours, so a recovery is fenced off by its token and "
