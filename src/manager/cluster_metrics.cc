@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "metrics/catalog.h"
+#include "plan/quota.h"
 
 namespace manager {
 namespace {
@@ -44,14 +45,15 @@ void fill_members(metrics::Registry& registry, const base::ClusterKey& key,
   const auto set = [&](std::string_view state, int count) {
     registry.set(metrics::kClusterMembers, {key.ns, key.name, state}, count);
   };
-  set("wanted", status.desired_size);
+  set("wanted", status.phase == api::Phase::kHibernated ? 0 : status.desired_size);
   set("healthy", healthy);
   set("unhealthy", unhealthy);
   set("learner", learner);
 }
 
 void fill_storage(metrics::Registry& registry, const base::ClusterKey& key,
-                  const api::ClusterStatus& status, const plan::Observation& seen) {
+                  const api::ClusterSpec& spec, const api::ClusterStatus& status,
+                  const plan::Observation& seen) {
   for (const auto& member : status.members) {
     const auto found = seen.statuses.find(member.id);
     if (found == seen.statuses.end() || !found->second.known()) continue;
@@ -62,7 +64,7 @@ void fill_storage(metrics::Registry& registry, const base::ClusterKey& key,
     };
     set(metrics::kMemberDbSize, s.db_size);
     set(metrics::kMemberDbInUse, s.db_in_use);
-    set(metrics::kMemberDbQuota, s.db_quota);
+    set(metrics::kMemberDbQuota, plan::quota_of(spec, s));
   }
   std::optional<base::Instant> first;
   for (const auto& [name, facts] : seen.members)
@@ -84,7 +86,7 @@ void fill_backups(metrics::Registry& registry, const base::ClusterKey& key,
 
 }  // namespace
 
-void fill(metrics::Registry& registry, const base::ClusterKey& key,
+void fill(metrics::Registry& registry, const base::ClusterKey& key, const api::ClusterSpec& spec,
           const api::ClusterStatus& status, const engine::Report* report) {
   registry.forget_cluster(key.ns, key.name);
   fill_members(registry, key, status);
@@ -99,7 +101,7 @@ void fill(metrics::Registry& registry, const base::ClusterKey& key,
   if (available != nullptr && available->status != api::Truth::kUnknown)
     registry.set(metrics::kClusterHasLeader, {key.ns, key.name}, truth_number(available->status));
   if (report == nullptr) return;
-  fill_storage(registry, key, status, report->seen);
+  fill_storage(registry, key, spec, status, report->seen);
   fill_backups(registry, key, report->plan.record);
 }
 

@@ -25,6 +25,12 @@ std::string condition(std::string_view name, std::string_view test) {
   return fmt::format("{}{{condition=\"{}\"}} {}", kClusterCondition.name, name, test);
 }
 
+// Members are wanted: it is not stopped on purpose.
+std::string unless_stopped() {
+  return fmt::format(" unless on (namespace, cluster) {}{{state=\"wanted\"}} == 0",
+                     kClusterMembers.name);
+}
+
 std::string p99(std::string_view histogram, std::string_view by) {
   return fmt::format("histogram_quantile(0.99, sum by ({}, le) (rate({}_bucket[5m])))", by,
                      histogram);
@@ -38,7 +44,7 @@ constexpr std::string_view kAsk =
 
 std::vector<Alert> of_clusters() {
   return {
-      {"EtcdClusterUnavailable", condition("Available", "== 0"), "1m", kCritical,
+      {"EtcdClusterUnavailable", condition("Available", "== 0") + unless_stopped(), "1m", kCritical,
        "{{ $labels.namespace }}/{{ $labels.cluster }} does not answer a quorum read",
        "Clients cannot write. Most members are down, cut off from each other, or have lost their "
        "data.",
@@ -67,6 +73,19 @@ std::vector<Alert> of_clusters() {
        "{{ $value }} members of {{ $labels.namespace }}/{{ $labels.cluster }} are not healthy",
        "One more failure may stop the cluster.", kAsk,
        "Look at the member's own log; a full disk or a slow one is the usual cause."},
+      {"EtcdMembersMissing",
+       fmt::format("{0}{{state=\"wanted\"}} - ignoring (state) {0}{{state=\"healthy\"}} > 0",
+                   kClusterMembers.name),
+       "30m", kWarning, "{{ $labels.namespace }}/{{ $labels.cluster }} lacks {{ $value }} members",
+       "It has run for half an hour with fewer healthy voters than declared.", kAsk,
+       "The condition Progressing says what the next member waits for: a node, a volume, an image, "
+       "a quota of the namespace."},
+  };
+}
+
+// What holds a change up, or will stop the cluster later.
+std::vector<Alert> of_what_comes() {
+  return {
       {"EtcdUpgradeBlocked", condition("UpgradeBlocked", "== 1"), "15m", kWarning,
        "the upgrade of {{ $labels.namespace }}/{{ $labels.cluster }} does not go on",
        "A check before the next step failed; nothing was changed.",
@@ -169,7 +188,7 @@ std::vector<Alert> of_operator() {
 
 std::vector<Alert> all() {
   auto out = of_clusters();
-  for (auto* more : {&of_backups, &of_etcd, &of_operator})
+  for (auto* more : {&of_what_comes, &of_backups, &of_etcd, &of_operator})
     for (auto& alert : (*more)()) out.push_back(std::move(alert));
   return out;
 }

@@ -80,7 +80,7 @@ inline constexpr Declaration kClusterMembers{
     .name = "etcd_operator_cluster_members",
     .kind = Kind::kGauge,
     .unit = "",
-    .help = "Members by state: healthy, unhealthy, learner, wanted.",
+    .help = "Members by state: healthy, unhealthy, learner, wanted (0 while stopped on purpose).",
     .label_names = {"namespace", "cluster", "state"},
     .stability = Stability::kStable};
 inline constexpr Declaration kClusterCondition{
@@ -138,11 +138,12 @@ inline constexpr Declaration kMemberDbInUse{.name = "etcd_operator_member_db_in_
                                             .help = "The part of the database file that is in use.",
                                             .label_names = {"namespace", "cluster", "member"},
                                             .stability = Stability::kStable};
-inline constexpr Declaration kMemberDbQuota{.name = "etcd_operator_member_db_quota_bytes",
-                                            .kind = Kind::kGauge,
-                                            .unit = "bytes",
-                                            .help = "The database's quota.",
-                                            .label_names = {"namespace", "cluster", "member"},
-                                            .stability = Stability::kStable};
+inline constexpr Declaration kMemberDbQuota{
+    .name = "etcd_operator_member_db_quota_bytes",
+    .kind = Kind::kGauge,
+    .unit = "bytes",
+    .help = "The quota of the database: what the member tells, before 3.6 what the manifest gives.",
+    .label_names = {"namespace", "cluster", "member"},
+    .stability = Stability::kStable};
 
 }  // namespace metrics
