@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <memory>
 
+#include "guard/files.h"
+
 namespace guard {
 namespace {
 
@@ -138,6 +140,12 @@ base::Status remove_tree(const std::string& path) {
 bool exists(const std::string& path) {
   struct stat st{};
   return ::lstat(path.c_str(), &st) == 0;
+}
+
+std::string place_at(const std::string& path) {
+  struct stat st{};
+  if (::stat(path.c_str(), &st) == 0) return place_text({st.st_dev, st.st_ino});
+  return errno == ENOENT ? std::string(kNoPlace) : std::string();
 }
 
 bool has_files(const std::string& path) {

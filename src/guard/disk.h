@@ -45,6 +45,8 @@ base::Status remove_tree(const std::string& path);  // not there is fine; follow
 base::Status sync_dir(const std::string& path);
 base::Status sync_filesystem_of(const std::string& path);
 [[nodiscard]] bool exists(const std::string& path);
+// For Verdict::volume; empty if it cannot be told.
+[[nodiscard]] std::string place_at(const std::string& path);
 // Whether there is anything but empty directories; an unreadable one counts.
 [[nodiscard]] bool has_files(const std::string& path);
 [[nodiscard]] std::string parent_of(const std::string& path);

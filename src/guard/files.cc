@@ -364,7 +364,12 @@ std::string encode(const Verdict& v) {
   w.text("signal", std::to_string(v.signal));
   w.number("failures", v.failures);
   w.text("at", base::to_rfc3339(v.at));
+  if (!v.volume.empty()) w.text("volume", v.volume);
   return w.finish();
+}
+
+std::string place_text(const Place& place) {
+  return fmt::format("{}:{}", place.device, place.inode);
 }
 
 base::Result<Verdict> decode_verdict(std::string_view bytes) {
@@ -377,6 +382,7 @@ base::Result<Verdict> decode_verdict(std::string_view bytes) {
   r.number("signal", v.signal);
   r.number("failures", v.failures);
   r.time("at", v.at);
+  r.text("volume", v.volume);
   return r.finish(std::move(v));
 }
 

@@ -93,7 +93,15 @@ struct Verdict {
   int signal = 0;
   std::uint32_t failures = 0;  // in a row
   base::Instant at{};
+  // The directory that was the volume then, by place_text(): where another is mounted there, it is
+  // of other bytes. Empty: not told.
+  std::string volume;
 };
+struct Place {
+  std::uint64_t device = 0, inode = 0;
+};
+std::string place_text(const Place& place);
+inline constexpr std::string_view kNoPlace = "none";  // there was no directory
 
 struct Marker {
   std::string cluster_ns, cluster_name, member_name, incarnation, volume_id, peer_address;

@@ -109,9 +109,11 @@ TEST(GuardFiles, VerdictRoundTripInEveryClass) {
     v.signal = 9;
     v.failures = 3;
     v.at = base::Instant(base::Duration(1'763'000'000'123));
+    v.volume = c % 2 == 0 ? place_text({2049, 2}) : "";
     const auto back = decode_verdict(encode(v));
     ASSERT_TRUE(back) << back.error().text();
     EXPECT_EQ(back->klass, v.klass);
+    EXPECT_EQ(back->volume, c % 2 == 0 ? "2049:2" : "");
     EXPECT_EQ(encode(*back), encode(v));
   }
 }

@@ -124,6 +124,7 @@ Verdict Supervisor::round() {
     return verdict_of(unread ? Class::kRetry : Class::kConfig,
                       "the ticket cannot be used: " + ticket.error().message);
   }
+  volume_ = place_at(options_.paths.volume());
   WalCursor cursor(options_.paths.data());
   const Seen seen = look(options_.paths, cursor);
   Decision decision = decide(*ticket, seen);
@@ -132,6 +133,7 @@ Verdict Supervisor::round() {
                             name_of(decision.klass), decision.why));
   if (decision.start == Start::kNone) return verdict_of(decision.klass, decision.why);
   if (auto failed = prepare(*ticket, decision, seen)) return *std::move(failed);
+  volume_ = place_at(options_.paths.volume());
   // What was read belongs to the directory that was there before.
   if (decision.start != Start::kOwn) cursor = WalCursor(options_.paths.data());
   return run_etcd(*ticket, decision, cursor);
@@ -304,6 +306,7 @@ void Supervisor::write_state(Phase phase, std::int64_t etcd_pid) {
 void Supervisor::write_verdict(Verdict& verdict) {
   verdict.failures = verdict.klass == Class::kStopped ? 0 : failures_ + 1;
   verdict.at = wall_now();
+  verdict.volume = volume_;
   log("verdict", fmt::format("class={} words=\"{}\"", name_of(verdict.klass), verdict.signature));
   if (auto s = write_file(options_.paths.verdict(), encode(verdict), Last::kForGood); !s)
     log("the verdict cannot be written", s.error().message);

@@ -68,7 +68,8 @@ class Supervisor {
   Fd lock_, signals_;
   RotatedLog etcd_log_, guard_log_;
   State state_;
-  Marker marker_;  // as it is on disk
+  Marker marker_;       // as it is on disk
+  std::string volume_;  // what was looked at, for the verdict on it
   unsigned failures_ = 0;
   bool stopping_ = false;       // SIGTERM or SIGINT came
   bool nudged_ = false;         // SIGHUP came: look again now

@@ -34,14 +34,24 @@ base::Fact<T> fact_of(base::Result<T> read) {
   return base::Fact<T>::unknown(read.error().message);
 }
 
-// Whether something came into the volume, or went, after the guard had given its verdict on it:
-// then the verdict is of other bytes, and a person may have brought back what was lost. The guard
-// itself writes the verdict last.
+// As Verdict::volume; empty if it cannot be told.
+std::string place_at(const std::string& path) {
+  const auto info = posix::file_info(path);
+  if (info) return guard::place_text({info->device, info->inode});
+  return info.error().code == base::Code::kNotFound ? std::string(guard::kNoPlace) : std::string();
+}
+
+// Whether another directory stands there than the guard gave its verdict on, as when a volume is
+// mounted (which brings its own, older times), or something came into it, or went, since: then the
+// verdict is of other bytes, and a person may have brought back what was lost. The guard itself
+// writes the verdict last.
 bool is_of_other_bytes(const guard::Verdict& verdict, const MemberFiles& files) {
   using guard::Class;
   if (verdict.klass != Class::kDataLost && verdict.klass != Class::kDataCorrupt &&
       verdict.klass != Class::kForeign && verdict.klass != Class::kNoVolume)
     return false;
+  const std::string place = place_at(files.volume);
+  if (!verdict.volume.empty() && !place.empty() && verdict.volume != place) return true;
   const auto given = posix::changed_at(files.verdict);
   if (!given) return false;
   for (const char* below : {"", "/data", "/data/member", "/data/member/wal", "/data/member/snap"}) {

@@ -184,6 +184,19 @@ TEST(Members, AVerdictIsOfTheBytesThatItWasGivenOn) {
   ASSERT_TRUE(posix::write_atomic(files.verdict, guard::encode(verdict)));
   EXPECT_TRUE(look().ended) << "until the guard has judged it";
   EXPECT_EQ(look().data, base::Fact<plan::Data>(plan::Data::kOlder));
+
+  // A file system that is mounted there brings its own, older times.
+  const auto info = posix::file_info(files.volume);
+  ASSERT_TRUE(info);
+  for (const auto& [volume, stands] :
+       {std::pair{guard::place_text({info->device, info->inode}), true},
+        std::pair{guard::place_text({info->device + 1, info->inode}), false},
+        std::pair{guard::place_text({info->device, info->inode + 1}), false},
+        std::pair{std::string(guard::kNoPlace), false}}) {
+    verdict.volume = volume;
+    ASSERT_TRUE(posix::write_atomic(files.verdict, guard::encode(verdict)));
+    EXPECT_EQ(look().ended.has_value(), stands) << volume;
+  }
   ASSERT_TRUE(posix::remove_tree(layout.root()));
 }
 
