@@ -25,7 +25,7 @@ base::Status Fetcher::want(const api::Version& version) {
   const std::lock_guard lock(mutex_);
   Fetch& fetch = fetches_[version.text()];
   if (fetch.busy) return {};
-  if (!fetch.problem.empty() && clock_.now() - fetch.ended < kRest)
+  if (!fetch.problem.empty() && clock_.tick() - fetch.ended < kRest)
     return base::fail(base::Code::kUnavailable, fetch.problem);
   fetch.busy = true;
   fetch.problem.clear();
@@ -44,7 +44,7 @@ void Fetcher::run(const api::Version& version, const std::stop_token& stop) {
   if (found == fetches_.end()) return;  // the platform ends
   found->second.busy = false;
   found->second.problem = got ? "" : got.error().message;
-  found->second.ended = clock_.now();
+  found->second.ended = clock_.tick();
   ++ended_;
 }
 

@@ -7,12 +7,15 @@
 #include "drivers/host/members.h"
 #include "drivers/host/metrics_page.h"
 #include "drivers/host/port_book.h"
+#include "drivers/host/shared.h"
 #include "drivers/host/survivor.h"
 #include "drivers/host/ticket.h"
 #include "etcd/identity.h"
 #include "pki/cert.h"
 #include "posix/files.h"
+#include "posix/logger.h"
 #include "posix/process.h"
+#include "posix/wakeup.h"
 
 namespace host {
 namespace {
@@ -198,6 +201,36 @@ TEST(Members, AVerdictIsOfTheBytesThatItWasGivenOn) {
     EXPECT_EQ(look().ended.has_value(), stands) << volume;
   }
   ASSERT_TRUE(posix::remove_tree(layout.root()));
+}
+
+class SteppedClock final : public base::Clock {
+ public:
+  base::Instant at = base::Instant(std::chrono::hours(24 * 365 * 50));
+  base::Tick since{};
+  [[nodiscard]] base::Instant now() const override { return at; }
+  [[nodiscard]] base::Tick tick() const override { return since; }
+};
+
+TEST(Fetcher, AFailedFetchIsTriedAgainAlsoWhenTheClockGoesBack) {
+  SteppedClock clock;
+  const auto log = posix::make_null_logger();
+  PlatformOptions options;
+  options.etcd_dir = "/dev/null/nowhere";  // nothing can be put there, so that nothing is fetched
+  Fetcher fetcher(options, clock, *log);
+  const api::Version version{9, 9, 9, ""};
+  const auto ended = [&](unsigned times) {
+    const auto until = posix::deadline_in(std::chrono::seconds(20));
+    while (fetcher.ended() != times && posix::deadline_in({}) < until)
+      (void)posix::poll_until({}, posix::deadline_in(base::Duration(5)), {});
+    return fetcher.ended() == times;
+  };
+  ASSERT_TRUE(fetcher.want(version));
+  ASSERT_TRUE(ended(1));
+  EXPECT_FALSE(fetcher.want(version)) << "it rests first";
+  clock.at -= std::chrono::hours(24);
+  clock.since += std::chrono::minutes(2);
+  EXPECT_TRUE(fetcher.want(version));
+  EXPECT_TRUE(ended(2));
 }
 
 TEST(Survivor, LimitsGrowWithTheData) {

@@ -41,7 +41,7 @@ class Fetcher {
   struct Fetch {
     bool busy = false;
     std::string problem, said;
-    base::Instant ended{};
+    base::Tick ended{};
     std::jthread thread;
   };
   void run(const api::Version& version, const std::stop_token& stop);
