@@ -47,6 +47,27 @@ base::Result<posix::ProcessId> decode_process(const std::string& text) {
   return posix::ProcessId{*pid, static_cast<std::uint64_t>(*ticks)};
 }
 
+// The process of a job, whose file is named on its command line. A crash of ours between its start
+// and the note of it leaves nothing else.
+base::Result<posix::ProcessId> find_process(const JobFiles& files) {
+  const std::string words = std::string("--job\0", 6) + files.job + '\0';
+  TRY(const auto names, posix::list_dir("/proc"));
+  for (const auto& name : names) {
+    const auto pid = base::parse_int(name);
+    if (!pid || *pid <= 1) continue;
+    const auto process = posix::identify(*pid);  // before its words: then they are of this one
+    const auto line = posix::read_file("/proc/" + name + "/cmdline", kLogLimit);
+    if (process && line && line->find(words) != std::string::npos) return *process;
+  }
+  return base::fail(base::Code::kNotFound, "it is not known which process the job is");
+}
+
+base::Result<posix::ProcessId> process_of(const JobFiles& files) {
+  TRY(const std::string text, text_of(files.process));
+  auto noted = decode_process(text);
+  return noted ? noted : find_process(files);
+}
+
 // The words of many jobs: kept, but not for ever.
 base::Status trim_log(const std::string& file) {
   const auto info = posix::file_info(file, false);
@@ -135,7 +156,10 @@ base::Status start_job(const JobLaunch& what, const JobFiles& files) {
   // It has run: its report, or that there is none, tells the rest.
   if (!process && process.error().code == base::Code::kAborted) return {};
   if (!process) return std::unexpected(process.error());
-  return posix::write_atomic(files.process, encode(*process));
+  auto noted = posix::write_atomic(files.process, encode(*process));
+  // It is not to run where it may be that nobody can end it.
+  if (!noted) (void)posix::send_signal(*process, SIGKILL);
+  return noted;
 }
 
 base::Status end_job(const JobFiles& files, base::Duration deadline, const std::stop_token& stop) {
@@ -146,8 +170,7 @@ base::Status end_job(const JobFiles& files, base::Duration deadline, const std::
     const auto locked = posix::is_locked(files.lock);
     if (locked.is_unknown()) return base::fail(base::Code::kUnavailable, locked.why());
     if (locked.is_absent() || !*locked) return {};
-    TRY(const std::string text, text_of(files.process));
-    TRY(const auto process, decode_process(text));
+    TRY(const auto process, process_of(files));
     if (!asked) asked = posix::send_signal(process, SIGTERM).has_value();
     if (!killed && posix::deadline_in({}) >= kill_at)
       killed = posix::send_signal(process, SIGKILL).has_value();

@@ -2,7 +2,9 @@
 #include "drivers/host/store_jobs.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <functional>
 
 #include "posix/files.h"
@@ -102,6 +104,32 @@ TEST_F(StoreJobsTest, AreEndedAlsoWhenTheyDoNotListen) {
   EXPECT_TRUE(end_job(files_, base::Duration(20'000), {}));
   EXPECT_FALSE(look_at_job(files_)->running);
   EXPECT_TRUE(end_job(files_, base::Duration(20'000), {})) << "nothing runs any more";
+}
+
+TEST_F(StoreJobsTest, OneThatWasNotNotedIsFoundAndEnded) {
+  ASSERT_TRUE(start_job({script("while :; do sleep 0.02; done"), "run", 1, "{}"}, files_));
+  // As after a crash between its start and the note of it.
+  ASSERT_TRUE(posix::remove_file(files_.process));
+  ASSERT_TRUE(look_at_job(files_)->running);
+  const auto ended = end_job(files_, base::Duration(20'000), {});
+  EXPECT_TRUE(ended) << ended.error().message;
+  EXPECT_FALSE(look_at_job(files_)->running);
+}
+
+TEST_F(StoreJobsTest, OneThatCannotBeNotedDoesNotRun) {
+  const JobLaunch launch{script("while :; do sleep 0.02; done"), "run", 1, "{}"};
+  // A file of a few bytes can be written, and not the longer one that names the process.
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit few{4, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &few), 0);
+  const auto started = start_job(launch, files_);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, ignored);
+  EXPECT_FALSE(started);
+  EXPECT_EQ(posix::exists(files_.process), base::Fact<bool>(false));
+  EXPECT_TRUE(eventually([&] { return !look_at_job(files_)->running; }));
 }
 
 TEST_F(StoreJobsTest, KeysOfASecretThatAreNoFileNamesAreRefused) {
