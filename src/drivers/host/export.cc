@@ -141,7 +141,8 @@ base::Result<std::string> export_data(const ExportRequest& request, const live::
   TRY_OK(posix::remove_tree(request.copy));  // of a life before
   TRY_IN("copy the data", const auto any, posix::list_dir(request.data + "/member"));
   TRY_OK(copy_tree(request.data, request.copy, stop));
-  TRY(const auto last, commit_whole_log(request.copy + "/member/wal"));
+  TRY(const auto floor, floor_of(request.data.substr(0, request.data.rfind('/')) + "/marker", 0));
+  TRY(const auto last, commit_whole_log(request.copy + "/member/wal", floor));
   log.info("survivor_log", {{"member", request.name}, {"index", std::to_string(last)}});
   auto bound = from_copy(request, connect, stop);
   (void)posix::remove_tree(request.copy);

@@ -15,7 +15,7 @@
 namespace host {
 
 struct ExportRequest {
-  std::string data;      // only read
+  std::string data;      // only read, as the volume's marker beside it
   std::string copy;      // made, and removed at the end
   std::string snapshot;  // what is made; one that is there already is kept
   std::string etcd;      // of the version that wrote the data

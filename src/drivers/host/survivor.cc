@@ -254,7 +254,9 @@ bool HostDriver::adopt_export(const plan::MemberRecord& member, const RecoveryFi
 std::string HostDriver::other_way(const plan::MemberRecord& member, const MemberFiles& files,
                                   const RecoveryFiles& to, const plan::Record& record) {
   const bool approved = record.recovery && record.recovery->approved;
-  const auto last = end_of_log(files.data + "/member/wal");
+  const auto floor = floor_of(files.marker, member.audited_index);
+  const auto last = floor ? end_of_log(files.data + "/member/wal", *floor)
+                          : base::Result<std::uint64_t>(std::unexpected(floor.error()));
   if (!is_there(to.snapshot) && approved) adopt_snapshot(member, to, last);
   if (!is_there(to.snapshot)) return {};
   const auto text = posix::read_file(to.running, kLimit);
@@ -315,7 +317,8 @@ base::Result<RunningSnapshot> HostDriver::export_copy(const plan::MemberRecord& 
   const auto& spec = call.job.intent.cluster.spec;
   const std::uint64_t all = bytes_below(files.data);
   TRY_OK(copy_data(files, to, call, all));
-  TRY(const auto last, commit_whole_log(to.copy + "/member/wal"));
+  TRY(const auto floor, floor_of(files.marker, member.audited_index));
+  TRY(const auto last, commit_whole_log(to.copy + "/member/wal", floor));
   shared_.log.info("survivor_log", {{"member", member.name}, {"index", std::to_string(last)}});
   TRY(const auto programs, shared_.binaries.find(member.version, call.stop));
   TRY(const auto owner, owner_of_log(to.copy + "/member/wal"));

@@ -39,6 +39,9 @@ struct Log {
     record(2, std::string("\x08") + '\0' + "\x10" + varint(term) + "\x18" + varint(index) +
                   "\x22\x05hello");
   }
+  void snapshot(std::uint64_t term, std::uint64_t index) {
+    record(5, "\x08" + varint(index) + "\x10" + varint(term));
+  }
   void state(std::uint64_t term, std::uint64_t vote, std::uint64_t commit) {
     record(3, "\x08" + varint(term) + "\x10" + varint(vote) + "\x18" + varint(commit));
   }
