@@ -1,5 +1,7 @@
 #include "drivers/host/driver.h"
 
+#include <fmt/format.h>
+
 #include <thread>
 
 #include "drivers/host/members.h"
@@ -14,6 +16,7 @@ namespace host {
 namespace {
 
 constexpr size_t kRecordLimit = size_t{16} << 20;
+constexpr int kMostDamaged = 9;  // the last of them is replaced
 
 }  // namespace
 
@@ -49,6 +52,11 @@ base::Result<engine::Loaded> HostDriver::load_record() {
   if (!bytes && bytes.error().code == base::Code::kNotFound) return loaded;
   if (!bytes) return std::unexpected(bytes.error());
   auto record = engine::decode_record(*bytes);
+  if (!record && record.error().code == base::Code::kUnimplemented) {
+    loaded.state = plan::RecordState::kTorn;
+    loaded.problem = files_.record + ": " + record.error().message;
+    return loaded;
+  }
   if (record && record->key != key_)
     record = base::fail(base::Code::kDataLoss, "the record is of cluster " + record->key.text());
   if (!record) {
@@ -63,6 +71,7 @@ base::Result<engine::Loaded> HostDriver::load_record() {
     shared_.log.warning("record_rebuilt",
                         {{"cluster", key_.text()}, {"why", record.error().message}});
     record = std::move(rebuilt);
+    damaged_ = *bytes;
   }
   loaded.state = plan::RecordState::kOk;
   loaded.record = std::move(*record);
@@ -74,9 +83,25 @@ base::Result<engine::Loaded> HostDriver::load_record() {
 base::Status HostDriver::save_record(const plan::Record& record) {
   TRY_OK(shared_.ports.claim(record));
   TRY_OK(posix::make_dirs(files_.dir));
+  TRY_OK(keep_damaged());
   TRY_OK(posix::write_atomic(files_.record, engine::encode_record(record)));
   shared_.ports.learn(record);
   shared_.watch_list.learn(record);
+  return {};
+}
+
+// Not moved away when it was read: without a record a new cluster would begin.
+base::Status HostDriver::keep_damaged() {
+  if (!damaged_) return {};
+  std::string to;
+  for (int i = 1; i <= kMostDamaged; ++i) {
+    to = fmt::format("{}.damaged-{}", files_.record, i);
+    const auto there = posix::exists(to);
+    if (!there.is_unknown() && (there.is_absent() || !*there)) break;
+  }
+  TRY_OK(posix::write_atomic(to, *damaged_));
+  shared_.log.info("damaged_record_kept", {{"cluster", key_.text()}, {"file", to}});
+  damaged_.reset();
   return {};
 }
 

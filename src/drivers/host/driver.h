@@ -56,6 +56,7 @@ class HostDriver final : public engine::Driver {
   using Api = std::shared_ptr<etcd::EtcdApi>;
   using Done = engine::ApplyResult;
 
+  base::Status keep_damaged();
   void take_certificates(const engine::Job& job);
   // observe.cc: each fills its part.
   void see_files(const engine::Job& job, plan::Observation& seen);
@@ -131,6 +132,9 @@ class HostDriver final : public engine::Driver {
   Certificates certificates_;
   Around around_;
   live::Cluster etcd_;
+  // The bytes on disk of which the record was rebuilt: beside it, as record.damaged-N, before it is
+  // written.
+  std::optional<std::string> damaged_;
 };
 
 }  // namespace host

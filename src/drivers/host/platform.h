@@ -42,6 +42,7 @@ struct Connection {
 
 // Files of one cluster under the state directory:
 //   record          plan::Record (engine/record_codec.h)
+//   record.damaged-N  what a rebuilt one took the place of
 //   status.json     the newest published status
 //   events.jsonl    bounded: one JSON object a line {time, reason, type, message}
 //   intent.json     the manager's: the last good intent

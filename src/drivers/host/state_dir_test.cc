@@ -1,6 +1,8 @@
 // What a state directory looks like after a crash or a long life, and what is made of it.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "drivers/host/layout.h"
 #include "drivers/host/platform.h"
 #include "drivers/host/rebuild.h"
@@ -154,6 +156,76 @@ TEST_F(StateDirTest, OfStaleDataOneCopyStays) {
   EXPECT_EQ(posix::list_dir(layout_.cluster(key_).retained).value(),
             (Names{"c-0-retired", "c-0-retired-2", "c-0-retired-3", "c-0-unformed", "c-8-retired",
                    "c-9-retired", "c-unformed-0-retired-2"}));
+}
+
+class DamagedRecordTest : public StateDirTest {
+ protected:
+  // A member whose files tell all of it.
+  void make_member() {
+    make_cluster();
+    guard::Ticket t;
+    t.cluster_ns = key_.ns;
+    t.cluster_name = key_.name;
+    t.member_name = "c-0";
+    t.permit = guard::Permit::kData;
+    t.volume_id = "volume";
+    t.incarnation = "incarnation";
+    t.member_id = {1};
+    t.cluster_id = {2};
+    t.version = "3.6.16";
+    t.args = {"--listen-peer-urls=https://127.0.0.1:24001",
+              "--listen-client-urls=https://127.0.0.1:24002",
+              "--listen-metrics-urls=http://127.0.0.1:24003"};
+    guard::Marker m;
+    m.member_name = t.member_name;
+    m.volume_id = t.volume_id;
+    m.incarnation = t.incarnation;
+    m.member_id = t.member_id;
+    m.cluster_id = t.cluster_id;
+    const auto member = layout_.member(key_, "c-0");
+    ASSERT_TRUE(posix::write_atomic(member.ticket, guard::encode(t)));
+    ASSERT_TRUE(posix::write_atomic(member.marker, guard::encode(m)));
+  }
+  void store(const std::string& bytes) {
+    ASSERT_TRUE(posix::write_atomic(layout_.cluster(key_).record, bytes));
+  }
+  std::string stored(const std::string& beside = "") {
+    return posix::read_file(layout_.cluster(key_).record + beside, 1 << 20).value_or("none");
+  }
+};
+
+TEST_F(DamagedRecordTest, WhatARebuiltOneReplacesIsKept) {
+  make_member();
+  const auto platform = open();
+  for (const std::string bytes : {"damaged", "damaged again"}) {
+    store(bytes);
+    const auto driver = platform->driver(key_);
+    const auto loaded = driver->load_record();
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    ASSERT_EQ(loaded->state, plan::RecordState::kOk) << loaded->problem;
+    EXPECT_EQ(stored(), bytes) << "without one a new cluster would begin";
+    ASSERT_TRUE(driver->save_record(loaded->record));
+    ASSERT_TRUE(driver->save_record(loaded->record));
+    EXPECT_EQ(stored(), engine::encode_record(loaded->record));
+  }
+  EXPECT_EQ(stored(".damaged-1"), "damaged");
+  EXPECT_EQ(stored(".damaged-2"), "damaged again");
+  EXPECT_EQ(stored(".damaged-3"), "none");
+}
+
+TEST_F(DamagedRecordTest, ANewerOperatorsIsLeftAlone) {
+  make_member();
+  for (const auto* body : {"format 2\n{}\n", "format 1\n{\"formation\":\"OfTomorrow\"}\n"}) {
+    const std::string bytes = body + fmt::format("crc {:08x}\n", base::crc32c(body));
+    store(bytes);
+    const auto platform = open();
+    const auto loaded = platform->driver(key_)->load_record();
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    EXPECT_EQ(loaded->state, plan::RecordState::kTorn);
+    EXPECT_NE(loaded->problem.find("written by a newer etcd-operator"), std::string::npos)
+        << loaded->problem;
+    EXPECT_EQ(stored(), bytes);
+  }
 }
 
 TEST_F(StateDirTest, PortsOfAMemberWhoseRecordIsTornAreGivenToNobody) {
