@@ -75,7 +75,7 @@ class Cluster {
   void see_membership(const Call& call, plan::Observation& seen);
   bool see_membership_at(const std::string& url, bool old, plan::Observation& seen);
   void see_version(const Call& call, plan::Observation& seen);
-  void see_hashes(const engine::Job& job, plan::Observation& seen);
+  void see_hashes(const Call& call, plan::Observation& seen);
 
   Surroundings& around_;
   const base::Clock& clock_;

@@ -10,6 +10,14 @@ namespace {
 
 constexpr base::Duration kStatus{1'000}, kRead{3'000}, kHash{10'000};
 
+constexpr std::int64_t kSlowest = 20'000;  // bytes a millisecond, of a disk at its worst
+
+// A hash reads the whole database. One that is given up is still computed to its end, so that a
+// deadline that is too short only loads the member, each time anew.
+base::Duration hash_limit(const plan::EtcdStatus& status) {
+  return kHash + base::Duration(std::max<std::int64_t>(status.db_size, 0) / kSlowest);
+}
+
 api::Version version_of(const std::string& text) {
   return api::parse_version(text).value_or(api::Version{});
 }
@@ -26,7 +34,7 @@ void Cluster::observe(const Call& call, bool want_hashes, plan::Observation& see
   see_statuses(call.job, seen);
   see_membership(call, seen);
   see_version(call, seen);
-  if (want_hashes && !call.stop.stop_requested()) see_hashes(call.job, seen);
+  if (want_hashes && !call.stop.stop_requested()) see_hashes(call, seen);
 }
 
 void Cluster::see_statuses(const engine::Job& job, plan::Observation& seen) {
@@ -147,17 +155,20 @@ void Cluster::see_version(const Call& call, plan::Observation& seen) {
   }
 }
 
-// HashKV of every member that answers, at one revision that all of them have.
-void Cluster::see_hashes(const engine::Job& job, plan::Observation& seen) {
+// HashKV of every member that answers, at one revision that all of them have. One after the other:
+// each of them is kept busy by it.
+void Cluster::see_hashes(const Call& call, plan::Observation& seen) {
   std::int64_t revision = 0;
   for (const auto& [id, status] : seen.statuses)
     if (status.known() && (revision == 0 || status->revision < revision))
       revision = status->revision;
   if (revision == 0) return;
-  for (const auto& [name, member] : job.record.members) {
+  for (const auto& [name, member] : call.job.record.members) {
+    if (call.stop.stop_requested()) return;
     const auto found = seen.statuses.find(member.id);
     if (!member.id || found == seen.statuses.end() || !found->second.known()) continue;
-    const auto hash = endpoints_.at(member.addresses.client_url)->hash_kv(revision, kHash);
+    const auto hash =
+        endpoints_.at(member.addresses.client_url)->hash_kv(revision, hash_limit(*found->second));
     if (hash) seen.hashes[member.id] = {hash->hash, hash->revision, hash->compact_revision};
   }
 }
