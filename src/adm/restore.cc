@@ -11,6 +11,7 @@
 #include "adm/commands.h"
 #include "adm/node.h"
 #include "adm/remote.h"
+#include "adm/restore_work.h"
 #include "adm/steps.h"
 #include "base/text.h"
 #include "drivers/host/members.h"
@@ -124,7 +125,9 @@ base::Result<std::string> etcdutl_of(const Host& host) {
 }
 
 struct Plan {
-  std::string folder, part;  // `part` gets its name once it is whole
+  std::string folder;
+  std::string work;  // a folder of this run alone, beside it
+  std::string part;  // in that; gets the folder's name once it is whole
   std::vector<std::string> argv;
   std::string start;
 };
@@ -135,7 +138,8 @@ base::Result<Plan> plan_folder(const Context& context, const Host& host) {
   TRY(const std::string file, posix::absolute_path(context.flags.subject));
   TRY(const auto etcdutl, etcdutl_of(host));
   TRY(const auto random, pki::random_hex(8));
-  out.part = fmt::format("{}.part-{}", out.folder, random);
+  out.work = work_folder(out.folder, random);
+  out.part = data_in_work(out.work);
   const std::string name = host.name.empty() ? "default" : host.name;
   const std::string peer = host.bind_address.empty() ? "http://localhost:2380" : host.peer_url();
   const std::vector<std::string> member{
@@ -168,10 +172,16 @@ Reply into_folder(const Context& context, const Host& host) {
                     base::join(plan.argv, " "), folder);
     return out;
   }
+  TRY(const auto removed, sweep_work(folder));
+  for (const auto& name : removed)
+    context.say("removed what a restore that was killed had left: " + name);
+  TRY(const auto working, begin_work(plan.work, folder));
+  if (context.fault) context.fault("build.before");
   if (auto built = build(context, plan); !built) {
-    TRY_OK(posix::remove_tree(plan.part));
+    TRY_OK(posix::remove_tree(plan.work));
     return std::unexpected(built.error());
   }
+  if (context.fault) context.fault("build.after");
   if (posix::exists(folder) != base::Fact<bool>(false)) {
     TRY(const auto names, posix::list_dir(folder));
     if (names.empty()) {
@@ -182,6 +192,7 @@ Reply into_folder(const Context& context, const Host& host) {
     }
   }
   TRY_OK(posix::rename(plan.part, folder));
+  TRY_OK(posix::remove_tree(plan.work));
   out.text = fmt::format("{} holds what {} held. Nothing was started; this starts it:\n\n  {}\n",
                          folder, context.flags.subject, plan.start);
   out.value["dataDir"] = folder;

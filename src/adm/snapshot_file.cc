@@ -28,13 +28,27 @@ std::string older_name(const std::string& file, base::Instant now, int attempt) 
   return attempt == 1 ? at : fmt::format("{}-{}", at, attempt);
 }
 
-// Not every file system has second names; there the name is free for a moment.
-base::Status keep_as(const std::string& file, const std::string& older) {
-  auto linked = posix::add_name(file, older);
-  if (linked || linked.error().code == Code::kAlreadyExists) return linked;
-  if (posix::exists(older) != base::Fact<bool>(false))
-    return base::fail(Code::kAlreadyExists, older + " is there already");
-  return posix::rename(file, older);
+// By what never replaces anything; where a file system has neither way, by a look before.
+base::Status name_anew(const std::string& from, const std::string& to) {
+  auto named = posix::rename_new(from, to);
+  if (named || named.error().code != Code::kUnimplemented) return named;
+  if (named = posix::add_name(from, to); named) return posix::remove_file(from);
+  if (named.error().code == Code::kAlreadyExists) return named;
+  if (posix::exists(to) != base::Fact<bool>(false))
+    return base::fail(Code::kAlreadyExists, to + " is there already");
+  return posix::rename(from, to);
+}
+
+// The first of the older names that is free.
+base::Result<std::string> keep_as_older(const std::string& what, const std::string& file,
+                                        base::Instant now) {
+  for (int i = 0;; ++i) {
+    std::string older = older_name(file, now, i);
+    const auto named = name_anew(what, older);
+    if (named) return older;
+    if (named.error().code != Code::kAlreadyExists || i == kMostOlder)
+      return std::unexpected(named.error());
+  }
 }
 
 }  // namespace
@@ -60,19 +74,37 @@ base::Result<std::string> part_of(const std::string& file) {
   return fmt::format("{}.{}.part-{}", file.substr(0, name), file.substr(name), digits);
 }
 
+namespace {
+
+base::Result<std::string> try_name(const std::string& part, const std::string& file,
+                                   base::Instant now) {
+  TRY_OK(check_snapshot_name(file));
+  const auto named = name_anew(part, file);
+  if (named) return std::string();
+  if (named.error().code != Code::kAlreadyExists) return std::unexpected(named.error());
+  const auto swapped = posix::exchange(part, file);
+  // What had the name is the part now, whosever it was.
+  if (swapped) return keep_as_older(part, file, now).value_or(part);
+  if (swapped.error().code != Code::kUnimplemented) return std::unexpected(swapped.error());
+  // There the name is free for a moment.
+  TRY(std::string older, keep_as_older(file, file, now));
+  TRY_OK(name_anew(part, file));
+  return older;
+}
+
+}  // namespace
+
 base::Result<std::string> give_snapshot_name(const std::string& part, const std::string& file,
                                              base::Instant now) {
-  TRY_OK(check_snapshot_name(file));
-  std::string older;
-  for (int i = 0; posix::exists(file) != base::Fact<bool>(false); ++i) {
-    older = older_name(file, now, i);
-    const auto kept = keep_as(file, older);
-    if (kept) break;
-    if (kept.error().code != Code::kAlreadyExists || i == kMostOlder)
-      return std::unexpected(kept.error());
+  for (int i = 0;; ++i) {
+    auto older = try_name(part, file, now);
+    if (older) return older;
+    // Somebody else gave the name, or took it away, between two looks.
+    const auto code = older.error().code;
+    if ((code == Code::kAlreadyExists || code == Code::kNotFound) && i < kMostOlder) continue;
+    (void)posix::remove_file(part);
+    return older;
   }
-  TRY_OK(posix::rename(part, file));
-  return older;
 }
 
 }  // namespace adm

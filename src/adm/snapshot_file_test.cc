@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <barrier>
+#include <map>
+#include <set>
+#include <thread>
+#include <vector>
+
 #include "posix/files.h"
 #include "posix/link.h"
 #include "posix/test_dir.h"
@@ -36,6 +42,31 @@ TEST(SnapshotFile, WhatHadTheNameBeforeIsKeptEachTime) {
   EXPECT_EQ(read(file + ".old"), "one");
   EXPECT_EQ(read(file + ".old-20270115T080000Z"), "two");
   EXPECT_EQ(read(file + ".old-20270115T080000Z-2"), "three");
+}
+
+TEST(SnapshotFile, OfManyAtATimeEachIsKept) {
+  const posix::TestDir dir;
+  constexpr int kRounds = 20, kSavers = 4;
+  std::barrier together(kSavers);
+  {
+    std::vector<std::jthread> savers;
+    for (int saver = 0; saver < kSavers; ++saver)
+      savers.emplace_back([&, saver] {
+        for (int round = 0; round < kRounds; ++round) {
+          const std::string file = dir.path(std::to_string(round) + ".db");
+          const auto part = part_of(file);
+          EXPECT_TRUE(part && posix::write_atomic(*part, std::to_string(saver)));
+          together.arrive_and_wait();
+          const auto older = give_snapshot_name(*part, file, kNow);
+          EXPECT_TRUE(older) << older.error().text();
+        }
+      });
+  }
+  std::map<std::string, std::set<std::string>> kept;  // by round
+  for (const auto& name : *posix::list_dir(dir.path("")))
+    kept[name.substr(0, name.find('.'))].insert(read(dir.path(name)));
+  ASSERT_EQ(kept.size(), static_cast<size_t>(kRounds));
+  for (const auto& [round, texts] : kept) EXPECT_EQ(texts.size(), size_t{kSavers}) << round;
 }
 
 TEST(SnapshotFile, AFolderOrALinkKeepsItsName) {

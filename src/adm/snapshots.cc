@@ -60,10 +60,7 @@ base::Status stream(etcd::EtcdApi& api, const std::string& to) {
 
 base::Status keep(const Context& context, const std::string& part, const std::string& file) {
   const auto older = give_snapshot_name(part, file, context.clock.now());
-  if (!older) {
-    (void)posix::remove_file(part);
-    return std::unexpected(older.error());
-  }
+  if (!older) return std::unexpected(older.error());
   if (!older->empty()) context.say("the file that was there is kept as " + *older);
   return {};
 }
