@@ -186,13 +186,15 @@ base::Result<std::unique_ptr<Platform>> Platform::open(const PlatformOptions& op
                                                        const base::Clock& clock,
                                                        base::Random& random, base::Logger& log) {
   TRY_OK(posix::make_dirs(options.state_dir));
-  TRY_IN("another operator works on " + options.state_dir, auto lock,
-         posix::FileLock::try_lock(options.state_dir + "/lock"));
+  auto lock = posix::FileLock::try_lock(options.state_dir + "/lock");
+  if (!lock && lock.error().code == base::Code::kFailedPrecondition)
+    return std::unexpected(lock.error().in("another operator works on " + options.state_dir));
+  if (!lock) return std::unexpected(lock.error().in("take the lock of the state directory"));
   TRY(std::string boot, posix::boot_id());
   TRY(auto spawner, make_spawner(options.supervisor));
   auto platform =
       std::make_unique<HostPlatform>(options, clock, random, log, &etcd::connect, std::move(boot),
-                                     std::move(lock), std::move(spawner));
+                                     std::move(*lock), std::move(spawner));
   TRY_OK(platform->learn_all());
   return platform;
 }

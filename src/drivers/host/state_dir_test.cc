@@ -1,6 +1,7 @@
 // What a state directory looks like after a crash or a long life, and what is made of it.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "drivers/host/layout.h"
@@ -71,6 +72,23 @@ TEST_F(StateDirTest, ADeletionLeavesNothing) {
       {plan::DeleteCluster{true}, plan::Reason::kDeleteDone}, {intent, record_}, {});
   EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
   EXPECT_EQ(posix::list_dir(layout_.clusters() + "/default").value(), std::vector<std::string>{});
+}
+
+TEST_F(StateDirTest, OnlyALockThatIsHeldMeansAnotherOperator) {
+  const auto error = [&] {
+    PlatformOptions options;
+    options.state_dir = layout_.root();
+    const auto opened = Platform::open(options, clock_, random_, *log_);
+    return opened ? std::string() : opened.error().message;
+  };
+  {
+    const auto first = open();
+    EXPECT_NE(error().find("another operator works on"), std::string::npos) << error();
+  }
+  ASSERT_TRUE(posix::remove_file(layout_.lock()));
+  ASSERT_EQ(::symlink("elsewhere", layout_.lock().c_str()), 0);
+  EXPECT_EQ(error().find("another operator"), std::string::npos) << error();
+  EXPECT_NE(error().find(layout_.lock()), std::string::npos) << error();
 }
 
 TEST_F(StateDirTest, ADeletionThatTheMachineInterruptedIsDoneAndNoPartOfItIsEverSeen) {
