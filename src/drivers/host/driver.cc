@@ -108,11 +108,18 @@ base::Status HostDriver::keep_damaged() {
 base::Status HostDriver::publish(const api::ClusterStatus& status,
                                  std::span<const plan::Event> events) {
   TRY_OK(posix::make_dirs(files_.dir));
+  // First, because only a status is written anew whatever becomes of this one.
+  TRY_OK(append(events));
   if (shared_.options.status_text)
     TRY_OK(posix::write_atomic(files_.status, shared_.options.status_text(key_, status)));
-  if (events.empty()) return {};
+  appended_ = 0;
+  return {};
+}
+
+base::Status HostDriver::append(std::span<const plan::Event> events) {
   posix::RotatingFile log(files_.events, {std::uint64_t{256} << 10, 1, 0600});
-  for (const auto& event : events) {
+  for (; appended_ < events.size(); ++appended_) {
+    const auto& event = events[appended_];
     const json::Object line{{"time", base::to_rfc3339(shared_.clock.now())},
                             {"type", event.warning ? "Warning" : "Normal"},
                             {"reason", plan::name_of(event.reason)},

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "drivers/host/layout.h"
 #include "drivers/host/platform.h"
@@ -43,6 +45,7 @@ class StateDirTest : public ::testing::Test {
     options.guard = "/nowhere/etcd-guard";
     options.fetch = false;
     options.ports = ports;
+    options.status_text = [](const auto&, const auto&) { return std::string("status"); };
     auto opened = Platform::open(options, clock_, random_, *log_);
     EXPECT_TRUE(opened) << opened.error().text();
     return opened ? std::move(*opened) : nullptr;
@@ -72,6 +75,28 @@ TEST_F(StateDirTest, ADeletionLeavesNothing) {
       {plan::DeleteCluster{true}, plan::Reason::kDeleteDone}, {intent, record_}, {});
   EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
   EXPECT_EQ(posix::list_dir(layout_.clusters() + "/default").value(), std::vector<std::string>{});
+}
+
+TEST_F(StateDirTest, AnEventIsKeptAlsoIfTheStatusCannotBeWritten) {
+  make_cluster();
+  const auto platform = open();
+  const auto driver = platform->driver(key_);
+  const auto files = layout_.cluster(key_);
+  ASSERT_TRUE(posix::make_dirs(files.status + "/in the way"));
+  std::vector<plan::Event> events{{plan::Reason::kMemberStart, false, "first"}};
+  EXPECT_FALSE(driver->publish({}, events));
+  const auto lines = [&] {
+    return std::ranges::count(posix::read_file(files.events, 1 << 20).value_or(""), '\n');
+  };
+  EXPECT_EQ(lines(), 1);
+  // It is told again, with what came since.
+  events.push_back({plan::Reason::kMemberStart, false, "second"});
+  EXPECT_FALSE(driver->publish({}, events));
+  ASSERT_TRUE(posix::remove_tree(files.status));
+  EXPECT_TRUE(driver->publish({}, events));
+  EXPECT_EQ(lines(), 2);
+  EXPECT_TRUE(driver->publish({}, events));
+  EXPECT_EQ(lines(), 4) << "another publish tells its own";
 }
 
 TEST_F(StateDirTest, OnlyALockThatIsHeldMeansAnotherOperator) {
