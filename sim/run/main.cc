@@ -104,6 +104,7 @@ class Totals {
     writes += r.writes;
     recoveries += r.recoveries;
     lost += r.lost;
+    restores += r.restores;
     for (const auto& [what, n] : r.counts) counts[what] += n;
     // A sum does not depend on the order.
     hi +=
@@ -113,7 +114,7 @@ class Totals {
     if (r.failure.empty()) return;
     failed.push_back(r);
   }
-  std::size_t schedules = 0, passes = 0, writes = 0, recoveries = 0, lost = 0;
+  std::size_t schedules = 0, passes = 0, writes = 0, recoveries = 0, lost = 0, restores = 0;
   base::Duration simulated{0};
   std::vector<std::size_t> steps, faults;
   std::map<std::string, std::size_t> counts;
@@ -145,9 +146,9 @@ void print(Totals& t, double seconds, const Options& options) {
   fmt::print(
       "{} schedules, {} failed; median {} steps and {} faults; {} passes, {} acknowledged writes, "
       "{} "
-      "recoveries with {} writes in their stated losses\n",
+      "recoveries with {} writes in their stated losses, {} clusters from a store\n",
       t.schedules, t.failed.size(), median(t.steps), median(t.faults), t.passes, t.writes,
-      t.recoveries, t.lost);
+      t.recoveries, t.lost, t.restores);
   fmt::print(
       "{:.1f} simulated hours in {:.1f} s: {:.0f} times real time, {:.1f} schedules a second\n",
       hours, seconds, hours * 3600 / std::max(seconds, 1e-9),

@@ -23,9 +23,38 @@ const std::vector<WorkInfo>& works() {
       {Work::kCrasher, "crasher", Duration{15'000}, true},
       {Work::kConfuser, "confuser", Duration{10'000}, true},
       {Work::kDouble, "double", Duration{60'000}, true},
+      {Work::kKeeper, "keeper", Duration{100'000}, false},
+      {Work::kVandal, "vandal", Duration{20'000}, true},
   };
   return kWorks;
 }
+
+namespace {
+
+bool of_stores(Work work) {
+  return work == Work::kKeeper || work == Work::kVandal;
+}
+
+// By dice of its own: a schedule without a store is what it is without this.
+void draw_store(Schedule& out, const std::set<std::string>& only) {
+  Dice dice(out.seed ^ 0xBAC409ULL);
+  const bool named = only.contains("keeper") || only.contains("vandal");
+  if (only.empty() ? !dice.chance(30) : !named) return;
+  using base::Duration;
+  out.wanted.backup_interval = dice.one_of<Duration>(
+      {Duration{10'000}, Duration{30'000}, Duration{60'000}, Duration{180'000}});
+  out.wanted.verify = dice.one_of<Duration>({Duration{60'000}, Duration{300'000}});
+  out.wanted.max_backups = dice.one_of<int>({1, 2, 3, 3, 5, 0});
+  out.wanted.restore = dice.chance(50);
+  out.wanted.restore_on_loss = dice.chance(30);
+  for (const WorkInfo& work : works()) {
+    if (!of_stores(work.work)) continue;
+    const bool drawn = dice.chance(70);
+    if (only.empty() ? drawn : only.contains(std::string(work.name))) out.on.insert(work.work);
+  }
+}
+
+}  // namespace
 
 Schedule draw_schedule(std::uint64_t seed, std::size_t steps, const std::set<std::string>& only) {
   Schedule out;
@@ -41,11 +70,13 @@ Schedule draw_schedule(std::uint64_t seed, std::size_t steps, const std::set<std
   out.wanted.repair =
       dice.one_of<base::Duration>({base::Duration{30'000}, base::Duration{300'000}});
   for (const WorkInfo& work : works()) {
+    if (of_stores(work.work)) continue;
     const bool drawn = work.work == Work::kDisaster ? dice.chance(15) : dice.chance(50);
     const bool named = only.contains(std::string(work.name));
     if (work.work == Work::kWriter || (only.empty() ? drawn : named)) out.on.insert(work.work);
   }
   if (out.on.contains(Work::kClock)) out.wanted.validity = base::Duration{600'000};
+  draw_store(out, only);
   return out;
 }
 

@@ -28,7 +28,10 @@ enum class Work {
   kWhims,        // paused, hibernated, stopped, deleted and taken back
   kCrasher,      // the operator dies at any point
   kConfuser,     // calls that are refused, or whose answer is lost
-  kDouble        // an operator that carries out what it thought before another one came
+  kDouble,       // an operator that carries out what it thought before another one came
+  // Only where there is a store of backups:
+  kKeeper,  // a person asks for a backup
+  kVandal   // the store refuses, lies, is full, or loses bytes; its jobs die or take long
 };
 struct WorkInfo {
   Work work;

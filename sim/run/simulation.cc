@@ -60,6 +60,11 @@ Simulation::Simulation(const Schedule& schedule, std::function<void(const std::s
       versions_{"3.5.12", "3.5.33", "3.6.16", "3.7.3"} {
   world_.binaries = {versions_.begin(), versions_.end()};
   look_at_ = world_.now();
+  if (wanted_.backup_interval.count() > 0) {
+    scratch_ = std::make_unique<posix::TestDir>();
+    depot_ = std::make_unique<Depot>(world_, schedule.seed, scratch_->path("jobs"));
+    world_.stores = depot_.get();
+  }
   for (const WorkInfo& work : works())
     if (schedule_.on.contains(work.work)) due_[work.work] = world_.now() + dice_.about(work.mean);
   lives_.fuse().on_look([this] { oracles_.looked(world_); });
@@ -88,6 +93,10 @@ Allowed Simulation::allowed() const {
   out.delete_data = wanted_.deleted && wanted_.delete_data;
   out.approved = approved_;
   return out;
+}
+
+StoreRules Simulation::rules() const {
+  return {wanted_.backup_interval, wanted_.restore, wanted_.max_backups};
 }
 
 void Simulation::go_to(base::Instant at) {
@@ -130,7 +139,8 @@ void Simulation::hear(const engine::Report& report) {
   const auto& status = report.plan.status;
   std::string words(api::name_of(status.phase));
   for (const auto type : {api::ConditionType::kAvailable, api::ConditionType::kProgressing,
-                          api::ConditionType::kNeedsApproval}) {
+                          api::ConditionType::kNeedsApproval, api::ConditionType::kBackupHealthy,
+                          api::ConditionType::kBackupProven}) {
     const auto* c = api::find_condition(status, type);
     if (c != nullptr)
       words += fmt::format("; {}={} {}", api::name_of(type), api::name_of(c->status), c->reason);
@@ -156,6 +166,12 @@ void Simulation::operate(unsigned crash_after) {
   }
   if (passed.report) hear(*passed.report);
   if (passed.report) watched_.after_pass(world_, *passed.report);
+  if (passed.report && depot_) {
+    fail(store_oracles_.after_step(world_, rules()));  // jobs that ended during the pass
+    fail(store_oracles_.after_pass(*passed.report, rules()));
+    for (const auto& event : passed.report->plan.events)
+      note(fmt::format("  event {}: {}", plan::name_of(event.reason), event.message));
+  }
   fail(oracles_.after_pass(world_, passed.report.get(), allowed()));
   if (passed.acted_on && passed.report) fail(not_recorded(*passed.acted_on, *passed.report));
   if (lives_.log().went_on) fail("R: a step was begun although the last was refused");
@@ -206,6 +222,7 @@ void Simulation::heal() {
   for (const Pid pid : paused) world_.etcd().resume(pid, world_.now());
   for (auto& [name, place] : world_.places) place.volume.disk = Disk::kFine;
   world_.faults = Faults{};
+  if (depot_) depot_->heal();
   if (wanted_.deleted) lives_.restart();
   wanted_.paused = wanted_.hibernate = wanted_.stopped = wanted_.deleted = false;
   note("all is well again");
@@ -255,6 +272,7 @@ void Simulation::converge() {
   for (int i = 0; i < kPassesToConverge && !failed(); ++i) {
     go_to(look_at_);
     operate(0);
+    fail(store_oracles_.after_step(world_, rules()));
     if (!last_ || failed()) continue;
     what = missing(world_, {wanted_.size, *api::parse_version(wanted_.version)});
     const bool still = what.empty() && last_->plan.steps.empty();
@@ -270,6 +288,7 @@ void Simulation::converge() {
     }
     fail(oracles_.nothing_lost(world_));
     note("converged");
+    if (depot_) converge_backups();
     return;
   }
   // Nobody can be healed who has no sound data; then a person is asked, as long as it takes.
@@ -281,6 +300,27 @@ void Simulation::converge() {
   if (!failed())
     fail("it did not converge: " + what +
          "; the status: " + (last_ ? text_of(last_->plan.status) : "none"));
+}
+
+// What was written before everything was well is in a backup after an interval, and the status says
+// so.
+void Simulation::converge_backups() {
+  const base::Instant well = world_.now();
+  const base::Instant until = well + 2 * wanted_.backup_interval + base::Duration{60'000};
+  std::string what = "nobody looked";
+  while (!failed() && !what.empty()) {
+    if (world_.now() > until)
+      return fail("its backups did not converge: " + what +
+                  "; the status: " + (last_ ? text_of(last_->plan.status) : "none"));
+    go_to(look_at_);
+    operate(0);
+    fail(store_oracles_.after_step(world_, rules()));
+    what = store_oracles_.missing(world_, well);
+    if (what.empty() &&
+        (!last_ || is_true(last_->plan.status, api::ConditionType::kBackupHealthy) == nullptr))
+      what = "BackupHealthy is not True";
+  }
+  note("backups converged");
 }
 
 Result Simulation::run() {
@@ -301,6 +341,7 @@ Result Simulation::run() {
       }
     }
     fail(oracles_.after_step(world_, allowed()));
+    fail(store_oracles_.after_step(world_, rules()));
   }
   if (!failed()) {
     heal();
@@ -309,6 +350,7 @@ Result Simulation::run() {
   result_.simulated = world_.now() - Settings{}.start;
   result_.writes = oracles_.writes();
   result_.recoveries = oracles_.recoveries();
+  result_.restores = store_oracles_.restores();
   result_.lost = oracles_.lost();
   result_.trace = {tail_.begin(), tail_.end()};
   return std::move(result_);

@@ -8,12 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "posix/test_dir.h"
 #include "sim/checkers/converged.h"
 #include "sim/checkers/oracles.h"
+#include "sim/checkers/stores.h"
 #include "sim/model/hash.h"
 #include "sim/run/lives.h"
 #include "sim/run/schedule.h"
 #include "sim/run/watched.h"
+#include "sim/stores/depot.h"
 
 namespace sim {
 
@@ -23,6 +26,7 @@ struct Result {
   std::vector<std::string> trace;  // its last lines
   model::Hash128 digest;           // of everything that happened
   std::size_t steps = 0, passes = 0, faults = 0, writes = 0, recoveries = 0, lost = 0;
+  std::size_t restores = 0;  // clusters that began from the store
   base::Duration simulated{0};
   std::map<std::string, std::size_t> counts;  // of actions, reasons and works
 };
@@ -52,14 +56,19 @@ class Simulation {
   void hear(const engine::Report& report);
   void heal();
   void converge();
+  void converge_backups();
+  [[nodiscard]] StoreRules rules() const;
   bool read_status(const api::ClusterStatus& status);
 
   const Schedule schedule_;
   const std::function<void(const std::string&)> say_;
   Dice dice_;
   World world_;
+  std::unique_ptr<posix::TestDir> scratch_;  // both null: there is no store
+  std::unique_ptr<Depot> depot_;
   Lives lives_;
   Oracles oracles_;
+  StoreOracles store_oracles_;
   Watched watched_;
   Wanted wanted_;
   plan::Intent intent_;

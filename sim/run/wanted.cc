@@ -17,8 +17,9 @@ std::string manifest_of(const Wanted& w) {
       w.size, w.version);
   if (w.paused) text += "  paused: true\n";
   if (w.hibernate) text += "  hibernate: true\n";
-  text += fmt::format("  recovery: {{onQuorumLoss: {}, waitSeconds: {}}}\n",
-                      w.ask_first ? "Approve" : "Automatic", w.recovery_wait.count() / 1000);
+  text += fmt::format("  recovery: {{onQuorumLoss: {}, waitSeconds: {}{}}}\n",
+                      w.ask_first ? "Approve" : "Automatic", w.recovery_wait.count() / 1000,
+                      w.restore_on_loss ? ", onDataLoss: Restore" : "");
   text += fmt::format("  repair: {{timeoutSeconds: {}}}\n", w.repair.count() / 1000);
   if (!w.tls) text += "  tls: {mode: Disabled}\n";
   if (w.delete_data) text += "  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}\n";
@@ -27,6 +28,12 @@ std::string manifest_of(const Wanted& w) {
   if (w.quota > 0)
     options += fmt::format("{}\"--quota-backend-bytes={}\"", options.empty() ? "" : ", ", w.quota);
   if (!options.empty()) text += "  etcdOptions: [" + options + "]\n";
+  if (w.backup_interval.count() > 0)
+    text += fmt::format(
+        "  backup:\n    backupPolicy: {{backupIntervalInSecond: {}, maxBackups: {}}}\n"
+        "    storageSource: {{s3: {{path: backups}}}}\n    verify: {{intervalSeconds: {}}}\n",
+        w.backup_interval.count() / 1000, w.max_backups, w.verify.count() / 1000);
+  if (w.restore) text += "  restore: {restorePolicy: {s3: {path: backups}}}\n";
   return text;
 }
 
@@ -47,6 +54,7 @@ plan::Intent intent_of(const Wanted& wanted) {
   if (wanted.validity.count() > 0) intent.cluster.spec.tls.validity = wanted.validity;
   if (wanted.deleted) intent.wish = plan::Wish::kDeleted;
   intent.stop = wanted.stopped;
+  intent.backup_now = wanted.backup_now;
   intent.template_hash = render::template_hash(intent.cluster.spec, "own", api::Platform::kHost);
   if (wanted.approval) intent.approvals.push_back(*wanted.approval);
   return intent;
@@ -56,12 +64,17 @@ std::string to_text(const Wanted& w) {
   std::string text = fmt::format("size {} version {}", w.size, w.version);
   if (w.edit > 0) text += fmt::format(" edit {}", w.edit);
   if (w.quota > 0) text += fmt::format(" quota {}", w.quota);
+  if (w.backup_interval.count() > 0)
+    text += fmt::format(" backup every {} keep {} verify {}", base::to_text(w.backup_interval),
+                        w.max_backups, base::to_text(w.verify));
   for (const auto& [on, word] : {std::pair(w.paused, " paused"),
                                  {w.hibernate, " hibernate"},
                                  {w.stopped, " stopped"},
                                  {w.deleted, " deleted"},
                                  {w.delete_data, " delete-data"},
-                                 {w.ask_first, " ask-first"}})
+                                 {w.ask_first, " ask-first"},
+                                 {w.restore, " restore"},
+                                 {w.restore_on_loss, " restore-on-loss"}})
     if (on) text += word;
   return text;
 }

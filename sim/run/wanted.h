@@ -21,6 +21,12 @@ struct Wanted {
   std::int64_t quota = 0;  // bytes; 0: etcd's default
   std::optional<plan::Approval> approval;
   int generation = 1;
+  // Of a backup block; 0: there is none.
+  base::Duration backup_interval{0}, verify{0};
+  int max_backups = 0;
+  bool restore = false;          // a restore block
+  bool restore_on_loss = false;  // recovery.onDataLoss: Restore
+  std::string backup_now;
 };
 
 // Through the product's own parser, defaults and validation.

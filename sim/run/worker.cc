@@ -53,6 +53,10 @@ bool Worker::work(Work kind) {
     case Work::kDouble:
       s_.operate_late();
       return true;
+    case Work::kKeeper:
+      return ask_backup();
+    case Work::kVandal:
+      return vandalize();
   }
   return false;
 }
@@ -298,6 +302,48 @@ bool Worker::confuse() {
   const CallFault fault = dice_.one_of(kFaults);
   s_.note(fmt::format("the next {} fails in way {}", call, static_cast<int>(fault)));
   world_.faults.once[call] = fault;
+  return true;
+}
+
+bool Worker::ask_backup() {
+  wanted_.backup_now = base::to_rfc3339(world_.now());
+  s_.note("user: asks for a backup");
+  s_.edited_ = true;
+  s_.wake();
+  return true;
+}
+
+bool Worker::vandalize() {
+  Depot& depot = *s_.depot_;
+  const auto how = dice_.below(8);
+  s_.note(fmt::format("what befalls the store: {}", how));
+  if (how == 0) {
+    depot.weather.refused = 200;
+    depot.weather.lost = depot.weather.lost_answer = 50;
+  } else if (how == 1) {
+    depot.weather.forbidden = true;
+  } else if (how == 2) {
+    depot.weather.full = true;
+  } else if (how == 3) {
+    depot.weather.lied_nothing = depot.weather.lied_half = 80;
+  } else if (how == 4) {
+    const std::string key = depot.damage(dice_.next(), dice_.chance(50));
+    s_.note("damaged: " + key);
+    return !key.empty();
+  } else if (how == 5) {
+    depot.die_at(static_cast<unsigned>(1 + dice_.below(14)));
+    return true;
+  } else if (how == 6) {
+    for (const auto kind : {Stores::Kind::kBackup, Stores::Kind::kDrill, Stores::Kind::kFetch})
+      depot.end(kind);
+    return true;
+  } else {
+    depot.slow = true;
+  }
+  later(Duration{30'000}, [this_ = &s_] {
+    this_->depot_->weather = {};
+    this_->depot_->slow = false;
+  });
   return true;
 }
 

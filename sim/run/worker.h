@@ -26,6 +26,8 @@ class Worker {
   bool break_disk();
   bool whim();
   bool confuse();
+  bool ask_backup();
+  bool vandalize();
   [[nodiscard]] std::string some_member();  // with a place; empty: there is none
   void hurt(const std::string& member);
   void later(base::Duration mean, std::function<void()> act);

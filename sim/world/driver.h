@@ -8,6 +8,7 @@
 
 #include "drivers/live/cluster.h"
 #include "engine/fault_points.h"
+#include "sim/world/stores.h"
 #include "sim/world/world.h"
 
 namespace sim {
@@ -89,6 +90,7 @@ class SimDriver final : public engine::Driver, private live::Surroundings {
   Done act(const plan::StartBackup& a, const Call& call);
   Done act(const plan::StartDrill& a, const Call& call);
   Done act(const plan::FetchBackup& a, const Call& call);
+  Done start_job(Stores::Kind kind, int epoch, const Call& call);
   // driver_survivor.cc
   void see_saved(const engine::Job& job, plan::Observation& seen) const;
   Done act(const plan::SnapshotSurvivor& a, const Call& call);

@@ -90,8 +90,9 @@ base::Status SimDriver::write_ticket(const plan::MemberRecord& member, const Cal
       for (const auto& m : now->list.members)
         if (!m.peer_urls.empty()) input.live.emplace_back(m.name, m.peer_urls.front());
   }
-  if (member.permit == plan::Permit::kRestore && record.recovery)
-    input.restore_snapshot = "/sim/recovery/" + record.recovery->operation;
+  if (member.permit == plan::Permit::kRestore)
+    input.restore_snapshot = "/sim/recovery/" + (record.recovery ? record.recovery->operation
+                                                                 : record.restore.operation);
   TRY(guard::Ticket ticket, host::make_ticket(input));
   Place& p = world_.place(member.name);
   if (p.ticket) host::keep_flags(*p.ticket, call.job.intent.template_hash, ticket);
@@ -201,16 +202,26 @@ SimDriver::Done SimDriver::act(const plan::NewPeerAuthority& /*a*/, const Call& 
   return done();
 }
 
-SimDriver::Done SimDriver::act(const plan::StartBackup& /*a*/, const Call& /*call*/) {
-  return refused("there is no store in this world");
+// A backup does not wait for a drill.
+SimDriver::Done SimDriver::act(const plan::StartBackup& a, const Call& call) {
+  if (world_.stores != nullptr) world_.stores->end(Stores::Kind::kDrill);
+  return start_job(Stores::Kind::kBackup, a.epoch, call);
 }
 
-SimDriver::Done SimDriver::act(const plan::StartDrill& /*a*/, const Call& /*call*/) {
-  return refused("there is no store in this world");
+SimDriver::Done SimDriver::act(const plan::StartDrill& a, const Call& call) {
+  return start_job(Stores::Kind::kDrill, a.epoch, call);
 }
 
-SimDriver::Done SimDriver::act(const plan::FetchBackup& /*a*/, const Call& /*call*/) {
-  return refused("there is no store in this world");
+SimDriver::Done SimDriver::act(const plan::FetchBackup& a, const Call& call) {
+  Done started = start_job(Stores::Kind::kFetch, a.epoch, call);
+  if (started.outcome != plan::Outcome::kDone) return started;
+  std::erase_if(world_.saved, [](const auto& saved) { return saved.first.starts_with("fetch-"); });
+  return started;
+}
+
+SimDriver::Done SimDriver::start_job(Stores::Kind kind, int epoch, const Call& call) {
+  if (world_.stores == nullptr) return refused("there is no store in this world");
+  return result_of(world_.stores->start(kind, epoch, call.job));
 }
 
 base::Status SimDriver::put_aside(const std::string& member) {
@@ -237,8 +248,12 @@ SimDriver::Done SimDriver::act(const plan::DeleteCluster& a, const Call& /*call*
     if (const auto there = reach(name); !there) return refused(there.error().message);
     if (world_.is_alive(name)) return refused(name + " still runs");
   }
+  if (world_.stores != nullptr)
+    for (const auto kind : {Stores::Kind::kBackup, Stores::Kind::kDrill, Stores::Kind::kFetch})
+      world_.stores->end(kind);
   if (!a.delete_data) return done("its data is kept");
   world_.forget_cluster();
+  if (world_.stores != nullptr) world_.stores->forget_jobs();
   memory_.record_version = world_.record.version;
   return done();
 }
@@ -252,7 +267,11 @@ SimDriver::Done SimDriver::act(const plan::DiscardFormation& /*a*/, const Call& 
     if (const auto there = reach(name); !there) return result_of(there);
     const Place& p = world_.places.at(name);
     const bool blank = world_.volume_of(name).data.blank();
-    if (p.ticket ? p.ticket->permit != guard::Permit::kBootstrap : !blank)
+    // What begins from a backup holds nothing else, as long as it was not latched.
+    const bool fetched = p.ticket && p.ticket->permit == guard::Permit::kRestore &&
+                         !call.job.record.recovery &&
+                         p.ticket->restore_operation == call.job.record.restore.operation;
+    if (p.ticket ? !fetched && p.ticket->permit != guard::Permit::kBootstrap : !blank)
       return refused(name + " may hold data of a cluster that was formed");
     if (const auto stopped = stop(name, kStop); !stopped) return result_of(stopped);
     if (const auto put = put_aside(name); !put) return result_of(put);

@@ -40,6 +40,7 @@ plan::Observation SimDriver::observe(const engine::Job& job, bool want_hashes,
   plan::Observation seen;
   world_.advance(world_.latency());
   see_places(job, seen);
+  if (world_.stores != nullptr) world_.stores->see(seen);
   see_offers(job, seen);
   see_binaries(job, seen);
   see_saved(job, seen);
@@ -129,7 +130,10 @@ void SimDriver::see_offers(const engine::Job& job, plan::Observation& seen) {
   for (int i = record.next_ordinal; i < record.next_ordinal + more; ++i)
     seen.addresses[i] = addresses_of(key_, i, tls);
   const auto ms = static_cast<std::uint64_t>(world_.now().time_since_epoch().count());
-  seen.fresh_incarnation = base::to_hex(ms) + "-" + base::to_hex(world_.draw() & 0xffffffffULL);
+  const auto chance = world_.draw();
+  seen.fresh_incarnation = world_.stores != nullptr
+                               ? world_.stores->fresh_incarnation(record, seen, chance)
+                               : base::to_hex(ms) + "-" + base::to_hex(chance & 0xffffffffULL);
   seen.fresh_operation = base::to_hex(world_.draw() & 0xffffffffULL);
   for (int i = 0; i < more; ++i) seen.fresh_volumes.push_back(base::to_hex(world_.draw()));
 }

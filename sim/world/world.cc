@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sim/world/guard_life.h"
+#include "sim/world/stores.h"
 
 namespace sim {
 namespace {
@@ -62,6 +63,8 @@ std::optional<base::Instant> World::next_due(bool notes) const {
     if (p.guard.kill_at) consider(*p.guard.kill_at);
     if (notes) consider(p.guard.note);
   }
+  if (stores != nullptr)
+    if (const auto at = stores->next_event()) consider(*at);
   return next;
 }
 
@@ -73,6 +76,7 @@ void World::step_to(base::Instant at) {
   now_ = std::max(now_, at);
   (void)etcd_.settle(now_);
   for (auto& [name, p] : places) GuardLife(*this, p).step();
+  if (stores != nullptr) stores->settle(*this);
 }
 
 void World::settle() {

@@ -17,6 +17,8 @@
 
 namespace sim {
 
+class Stores;
+
 struct Settings {
   Timing timing;
   // False: no time passes during a call (the model); what is due then happens in the world's turn.
@@ -103,6 +105,8 @@ class World final : public Wire {
   File<api::ClusterStatus> told;  // the newest status
   std::uint64_t events_told = 0;
   std::uint64_t origins = 0;  // that guards have given to volumes
+  // What outlives the cluster; null: there are no stores. A copy of a world shares it.
+  Stores* stores = nullptr;
 
  private:
   friend class GuardLife;  // guard_life.cc
