@@ -10,6 +10,7 @@
 #include "archive/seal.h"
 #include "archive/snapshot.h"
 #include "archive/upload.h"
+#include "base/mutants.h"
 #include "etcd/bolt/hashkv.h"
 #include "pki/random.h"
 #include "posix/files.h"
@@ -38,7 +39,8 @@ class Fetch {
     if (!lock && lock.error().code == Code::kFailedPrecondition)
       return trouble(kind::kBusy, "another job works in " + job_.common.scratch);
     if (!lock) return std::unexpected(lock.error());
-    TRY(const auto catalog, read_catalog(shelf_, {}, call()));
+    TRY(auto catalog, read_catalog(shelf_, {}, call()));
+    if (base::mutant(base::Mutant::kOldestBackup)) std::ranges::reverse(catalog.entries);
     if (asks_for_point(job_)) return fetch_point(job_, shelf_, catalog, world_, deadline_);
     if (!job_.name.empty()) return certain(catalog);
     if (catalog.entries.empty()) return nothing(catalog);

@@ -4,6 +4,9 @@
 #include <array>
 #include <numeric>
 #include <optional>
+#include <string>
+
+#include "base/mutants.h"
 
 namespace archive {
 namespace {
@@ -48,6 +51,10 @@ std::vector<Kept> judge(const std::vector<Held>& held, const Retention& retentio
     return std::pair(held[a].revision, held[a].time) > std::pair(held[b].revision, held[b].time);
   });
 
+  if (base::mutant(base::Mutant::kPruneByText))
+    std::ranges::sort(order, std::greater<>(),
+                      [&](size_t i) { return std::to_string(held[i].revision); });
+
   unsigned verified = 0;
   for (const auto i : order) {
     if (verified >= retention.max_backups) break;
@@ -59,7 +66,8 @@ std::vector<Kept> judge(const std::vector<Held>& held, const Retention& retentio
   const auto first = [&](auto what, Kept why) {
     if (const auto at = std::ranges::find_if(order, what); at != order.end()) keep(*at, why);
   };
-  first([&](size_t i) { return held[i].proven && held[i].verified; }, Kept::kProven);
+  if (!base::mutant(base::Mutant::kProvenIsPruned))
+    first([&](size_t i) { return held[i].proven && held[i].verified; }, Kept::kProven);
   first([&](size_t i) { return held[i].verified; }, Kept::kVerified);
   if (const auto last = std::ranges::max_element(order, {}, [&](size_t i) { return held[i].time; });
       last != order.end())

@@ -66,6 +66,14 @@ enum class Mutant {
   // --- status
   kAvailableByProcesses,
   kStatusFreezes,
+  // --- backups
+  kPruneByText,
+  kProvenIsPruned,
+  kStoredUnseen,
+  kFailedIsDone,
+  kUnreadableIsEmpty,
+  kOldestBackup,
+  kTwoJobsAtOnce,
   // --- the engine
   kRecordAfterTheAct,
   kGoesOnAfterRefusal,

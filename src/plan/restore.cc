@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "api/version.h"
+#include "base/mutants.h"
 #include "plan/backup.h"
 #include "plan/members.h"
 
@@ -72,12 +73,14 @@ void settle(Context& c, const StoreJob& job) {
       r.failed_at = c.now;
       r.error.clear();
       return;
+    case JobEnd::kFailed:
+      if (mutant(base::Mutant::kUnreadableIsEmpty)) r.found = Found::kEmpty;
+      break;
     case JobEnd::kUploaded:
     case JobEnd::kUnchanged:
     case JobEnd::kNotDue:
     case JobEnd::kProven:
     case JobEnd::kBad:
-    case JobEnd::kFailed:
       break;
   }
   fail(c, job.report->error.empty() ? "the job gave no cause" : job.report->error);
