@@ -28,6 +28,7 @@
 #include "posix/errors.h"
 #include "posix/files.h"
 #include "posix/lock.h"
+#include "posix/output_file.h"
 #include "posix/process.h"
 #include "posix/wakeup.h"
 
@@ -94,7 +95,11 @@ base::Status keep(const host::Layout& layout, const base::ClusterKey& key,
   TRY_IN(file, auto saved, manager::decode_saved_intent(*bytes));
   if (command.stopped) saved.stop = *command.stopped;
   if (command.paused) saved.paused = *command.paused;
-  return posix::write_atomic(file, manager::encode(saved));
+  // Who commands need not be who runs the operator, and that one has to read it.
+  TRY(auto out, posix::OutputFile::create(file));
+  TRY_OK(out.give_to_owner_of_dir());
+  TRY_OK(out.write(manager::encode(saved)));
+  return out.commit();
 }
 
 std::string text_of(const json::Value& value, std::string_view path) {

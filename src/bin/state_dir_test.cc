@@ -1,6 +1,7 @@
 #include "bin/state_dir.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "drivers/host/layout.h"
 #include "manager/saved_intent.h"
@@ -52,6 +53,18 @@ TEST_F(StateDirTest, ACommandChangesNothingElse) {
   ASSERT_TRUE(command_offline(layout_.root(), key_, {.stopped = {}, .paused = true}, {}));
   EXPECT_TRUE(saved().stop);
   EXPECT_TRUE(saved().paused);
+}
+
+TEST_F(StateDirTest, WhatAnotherUserCommandsStaysReadableForWhoRunsTheOperator) {
+  const auto folder = layout_.cluster(key_).dir;
+  // Only root can be another user than the owner here; anybody else is the owner.
+  if (::geteuid() == 0) ASSERT_EQ(::chown(folder.c_str(), 65534, 65534), 0);
+  const auto owner = posix::file_info(folder)->owner;
+  ASSERT_TRUE(command_offline(layout_.root(), key_, {.stopped = {}, .paused = true}, {}));
+  EXPECT_TRUE(saved().paused);
+  const auto file = posix::file_info(layout_.cluster(key_).intent);
+  EXPECT_EQ(file->owner, owner);
+  EXPECT_EQ(file->mode, 0600U);
 }
 
 TEST_F(StateDirTest, WhatCannotBeStoredIsSaid) {

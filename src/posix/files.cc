@@ -201,6 +201,17 @@ base::Result<OutputFile> OutputFile::create(std::string path, unsigned mode) {
   return file;
 }
 
+base::Status OutputFile::give_to_owner_of_dir() {
+  const auto dir = parent_of(path_);
+  struct stat of_dir{}, own{};
+  if (::stat(dir.c_str(), &of_dir) != 0) return fail_errno(errno, "stat " + dir);
+  if (::fstat(fd_.get(), &own) != 0) return fail_errno(errno, "stat " + temporary_);
+  if (own.st_uid == of_dir.st_uid) return {};
+  if (::fchown(fd_.get(), of_dir.st_uid, of_dir.st_gid) == 0) return {};
+  return fail_errno(
+      errno, fmt::format("give {} to the owner of its folder, uid {}", path_, of_dir.st_uid));
+}
+
 base::Status OutputFile::write(std::string_view bytes) {
   return write_fully(fd_.get(), bytes, "write " + temporary_);
 }

@@ -17,6 +17,9 @@ class OutputFile {
   OutputFile& operator=(OutputFile&&) = delete;
   ~OutputFile();
 
+  // The owner and the group of the directory become its own, so that who works there can read and
+  // replace it. PermissionDenied: it is not ours to give away.
+  base::Status give_to_owner_of_dir();
   base::Status write(std::string_view bytes);
   base::Status sync();    // what was written is on the disk; commit() does it as well
   base::Status commit();  // fsync, rename, fsync of the directory; once
