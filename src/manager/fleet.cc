@@ -13,17 +13,18 @@ std::shared_ptr<Fleet::Cell> Fleet::find(const base::ClusterKey& key) const {
   return at == cells_.end() ? nullptr : at->second;
 }
 
+std::shared_ptr<Fleet::Cell> Fleet::make(const base::ClusterKey& key) const {
+  auto made = std::make_shared<Cell>();
+  made->driver = parts_.platform.driver(key);
+  made->reconciler = std::make_unique<engine::Reconciler>(engine::Reconciler::Parts{
+      key, *made->driver, parts_.clock, parts_.random, parts_.log, parts_.planner, parts_.faults});
+  return made;
+}
+
 std::shared_ptr<Fleet::Cell> Fleet::cell(const base::ClusterKey& key) {
   const std::lock_guard lock(mutex_);
   auto& place = cells_[key];
-  if (place == nullptr) {
-    auto made = std::make_shared<Cell>();
-    made->driver = parts_.platform.driver(key);
-    made->reconciler = std::make_unique<engine::Reconciler>(
-        engine::Reconciler::Parts{key, *made->driver, parts_.clock, parts_.random, parts_.log,
-                                  parts_.planner, parts_.faults});
-    place = std::move(made);
-  }
+  if (place == nullptr) place = make(key);
   return place;
 }
 
@@ -38,7 +39,13 @@ base::Result<std::optional<base::Duration>> Fleet::work(const base::ClusterKey& 
 
 base::Result<engine::Report> Fleet::dry_run(const base::ClusterKey& key, const plan::Intent& intent,
                                             const std::stop_token& stop) {
-  return cell(key)->reconciler->think(intent, stop);
+  // What nobody looks after is read anew each time.
+  const auto asked = parts_.intents.view(key) ? cell(key) : make(key);
+  auto report = asked->reconciler->dry_run(intent, stop);
+  const auto work = parts_.platform.long_work(key);
+  if (!report && report.error().code == base::Code::kUnavailable && !work.empty())
+    report.error().message += ": " + work;
+  return report;
 }
 
 std::shared_ptr<const engine::Report> Fleet::last(const base::ClusterKey& key) const {

@@ -36,7 +36,7 @@ class Fleet {
   // One pass; no value: nothing is ever to be done for it unless something wakes it.
   base::Result<std::optional<base::Duration>> work(const base::ClusterKey& key,
                                                    const std::stop_token& stop);
-  // Waits for the pass in hand, changes nothing.
+  // Changes nothing. Unavailable: the pass in hand does not end soon, and at what it is.
   base::Result<engine::Report> dry_run(const base::ClusterKey& key, const plan::Intent& intent,
                                        const std::stop_token& stop);
   // Null before the first pass.
@@ -51,6 +51,7 @@ class Fleet {
   };
   // Shared, because a look may outlive the cluster's place in the map.
   std::shared_ptr<Cell> cell(const base::ClusterKey& key);
+  std::shared_ptr<Cell> make(const base::ClusterKey& key) const;
   [[nodiscard]] std::shared_ptr<Cell> find(const base::ClusterKey& key) const;
 
   const Parts parts_;
