@@ -136,7 +136,7 @@ void IntentSource::read(const FolderLook& look) {
 // A folder that loses everything at once was unmounted, moved or wiped: that is not a person who
 // deletes clusters. A last manifest may go if something else stays to prove that the folder is
 // there.
-void IntentSource::watch_for_emptiness(const FolderLook& look, base::Instant now) {
+void IntentSource::watch_for_emptiness(const FolderLook& look, base::Tick now) {
   // Looks may be far apart: what the one before saw was there until this one.
   if (std::max(look.files.size(), std::exchange(manifests_before_, look.files.size())) >= 2)
     last_crowded_ = now;
@@ -200,7 +200,7 @@ void IntentSource::accept(Wanted& wanted, const Claim& claim) const {
   wanted.cluster->generation = wanted.good.generation;
 }
 
-void IntentSource::vanish(Wanted& wanted, base::Instant now) const {
+void IntentSource::vanish(Wanted& wanted, base::Tick now) const {
   if (wanted.wish == Wish::kDeleted) return;
   if (emptied_) {
     wanted.wish = Wish::kStale;
@@ -226,7 +226,7 @@ void IntentSource::vanish(Wanted& wanted, base::Instant now) const {
 }
 
 void IntentSource::settle(const base::ClusterKey& key, Wanted& wanted,
-                          const std::vector<Claim>& claims, base::Instant now) {
+                          const std::vector<Claim>& claims, base::Tick now) {
   wanted.conflict.clear();
   wanted.warnings.clear();
   const auto in_file = [&](const Claim& c) { return *c.file == wanted.good.file; };
@@ -290,7 +290,7 @@ void IntentSource::settle(const base::ClusterKey& key, Wanted& wanted,
 }
 
 std::set<base::ClusterKey> IntentSource::take(const base::Result<FolderLook>& look,
-                                              base::Instant now) {
+                                              base::Tick now) {
   std::map<base::ClusterKey, Wanted> before = wanted_;
   if (!look) {
     for (auto& [key, wanted] : wanted_) {
@@ -334,8 +334,8 @@ base::Fact<api::Secret> IntentSource::secret(const base::ClusterKey& key) const 
   return base::Fact<api::Secret>::absent();
 }
 
-std::optional<base::Instant> IntentSource::next_deadline() const {
-  std::optional<base::Instant> next;
+std::optional<base::Tick> IntentSource::next_deadline() const {
+  std::optional<base::Tick> next;
   for (const auto& [key, wanted] : wanted_)
     if (wanted.vanished_at && wanted.wish != Wish::kDeleted) {
       const auto due = *wanted.vanished_at + options_.grace;

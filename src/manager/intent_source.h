@@ -1,5 +1,5 @@
 // From looks at the folder of manifests to what is wanted of each cluster. Pure: the caller lists
-// and reads, and says what time it is. One thread at a time.
+// and reads, and says what time it is by a clock that nobody sets. One thread at a time.
 #pragma once
 
 #include <map>
@@ -41,7 +41,7 @@ struct Wanted {
   std::string problem;   // why the newest text is not in force; empty: it is
   std::string conflict;  // who else claims the name; empty: nobody
   std::vector<std::string> warnings;
-  std::optional<base::Instant> vanished_at;
+  std::optional<base::Tick> vanished_at;
 };
 
 class IntentSource {
@@ -58,7 +58,7 @@ class IntentSource {
 
   // Takes one look; an error says that the folder could not be read. Gives the clusters of which
   // something changed.
-  std::set<base::ClusterKey> take(const base::Result<FolderLook>& look, base::Instant now);
+  std::set<base::ClusterKey> take(const base::Result<FolderLook>& look, base::Tick now);
 
   [[nodiscard]] const std::map<base::ClusterKey, Wanted>& wanted() const { return wanted_; }
   // Of files and documents that tell no cluster's name.
@@ -68,7 +68,7 @@ class IntentSource {
   // Unknown before the first look.
   [[nodiscard]] base::Fact<api::Secret> secret(const base::ClusterKey& key) const;
   // A look is due then even if nothing changes.
-  [[nodiscard]] std::optional<base::Instant> next_deadline() const;
+  [[nodiscard]] std::optional<base::Tick> next_deadline() const;
   void forget(const base::ClusterKey& key);  // a deleted one whose end was seen
 
  private:
@@ -87,13 +87,13 @@ class IntentSource {
   using Claims = std::map<base::ClusterKey, std::vector<Claim>>;
 
   void read(const FolderLook& look);
-  void watch_for_emptiness(const FolderLook& look, base::Instant now);
+  void watch_for_emptiness(const FolderLook& look, base::Tick now);
   Claims collect();
   void collect_secret(const std::string& name, const File& file, const api::Document& document);
   void settle(const base::ClusterKey& key, Wanted& wanted, const std::vector<Claim>& claims,
-              base::Instant now);
+              base::Tick now);
   void accept(Wanted& wanted, const Claim& claim) const;
-  void vanish(Wanted& wanted, base::Instant now) const;
+  void vanish(Wanted& wanted, base::Tick now) const;
   [[nodiscard]] std::string file_problem(const std::string& name) const;
 
   const Options options_;
@@ -101,9 +101,9 @@ class IntentSource {
   std::map<base::ClusterKey, Wanted> wanted_;
   std::map<base::ClusterKey, api::Secret> secrets_;
   std::vector<std::string> problems_;
-  bool emptied_ = false;                       // all manifests went at once: not believed
-  std::optional<base::Instant> last_crowded_;  // when two or more manifests were there last
-  std::size_t manifests_before_ = 0;           // at the look before
+  bool emptied_ = false;                    // all manifests went at once: not believed
+  std::optional<base::Tick> last_crowded_;  // when two or more manifests were there last
+  std::size_t manifests_before_ = 0;        // at the look before
   bool looked_ = false;
 };
 

@@ -27,7 +27,7 @@ std::string coreos(const std::string& name) {
 class Folder {
  public:
   IntentSource source{{"DIR"}};
-  base::Instant now{std::chrono::hours(1000)};
+  base::Tick now{std::chrono::hours(1000)};
 
   void put(const std::string& name, const std::string& bytes) {
     files_[name] = {bytes, true, false};

@@ -27,8 +27,8 @@ FolderLook look_of(const std::string& bytes) {
 
 TEST(IntentUpdate, RefusedEditKeepsTheLastGoodOneAndSaysWhy) {
   IntentSource source({.folder = "m"});
-  source.take(look_of(manifest("Required", 3)), base::Instant{});
-  source.take(look_of(manifest("Disabled", 5)), base::Instant{});
+  source.take(look_of(manifest("Required", 3)), base::Tick{});
+  source.take(look_of(manifest("Disabled", 5)), base::Tick{});
   const Wanted& refused = source.wanted().at(key());
   EXPECT_EQ(refused.cluster->spec.tls.mode, api::TlsMode::kRequired);
   EXPECT_EQ(refused.cluster->spec.size, 3);
@@ -36,7 +36,7 @@ TEST(IntentUpdate, RefusedEditKeepsTheLastGoodOneAndSaysWhy) {
   EXPECT_NE(refused.problem.find("a.yaml:1: spec.tls.mode: cannot change"), std::string::npos)
       << refused.problem;
 
-  source.take(look_of(manifest("Required", 5)), base::Instant{});
+  source.take(look_of(manifest("Required", 5)), base::Tick{});
   EXPECT_EQ(source.wanted().at(key()).cluster->spec.size, 5);
   EXPECT_EQ(source.wanted().at(key()).problem, "");
 }

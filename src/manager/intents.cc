@@ -85,7 +85,7 @@ std::set<base::ClusterKey> Intents::take(const base::Result<FolderLook>& look) {
   const std::lock_guard lock(mutex_);
   const auto before = source_.problems();
   const auto secrets = source_.secrets();
-  auto changed = source_.take(look, parts_.clock.now());
+  auto changed = source_.take(look, parts_.clock.tick());
   for (const auto& [key, wanted] : source_.wanted())
     if (wanted.cluster && has_new_secret(*wanted.cluster, secrets, source_.secrets()))
       changed.insert(key);
@@ -111,7 +111,7 @@ std::set<base::ClusterKey> Intents::take(const base::Result<FolderLook>& look) {
   return changed;
 }
 
-std::optional<base::Instant> Intents::next_deadline() const {
+std::optional<base::Tick> Intents::next_deadline() const {
   const std::lock_guard lock(mutex_);
   return source_.next_deadline();
 }

@@ -49,7 +49,7 @@ class Intents {
 
   // Gives the clusters to look at. What could not be stored is tried again with the next look.
   std::set<base::ClusterKey> take(const base::Result<FolderLook>& look);
-  [[nodiscard]] std::optional<base::Instant> next_deadline() const;
+  [[nodiscard]] std::optional<base::Tick> next_deadline() const;
 
   [[nodiscard]] std::set<base::ClusterKey> keys() const;
   // NotFound: neither declared nor known from before.

@@ -7,10 +7,10 @@ namespace {
 
 class SetClock final : public base::Clock {
  public:
-  [[nodiscard]] base::Instant now() const override {
-    return base::Instant(std::chrono::hours(24 * 365 * 50));
-  }
-  [[nodiscard]] base::Tick tick() const override { return {}; }
+  [[nodiscard]] base::Instant now() const override { return wall; }
+  [[nodiscard]] base::Tick tick() const override { return ticks; }
+  base::Instant wall{std::chrono::hours(24 * 365 * 50)};
+  base::Tick ticks{};
 };
 
 class NoLog final : public base::Logger {
@@ -78,6 +78,34 @@ TEST_F(IntentsTest, ASecretThatComesOrChangesWakesTheClusterThatNamesIt) {
   EXPECT_FALSE(intents_.take(with("one")).contains(key_));
   EXPECT_TRUE(intents_.take(with("two")).contains(key_));
   EXPECT_EQ(intents_.secret({"default", "p"})->data.at("peer.crt"), "two");
+}
+
+const std::string kSpec = "{version: 3.5.33, size: 3}";
+
+// A folder in which another file stays: a manifest that goes is then believed to be gone.
+FolderLook without() {
+  FolderLook look;
+  look.other_entries = 1;
+  look.files.push_back({"other.yaml", base::Result<std::string>("# nothing"), false});
+  return look;
+}
+FolderLook with() {
+  auto look = without();
+  look.files.insert(look.files.begin(), look_of(kSpec).files[0]);
+  return look;
+}
+
+TEST_F(IntentsTest, TheGraceOfAVanishedManifestIsNotOfTheWallClock) {
+  intents_.take(with());
+  intents_.take(without());
+  clock_.wall += std::chrono::hours(24);  // somebody sets the clock
+  clock_.ticks += base::Duration(1'000);
+  intents_.take(without());
+  EXPECT_EQ(intents_.view(key_)->intent.wish, plan::Wish::kStale);
+  clock_.wall -= std::chrono::hours(48);
+  clock_.ticks += base::Duration(9'000);
+  intents_.take(without());
+  EXPECT_EQ(intents_.view(key_)->intent.wish, plan::Wish::kDeleted);
 }
 
 }  // namespace

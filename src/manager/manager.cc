@@ -139,12 +139,12 @@ void HostManager::follow_folder(const std::stop_token& stop) {
   ManifestFolder folder(options_.manifests);
   auto watch = posix::DirWatch::open(options_.manifests);
   if (!watch) log_.warning("NoInotify", {{"why", watch.error().text()}});
-  base::Instant taken{};
+  base::Tick taken{};
   while (!stop.stop_requested()) {
     const auto look = folder.look(clock_.now());
-    const auto now = clock_.now();
+    const auto now = clock_.tick();
     const auto deadline = intents_.next_deadline();
-    const bool due = (deadline && *deadline <= now) || now - taken >= kStoreAgain || now < taken;
+    const bool due = (deadline && *deadline <= now) || now - taken >= kStoreAgain;
     if (look.changed || due || !folder_read_) {
       const auto changed = intents_.take(look.look);
       taken = now;
