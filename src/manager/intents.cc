@@ -11,6 +11,11 @@ namespace {
 
 constexpr base::Duration kAnnotationValid{std::chrono::hours(1)};
 
+std::string unknown_commands(const std::string& why) {
+  return "what was commanded of it (pause, stop, approvals) cannot be read: " + why +
+         "; it counts as paused until that file can be read or is removed";
+}
+
 }  // namespace
 
 std::string template_hash_of(const api::ClusterSpec& spec) {
@@ -45,15 +50,47 @@ bool has_new_secret(const api::Cluster& cluster, const Secrets& before, const Se
 
 }  // namespace
 
-void Intents::adopt(const base::ClusterKey& key, SavedIntent saved) {
-  const std::lock_guard lock(mutex_);
-  stored_.insert_or_assign(key, saved);
-  source_.adopt(key, std::move(saved));
+// What an operator before us, or a person while none ran, has stored. False: there is nothing, or
+// it cannot be read.
+bool Intents::recall(const base::ClusterKey& key) {
+  auto saved = parts_.store.load(key);
+  if (saved) {
+    unread_.erase(key);
+    unexplained_.erase(key);
+    stored_.insert_or_assign(key, *saved);
+    source_.adopt(key, std::move(*saved));
+    return true;
+  }
+  if (saved.error().code == base::Code::kNotFound) {
+    unread_.erase(key);
+    return false;
+  }
+  auto& why = unread_[key];
+  if (why == saved.error().message) return false;
+  why = saved.error().message;
+  parts_.log.warning("SavedIntentUnreadable", {{"cluster", key.text()}, {"why", why}});
+  return false;
 }
 
-void Intents::adopt_unexplained(const base::ClusterKey& key, std::string why) {
+// Whatever is not known from the store is looked for there before anything is written in its place:
+// a deleted cluster may come back, and a file may become readable. True: something was found.
+bool Intents::recall_declared(std::set<base::ClusterKey>& changed) {
+  std::set<base::ClusterKey> asked;
+  for (const auto& [key, why] : unread_) asked.insert(key);
+  for (const auto& [key, wanted] : source_.wanted())
+    if (!stored_.contains(key)) asked.insert(key);
+  bool any = false;
+  for (const auto& key : asked) {
+    const bool unread = unread_.contains(key);
+    any = recall(key) || any;
+    if (unread && !unread_.contains(key)) changed.insert(key);
+  }
+  return any;
+}
+
+void Intents::learn(const base::ClusterKey& key) {
   const std::lock_guard lock(mutex_);
-  unexplained_.insert_or_assign(key, std::move(why));
+  if (!recall(key)) unexplained_.insert(key);
 }
 
 const SavedIntent* Intents::commands_of(const base::ClusterKey& key) const {
@@ -64,7 +101,7 @@ const SavedIntent* Intents::commands_of(const base::ClusterKey& key) const {
 // The commands live in the stored copy, the declaration in the source: this joins the two.
 void Intents::store(const base::ClusterKey& key) {
   const auto at = source_.wanted().find(key);
-  if (at == source_.wanted().end() || !at->second.cluster) return;
+  if (at == source_.wanted().end() || !at->second.cluster || unread_.contains(key)) return;
   SavedIntent next = at->second.good;
   const auto* old = commands_of(key);
   if (old != nullptr) {
@@ -85,7 +122,9 @@ std::set<base::ClusterKey> Intents::take(const base::Result<FolderLook>& look) {
   const std::lock_guard lock(mutex_);
   const auto before = source_.problems();
   const auto secrets = source_.secrets();
-  auto changed = source_.take(look, parts_.clock.tick());
+  const auto now = parts_.clock.tick();
+  auto changed = source_.take(look, now);
+  if (recall_declared(changed)) changed.merge(source_.take(look, now));
   for (const auto& [key, wanted] : source_.wanted())
     if (wanted.cluster && has_new_secret(*wanted.cluster, secrets, source_.secrets()))
       changed.insert(key);
@@ -93,6 +132,14 @@ std::set<base::ClusterKey> Intents::take(const base::Result<FolderLook>& look) {
     store(key);
     if (wanted.cluster) unexplained_.erase(key);
   }
+  tell(changed);
+  for (const auto& problem : source_.problems())
+    if (std::ranges::find(before, problem) == before.end())
+      parts_.log.warning("ManifestProblem", {{"problem", problem}});
+  return changed;
+}
+
+void Intents::tell(const std::set<base::ClusterKey>& changed) const {
   for (const auto& key : changed) {
     const auto at = source_.wanted().find(key);
     if (at == source_.wanted().end()) continue;
@@ -105,10 +152,6 @@ std::set<base::ClusterKey> Intents::take(const base::Result<FolderLook>& look) {
                       {"problem", wanted.problem},
                       {"conflict", wanted.conflict}});
   }
-  for (const auto& problem : source_.problems())
-    if (std::ranges::find(before, problem) == before.end())
-      parts_.log.warning("ManifestProblem", {{"problem", problem}});
-  return changed;
 }
 
 std::optional<base::Tick> Intents::next_deadline() const {
@@ -120,7 +163,7 @@ std::set<base::ClusterKey> Intents::keys() const {
   const std::lock_guard lock(mutex_);
   std::set<base::ClusterKey> out;
   for (const auto& [key, wanted] : source_.wanted()) out.insert(key);
-  for (const auto& [key, why] : unexplained_) out.insert(key);
+  out.insert(unexplained_.begin(), unexplained_.end());
   return out;
 }
 
@@ -130,11 +173,14 @@ base::Result<IntentView> Intents::view(const base::ClusterKey& key) const {
   out.intent.cluster.key = key;
   const auto at = source_.wanted().find(key);
   if (at == source_.wanted().end()) {
-    const auto lost = unexplained_.find(key);
-    if (lost == unexplained_.end())
+    if (!unexplained_.contains(key))
       return base::fail(base::Code::kNotFound,
                         "there is no cluster " + key.text() + "; `status` lists all");
-    out.intent.problem = lost->second;
+    const auto unread = unread_.find(key);
+    out.intent.problem =
+        unread == unread_.end()
+            ? "there is data of this name and no manifest; nothing is touched until there is"
+            : "its last manifest cannot be read: " + unread->second;
     out.intent.wish = plan::Wish::kStale;
     return out;
   }
@@ -155,6 +201,11 @@ base::Result<IntentView> Intents::view(const base::ClusterKey& key) const {
     out.intent.backup_now = commands->backup_now;
     for (const auto& approval : commands->approvals)
       if (approval.expires > now) out.intent.approvals.push_back(approval);
+  }
+  if (const auto unread = unread_.find(key); unread != unread_.end()) {
+    out.intent.paused = true;
+    out.intent.problem +=
+        (out.intent.problem.empty() ? "" : "; ") + unknown_commands(unread->second);
   }
   if (const auto note = api::note_of(*wanted.cluster, api::kApproveAnnotation); !note.empty())
     out.intent.approvals.push_back({note, now + kAnnotationValid});
@@ -183,6 +234,9 @@ base::Status Intents::change(const base::ClusterKey& key,
   if (!at->second.cluster)
     return base::fail(base::Code::kFailedPrecondition,
                       key.text() + " never had a valid manifest: " + at->second.problem);
+  if (const auto unread = unread_.find(key); unread != unread_.end())
+    return base::fail(base::Code::kFailedPrecondition,
+                      key.text() + ": " + unknown_commands(unread->second));
   const auto* old = commands_of(key);
   SavedIntent next = old == nullptr ? at->second.good : *old;
   edit(next);

@@ -17,10 +17,12 @@
 
 namespace manager {
 
-// Where the saved intents are kept; the product's writes intent.json. Thread-safe.
+// Where the saved intents are kept; the product's is intent.json. Thread-safe.
 class IntentStore {
  public:
   virtual ~IntentStore() = default;
+  // NotFound: nothing is stored. Any other error: what is stored is unknown.
+  virtual base::Result<SavedIntent> load(const base::ClusterKey& key) = 0;
   virtual base::Status save(const base::ClusterKey& key, const SavedIntent& saved) = 0;
 };
 
@@ -43,9 +45,9 @@ class Intents {
   };
   explicit Intents(Parts parts) : parts_(parts), source_(parts.source) {}
 
-  void adopt(const base::ClusterKey& key, SavedIntent saved);
-  // Known by its data only: neither a manifest nor a saved intent explains it.
-  void adopt_unexplained(const base::ClusterKey& key, std::string why);
+  // There is data of this cluster; before the first look. What was wanted of it when it was last
+  // looked after is in the store, or nothing explains it.
+  void learn(const base::ClusterKey& key);
 
   // Gives the clusters to look at. What could not be stored is tried again with the next look.
   std::set<base::ClusterKey> take(const base::Result<FolderLook>& look);
@@ -58,7 +60,8 @@ class Intents {
   // Never logged or printed. Unknown: the manifests were never read.
   [[nodiscard]] base::Fact<api::Secret> secret(const base::ClusterKey& key) const;
 
-  // Each is stored before it counts; an error means that nothing changed.
+  // Each is stored before it counts; an error means that nothing changed. FailedPrecondition, among
+  // others: what was commanded before cannot be read, and is not overwritten.
   base::Status pause(const base::ClusterKey& key, bool on);
   base::Status stop(const base::ClusterKey& key, bool on);
   base::Status approve(const base::ClusterKey& key, plan::Approval approval);
@@ -67,13 +70,18 @@ class Intents {
  private:
   base::Status change(const base::ClusterKey& key, const std::function<void(SavedIntent&)>& edit);
   void store(const base::ClusterKey& key);
+  bool recall(const base::ClusterKey& key);
+  bool recall_declared(std::set<base::ClusterKey>& changed);
+  void tell(const std::set<base::ClusterKey>& changed) const;
   [[nodiscard]] const SavedIntent* commands_of(const base::ClusterKey& key) const;
 
   const Parts parts_;
   mutable std::mutex mutex_;  // guards all below
   IntentSource source_;
-  std::map<base::ClusterKey, SavedIntent> stored_;       // as on disk; its commands are in force
-  std::map<base::ClusterKey, std::string> unexplained_;  // why
+  std::map<base::ClusterKey, SavedIntent> stored_;  // as on disk; its commands are in force
+  // Of what the disk holds something that cannot be read: why. What was commanded is unknown.
+  std::map<base::ClusterKey, std::string> unread_;
+  std::set<base::ClusterKey> unexplained_;  // known by their data only
 };
 
 // The hash of what needs a restart, as the host platform renders it.

@@ -20,10 +20,19 @@ class NoLog final : public base::Logger {
 
 class MemoryStore final : public IntentStore {
  public:
+  base::Result<SavedIntent> load(const base::ClusterKey& key) override {
+    if (!load_answer) return std::unexpected(load_answer.error());
+    const auto at = kept.find(key);
+    if (at == kept.end()) return base::fail(base::Code::kNotFound, "no file");
+    return at->second;
+  }
   base::Status save(const base::ClusterKey& key, const SavedIntent& saved) override {
+    ++saves;
     kept[key] = saved;
     return {};
   }
+  base::Status load_answer;
+  int saves = 0;
   std::map<base::ClusterKey, SavedIntent> kept;
 };
 
@@ -93,6 +102,46 @@ FolderLook with() {
   auto look = without();
   look.files.insert(look.files.begin(), look_of(kSpec).files[0]);
   return look;
+}
+
+TEST_F(IntentsTest, CommandsThatCannotBeReadAreUnknownAndNotOverwritten) {
+  intents_.take(with());
+  ASSERT_TRUE(intents_.stop(key_, true));
+  const auto kept = store_.kept;
+  for (const auto code :
+       {base::Code::kPermissionDenied, base::Code::kUnavailable, base::Code::kDataLoss}) {
+    MemoryStore store;
+    store.kept = kept;
+    store.load_answer = base::fail(code, "open intent.json: no");
+    Intents next({{.folder = "m"}, store, clock_, log_});
+    next.learn(key_);
+    EXPECT_FALSE(next.view(key_)->known);
+    next.take(with());
+    const auto unknown = next.view(key_);
+    ASSERT_TRUE(unknown && unknown->known);
+    EXPECT_TRUE(unknown->intent.paused);
+    EXPECT_NE(unknown->intent.problem.find("open intent.json: no"), std::string::npos)
+        << unknown->intent.problem;
+    EXPECT_EQ(next.pause(key_, false).error().code, base::Code::kFailedPrecondition);
+    EXPECT_EQ(store.saves, 0) << "what nobody could read was overwritten";
+    store.load_answer = {};
+    EXPECT_TRUE(next.take(with()).contains(key_)) << "nothing wakes it";
+    const auto known = next.view(key_);
+    EXPECT_FALSE(known->intent.paused);
+    EXPECT_TRUE(known->intent.stop);
+    EXPECT_EQ(known->intent.problem, "");
+  }
+}
+
+TEST_F(IntentsTest, APersonWhoRemovesUnreadableCommandsEndsThePause) {
+  store_.load_answer = base::fail(base::Code::kDataLoss, "damaged");
+  intents_.learn(key_);
+  intents_.take(with());
+  EXPECT_TRUE(intents_.view(key_)->intent.paused);
+  store_.load_answer = {};
+  EXPECT_TRUE(intents_.take(with()).contains(key_));
+  EXPECT_FALSE(intents_.view(key_)->intent.paused);
+  EXPECT_TRUE(store_.kept.contains(key_));
 }
 
 TEST_F(IntentsTest, TheGraceOfAVanishedManifestIsNotOfTheWallClock) {

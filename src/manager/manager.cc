@@ -27,12 +27,19 @@
 namespace manager {
 namespace {
 
+constexpr size_t kIntentBytes = size_t{32} << 20;
 constexpr base::Duration kSafetyPoll{1'000}, kSoon{60}, kStoreAgain{30'000};
 const std::string kPlain = "text/plain; charset=utf-8";
 
 class FileStore final : public IntentStore {
  public:
   explicit FileStore(host::Platform& platform) : platform_(platform) {}
+  base::Result<SavedIntent> load(const base::ClusterKey& key) override {
+    const auto file = platform_.files(key).intent;
+    TRY(const auto bytes, posix::read_file(file, kIntentBytes));
+    TRY_IN(file, auto saved, decode_saved_intent(bytes));
+    return saved;
+  }
   base::Status save(const base::ClusterKey& key, const SavedIntent& saved) override {
     const auto files = platform_.files(key);
     TRY_OK(posix::make_dirs(files.dir));
@@ -114,24 +121,7 @@ void HostManager::wake(const base::ClusterKey& key) {
 // What an operator before us knew: a folder whose manifest cannot be read today goes on with it.
 base::Status HostManager::learn() {
   TRY_IN("look at the state directory", const auto keys, platform_->clusters());
-  for (const auto& key : keys) {
-    const auto bytes = posix::read_file(platform_->files(key).intent, size_t{32} << 20);
-    if (!bytes) {
-      intents_.adopt_unexplained(
-          key, bytes.error().code == base::Code::kNotFound
-                   ? "there is data of this name and no manifest; nothing is touched until there is"
-                   : "its last manifest cannot be read: " + bytes.error().message);
-      continue;
-    }
-    auto saved = decode_saved_intent(*bytes);
-    if (saved) {
-      intents_.adopt(key, std::move(*saved));
-      continue;
-    }
-    log_.warning("SavedIntentUnreadable", {{"cluster", key.text()}, {"why", saved.error().text()}});
-    intents_.adopt_unexplained(key,
-                               "its saved manifest is damaged; it waits for one in the folder");
-  }
+  for (const auto& key : keys) intents_.learn(key);
   return {};
 }
 
