@@ -6,6 +6,17 @@
 #include "manager/cluster_metrics.h"
 
 namespace manager {
+namespace {
+
+// The newest pass found a cluster that was to be deleted, and is.
+bool is_over(const engine::Report& report) {
+  if (report.intent.wish != plan::Wish::kDeleted || !report.problem.empty()) return false;
+  const auto* progress = api::find_condition(report.plan.status, api::ConditionType::kProgressing);
+  return report.plan.steps.empty() && progress != nullptr &&
+         progress->reason == plan::name_of(plan::Reason::kDeleteDone);
+}
+
+}  // namespace
 
 std::shared_ptr<Fleet::Cell> Fleet::find(const base::ClusterKey& key) const {
   const std::lock_guard lock(mutex_);
@@ -32,9 +43,15 @@ base::Result<std::optional<base::Duration>> Fleet::work(const base::ClusterKey& 
                                                         const std::stop_token& stop) {
   const auto view = parts_.intents.view(key);
   if (!view || !view->known) return std::nullopt;
+  const auto own = cell(key);
   TRY(const auto again,
-      run_pass(*cell(key)->reconciler, view->intent, parts_.clock, parts_.metrics, stop));
-  return again;
+      run_pass(*own->reconciler, view->intent, parts_.clock, parts_.metrics, stop));
+  if (!is_over(*own->reconciler->last()) || !parts_.intents.forget(key)) return again;
+  parts_.log.info("DeletionEnded", {{"cluster", key.text()}});
+  parts_.platform.forget(key);
+  const std::lock_guard lock(mutex_);
+  cells_.erase(key);
+  return std::nullopt;
 }
 
 base::Result<engine::Report> Fleet::dry_run(const base::ClusterKey& key, const plan::Intent& intent,

@@ -33,7 +33,8 @@ class Fleet {
   };
   explicit Fleet(Parts parts) : parts_(std::move(parts)) {}
 
-  // One pass; no value: nothing is ever to be done for it unless something wakes it.
+  // One pass; no value: nothing is ever to be done for it unless something wakes it. A cluster
+  // whose deletion has come to its end is forgotten.
   base::Result<std::optional<base::Duration>> work(const base::ClusterKey& key,
                                                    const std::stop_token& stop);
   // Changes nothing. Unavailable: the pass in hand does not end soon, and at what it is.

@@ -93,6 +93,21 @@ void Intents::learn(const base::ClusterKey& key) {
   if (!recall(key)) unexplained_.insert(key);
 }
 
+bool Intents::forget(const base::ClusterKey& key) {
+  const std::lock_guard lock(mutex_);
+  const auto at = source_.wanted().find(key);
+  if (at != source_.wanted().end()) {
+    const Wanted& wanted = at->second;
+    if (wanted.wish != plan::Wish::kDeleted || !wanted.problem.empty() || !wanted.conflict.empty())
+      return false;
+  }
+  source_.forget(key);
+  stored_.erase(key);
+  unread_.erase(key);
+  unexplained_.erase(key);
+  return true;
+}
+
 const SavedIntent* Intents::commands_of(const base::ClusterKey& key) const {
   const auto at = stored_.find(key);
   return at == stored_.end() ? nullptr : &at->second;

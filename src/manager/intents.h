@@ -53,6 +53,10 @@ class Intents {
   std::set<base::ClusterKey> take(const base::Result<FolderLook>& look);
   [[nodiscard]] std::optional<base::Tick> next_deadline() const;
 
+  // Its deletion was carried out: nothing is known of it any more but what is stored. False: it, or
+  // something that is wrong with it, was declared meanwhile, and it goes on.
+  bool forget(const base::ClusterKey& key);
+
   [[nodiscard]] std::set<base::ClusterKey> keys() const;
   // NotFound: neither declared nor known from before.
   [[nodiscard]] base::Result<IntentView> view(const base::ClusterKey& key) const;

@@ -157,5 +157,22 @@ TEST_F(IntentsTest, TheGraceOfAVanishedManifestIsNotOfTheWallClock) {
   EXPECT_EQ(intents_.view(key_)->intent.wish, plan::Wish::kDeleted);
 }
 
+TEST_F(IntentsTest, ADeletedOneIsForgottenAndComesBackWithWhatWasStored) {
+  intents_.take(with());
+  ASSERT_TRUE(intents_.pause(key_, true));
+  EXPECT_FALSE(intents_.forget(key_)) << "it is declared";
+  intents_.take(without());
+  clock_.ticks += base::Duration(10'000);
+  intents_.take(without());
+  ASSERT_TRUE(intents_.forget(key_));
+  intents_.take(without());
+  EXPECT_FALSE(intents_.keys().contains(key_));
+  EXPECT_EQ(intents_.view(key_).error().code, base::Code::kNotFound);
+  EXPECT_TRUE(store_.kept.at(key_).deleted) << "its data is kept, and so is what was wanted of it";
+  EXPECT_TRUE(intents_.take(with()).contains(key_));
+  EXPECT_EQ(intents_.view(key_)->intent.wish, plan::Wish::kPresent);
+  EXPECT_TRUE(intents_.view(key_)->intent.paused);
+}
+
 }  // namespace
 }  // namespace manager

@@ -225,6 +225,10 @@ HostDriver::Done HostDriver::act(const plan::DeleteCluster& a, const Call& call)
   if (auto ended = end_jobs(call.stop); !ended) return result_of(ended);
   if (!a.delete_data) return done("its data is kept in " + files_.dir);
   shared_.ports.forget(call.job.record.key);
+  // Before the record goes: what is in it may be known nowhere else.
+  if (posix::exists(files_.dir) != base::Fact<bool>(false))
+    if (auto kept = save_rest(shared_.layout, rest_of(call.job.record)); !kept)
+      return result_of(kept);
   if (auto buried = bury(shared_.layout, key_); !buried) return result_of(buried);
   return result_of(remove_buried(shared_.layout, key_.ns, shared_.log));
 }

@@ -7,6 +7,7 @@
 #include "drivers/host/members.h"
 #include "drivers/host/metrics_page.h"
 #include "drivers/host/rebuild.h"
+#include "drivers/host/tombs.h"
 #include "engine/record_codec.h"
 #include "json/json.h"
 #include "posix/files.h"
@@ -49,7 +50,7 @@ base::Result<engine::Loaded> HostDriver::load_record() {
   engine::Loaded loaded;
   loaded.record.key = key_;
   const auto bytes = posix::read_file(files_.record, kRecordLimit);
-  if (!bytes && bytes.error().code == base::Code::kNotFound) return loaded;
+  if (!bytes && bytes.error().code == base::Code::kNotFound) return load_ended();
   if (!bytes) return std::unexpected(bytes.error());
   auto record = engine::decode_record(*bytes);
   if (!record && record.error().code == base::Code::kUnimplemented) {
@@ -80,11 +81,30 @@ base::Result<engine::Loaded> HostDriver::load_record() {
   return loaded;
 }
 
+// Without a record there is no cluster, but there may have been one of this name. Where members
+// are, the record was lost, and what an earlier cluster left is not theirs.
+base::Result<engine::Loaded> HostDriver::load_ended() const {
+  engine::Loaded loaded;
+  loaded.record.key = key_;
+  const auto members = posix::exists(files_.members);
+  if (!members.known()) return base::fail(base::Code::kUnavailable, members.why());
+  if (*members) return loaded;
+  auto rest = load_rest(shared_.layout, key_);
+  if (!rest && rest.error().code == base::Code::kNotFound) return loaded;
+  if (!rest) return std::unexpected(rest.error());
+  loaded.state = plan::RecordState::kOk;
+  loaded.record = std::move(*rest);
+  return loaded;
+}
+
 base::Status HostDriver::save_record(const plan::Record& record) {
+  ended_ = is_rest(record) && posix::exists(files_.dir) == base::Fact<bool>(false);
+  if (ended_) return save_rest(shared_.layout, record);
   TRY_OK(shared_.ports.claim(record));
   TRY_OK(posix::make_dirs(files_.dir));
   TRY_OK(keep_damaged());
   TRY_OK(posix::write_atomic(files_.record, engine::encode_record(record)));
+  TRY_OK(posix::remove_file(shared_.layout.ended(key_)));  // the record says it from now on
   shared_.ports.learn(record);
   shared_.watch_list.learn(record);
   return {};
@@ -107,6 +127,7 @@ base::Status HostDriver::keep_damaged() {
 
 base::Status HostDriver::publish(const api::ClusterStatus& status,
                                  std::span<const plan::Event> events) {
+  if (ended_) return {};  // nobody looks for it any more, and its folder must not come back
   TRY_OK(posix::make_dirs(files_.dir));
   // First, because only a status is written anew whatever becomes of this one.
   TRY_OK(append(events));

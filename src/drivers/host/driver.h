@@ -57,6 +57,7 @@ class HostDriver final : public engine::Driver {
   using Done = engine::ApplyResult;
 
   base::Status keep_damaged();
+  [[nodiscard]] base::Result<engine::Loaded> load_ended() const;
   base::Status append(std::span<const plan::Event> events);
   void take_certificates(const engine::Job& job);
   // observe.cc: each fills its part.
@@ -136,6 +137,7 @@ class HostDriver final : public engine::Driver {
   // The bytes on disk of which the record was rebuilt: beside it, as record.damaged-N, before it is
   // written.
   std::optional<std::string> damaged_;
+  bool ended_ = false;   // deleted with its data: the newest record is the rest of it
   size_t appended_ = 0;  // how many of the events of a publish that failed are in the file
 };
 

@@ -6,6 +6,10 @@ std::string Layout::tomb(const base::ClusterKey& key, int number) const {
   return clusters() + "/" + key.ns + "/.deleted-" + key.name + "-" + std::to_string(number);
 }
 
+std::string Layout::ended(const base::ClusterKey& key) const {
+  return clusters() + "/" + key.ns + "/.ended-" + key.name;
+}
+
 std::string Layout::backups(const base::ClusterKey& key) const {
   // Names that are taken in the state directory; no namespace ends so.
   const std::string own = key.ns == "clusters" || key.ns == "lock" ? "_" : "";

@@ -22,6 +22,8 @@ class Layout {
   // What a deletion leaves of a cluster until it is removed; no name of a cluster begins with a
   // dot.
   [[nodiscard]] std::string tomb(const base::ClusterKey& key, int number) const;
+  // What the same name may never use again (tombs.h). Not in its folder, which is gone by then.
+  [[nodiscard]] std::string ended(const base::ClusterKey& key) const;
   // Of a cluster that names no other place. Not below the cluster's folder: backups stay when that
   // is deleted.
   [[nodiscard]] std::string backups(const base::ClusterKey& key) const;

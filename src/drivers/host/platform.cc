@@ -140,6 +140,8 @@ class HostPlatform final : public Platform {
     return shared_.long_work.of(key);
   }
 
+  void forget(const base::ClusterKey& key) override { shared_.watch_list.forget(key); }
+
   void watch(const std::function<void(const base::ClusterKey&)>& changed,
              const std::stop_token& stop) override {
     std::map<std::string, Trace> before;  // by member directory

@@ -73,6 +73,9 @@ class Platform {
   // What a step in hand that takes minutes is at, by its own deadline; empty: there is none.
   [[nodiscard]] virtual std::string long_work(const base::ClusterKey& key) const = 0;
 
+  // It was deleted, and nobody drives it: its guards are no longer watched.
+  virtual void forget(const base::ClusterKey& key) = 0;
+
   // Until asked to stop: calls `changed` when a guard of the cluster wrote a file or ended, or a
   // fetch of a binary came to an end. Level-based; the caller looks again.
   virtual void watch(const std::function<void(const base::ClusterKey&)>& changed,

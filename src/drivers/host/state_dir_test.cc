@@ -66,15 +66,45 @@ class StateDirTest : public ::testing::Test {
   plan::Record record_;
 };
 
-TEST_F(StateDirTest, ADeletionLeavesNothing) {
+// With the data goes everything but what the same name must never use again; whatever is written
+// after it brings no folder back, and a cluster that comes under the name finds it.
+TEST_F(StateDirTest, ADeletionLeavesOnlyWhatMayNotBeUsedAgain) {
+  record_.next_ordinal = 7;
   make_cluster();
   const auto platform = open();
   plan::Intent intent;
   intent.cluster.key = key_;
-  const auto done = platform->driver(key_)->apply(
-      {plan::DeleteCluster{true}, plan::Reason::kDeleteDone}, {intent, record_}, {});
+  const auto driver = platform->driver(key_);
+  const auto done =
+      driver->apply({plan::DeleteCluster{true}, plan::Reason::kDeleteDone}, {intent, record_}, {});
   EXPECT_EQ(done.outcome, plan::Outcome::kDone) << done.text;
-  EXPECT_EQ(posix::list_dir(layout_.clusters() + "/default").value(), std::vector<std::string>{});
+  const auto found = [&] { return platform->driver(key_)->load_record().value(); };
+  EXPECT_EQ(found().record.next_ordinal, 7) << "also if nothing is stored after it";
+  ASSERT_TRUE(driver->save_record(rest_of(record_)));
+  const std::vector<plan::Event> events{{plan::Reason::kDeleteDone, false, "gone"}};
+  EXPECT_TRUE(driver->publish({}, events));
+  EXPECT_EQ(posix::list_dir(layout_.clusters() + "/default").value(),
+            std::vector<std::string>{".ended-c"});
+  EXPECT_EQ(platform->clusters().value(), std::vector<base::ClusterKey>{});
+  EXPECT_EQ(found().state, plan::RecordState::kOk);
+  EXPECT_EQ(found().record.old_tokens, std::set<std::string>{"token"});
+
+  // One comes again: from now on its own record says it.
+  plan::Record next = found().record;
+  next.operation.reset();
+  ASSERT_TRUE(driver->save_record(next));
+  EXPECT_EQ(posix::list_dir(layout_.clusters() + "/default").value(),
+            std::vector<std::string>{"c"});
+  EXPECT_EQ(found().record.next_ordinal, 7);
+}
+
+// Members without a record are of a cluster whose record was lost: that is not the one that went.
+TEST_F(StateDirTest, TheRestOfADeletedClusterIsNotTheRecordOfMembersThatAreThere) {
+  make_cluster();
+  ASSERT_TRUE(save_rest(layout_, rest_of(record_)));
+  ASSERT_TRUE(posix::remove_file(layout_.cluster(key_).record));
+  const auto platform = open();
+  EXPECT_EQ(platform->driver(key_)->load_record().value().state, plan::RecordState::kNone);
 }
 
 TEST_F(StateDirTest, AnEventIsKeptAlsoIfTheStatusCannotBeWritten) {

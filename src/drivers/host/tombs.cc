@@ -53,6 +53,35 @@ base::Result<std::vector<base::ClusterKey>> list_clusters(const Layout& layout) 
   return keys;
 }
 
+bool is_rest(const plan::Record& record) {
+  return record.formation == plan::Formation::kNone && record.members.empty() && record.operation &&
+         record.operation->kind == plan::OperationKind::kDelete;
+}
+
+plan::Record rest_of(const plan::Record& record) {
+  plan::Record rest;
+  rest.key = record.key;
+  rest.old_tokens = record.old_tokens;
+  if (!record.token.empty()) rest.old_tokens.insert(record.token);
+  rest.next_ordinal = record.next_ordinal;
+  rest.operation = record.operation;
+  return rest;
+}
+
+base::Status save_rest(const Layout& layout, const plan::Record& rest) {
+  TRY_OK(posix::make_dirs(layout.clusters() + "/" + rest.key.ns));
+  return posix::write_atomic(layout.ended(rest.key), engine::encode_record(rest));
+}
+
+base::Result<plan::Record> load_rest(const Layout& layout, const base::ClusterKey& key) {
+  const auto file = layout.ended(key);
+  TRY(const auto bytes, posix::read_file(file, kRecordLimit));
+  TRY_IN(file, auto rest, engine::decode_record(bytes));
+  if (rest.key != key)
+    return base::fail(base::Code::kDataLoss, file + " is of cluster " + rest.key.text());
+  return rest;
+}
+
 base::Status bury(const Layout& layout, const base::ClusterKey& key) {
   const std::string dir = layout.cluster(key).dir;
   if (posix::exists(dir) == base::Fact<bool>(false)) return {};

@@ -160,7 +160,7 @@ class CloudTest : public testing::Test {
     ASSERT_TRUE(eventually(90s, [&] {
       for (const char* member : {"cloud-etcd-0", "cloud-etcd-1", "cloud-etcd-2", "cloud-etcd-3"})
         if (sandbox_.guard_pid("cloud-etcd", member) > 0) return false;
-      return say().find("DeleteDone") != std::string::npos;
+      return sandbox_.cli({"status", "cloud-etcd"}).err.find("no cluster") != std::string::npos;
     })) << say();
   }
   bool settled() { return sandbox_.settled("cloud-etcd", 3, "3.5.12"); }
