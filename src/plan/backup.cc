@@ -167,23 +167,6 @@ std::string place_of(const api::ObjectLocation& at) {
   return fmt::format("{}:{}{}{}", at.kind, at.path, at.endpoint.empty() ? "" : " at ", at.endpoint);
 }
 
-void forget_the_future(Record& record, base::Instant now) {
-  const auto done = [now](base::Instant& at) {
-    if (at > now) at = now - 1ms;
-  };
-  const auto counts_from = [now](base::Instant& at) { at = std::min(at, now); };
-  BackupRecord& b = record.backup;
-  DrillRecord& d = record.drill;
-  for (base::Instant* at : {&b.started_at, &b.taken, &d.started_at, &record.restore.started_at})
-    done(*at);
-  if (b.last_success) done(*b.last_success);
-  if (d.proven_at) done(*d.proven_at);
-  for (base::Instant* at : {&b.since, &b.failed_at, &b.upgrade_since, &d.since, &d.failed_at,
-                            &record.restore.failed_at})
-    counts_from(*at);
-  if (b.requested_at) counts_from(*b.requested_at);
-}
-
 bool takes_backups(const Intent& intent, const Observation& seen) {
   return intent.cluster.spec.backup && !seen.backup_job.is_absent();
 }

@@ -15,9 +15,6 @@ std::string place_of(const api::ObjectLocation& location);
 // A version step to another minor waits for a backup that began after it was wanted. No value: it
 // does not wait; there is one, or none is taken here.
 std::optional<Answer> backup_before(Context& c, const api::Version& to);
-// The clock went back: what is due by it must not wait until it is there again. What was done is
-// then older than all that is wanted.
-void forget_the_future(Record& record, base::Instant now);
 // A backup block acts on this platform.
 bool takes_backups(const Intent& intent, const Observation& seen);
 

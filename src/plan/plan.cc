@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "plan/clock.h"
 #include "plan/concern.h"
 #include "plan/recovery.h"
 #include "plan/status.h"
@@ -43,10 +44,8 @@ bool disrupts(const std::vector<Step>& steps) {
   return std::ranges::any_of(steps, [](const Step& s) { return is_disruptive(s.action); });
 }
 
-}  // namespace
-
-Plan plan(const Intent& intent, const Record& record, const Observation& observation,
-          base::Instant now) {
+Plan think(const Intent& intent, const Record& record, const Observation& observation,
+           base::Instant now) {
   Plan out;
   out.record = remember(record, intent, observation, now);
   std::vector<Answer> answers;  // what acts, waits or is told: first cause first
@@ -73,6 +72,14 @@ Plan plan(const Intent& intent, const Record& record, const Observation& observa
   }
   describe(intent, observation, answers, now, out);
   return out;
+}
+
+}  // namespace
+
+Plan plan(const Intent& intent, const Record& record, const Observation& observation,
+          base::Instant now) {
+  const auto mended = without_the_future(observation, now);
+  return think(intent, record, mended ? *mended : observation, now);
 }
 
 }  // namespace plan

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/mutants.h"
-#include "plan/backup.h"
+#include "plan/clock.h"
 #include "plan/quorum.h"
 #include "plan/restore.h"
 
@@ -283,6 +283,7 @@ View look(const Intent& /*intent*/, const Record& record, const Observation& see
 Record remember(const Record& record, const Intent& intent, const Observation& seen,
                 base::Instant now) {
   Record out = record;
+  forget_the_future(out, now);
   const Membership* list = trusted_list(record, seen);
   const auto leader = std::ranges::find_if(record.members, [&](const auto& entry) {
     return entry.second.id && entry.second.id == leader_of(seen, record.cluster_id);
@@ -307,7 +308,6 @@ Record remember(const Record& record, const Intent& intent, const Observation& s
     out.quorum_lost_since = now;
   }
   if (view.quorum && out.formation == Formation::kLatched && !out.recovery) forget_loss(out);
-  forget_the_future(out, now);
   if (list != nullptr && seen.cluster_version.known())
     remember_minor(*seen.cluster_version, seen, out);
   return out;
