@@ -76,6 +76,7 @@ Request EventWriter::again(Series& series, base::Instant now) {
 }
 
 std::vector<Request> EventWriter::add(const Happening& happening, base::Instant now) {
+  forget_the_future(now);
   tidy(now);
   const Key key{happening.about, happening.warning, happening.reason, happening.action,
                 happening.note};
@@ -103,6 +104,7 @@ std::vector<Request> EventWriter::add(const Happening& happening, base::Instant 
 }
 
 std::vector<Request> EventWriter::flush(base::Instant now) {
+  forget_the_future(now);
   std::vector<Request> due;
   for (auto& [key, series] : series_)
     if (series.count > series.written && now - series.written_at >= options_.refresh)
@@ -136,6 +138,15 @@ void EventWriter::tidy(base::Instant now) {
            base::Duration(static_cast<long long>(
                missing * static_cast<double>(options_.one_more_in.count()) + 1));
   });
+}
+
+// The clock was put back: nobody waits until it is there again.
+void EventWriter::forget_the_future(base::Instant now) {
+  for (auto& [about, budget] : budgets_) budget.filled = std::min(budget.filled, now);
+  for (auto& [key, series] : series_) {
+    series.last = std::min(series.last, now);
+    series.written_at = std::min(series.written_at, now);
+  }
 }
 
 }  // namespace kube

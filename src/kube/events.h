@@ -67,6 +67,7 @@ class EventWriter {
   Request first(const Happening& happening, const Name& event, base::Instant now) const;
   static Request again(Series& series, base::Instant now);
   void tidy(base::Instant now);
+  void forget_the_future(base::Instant now);
 
   const Options options_;
   std::map<Key, Series> series_;

@@ -82,6 +82,15 @@ TEST_F(EventsTest, OneObjectDoesNotFlood) {
   EXPECT_EQ(sent, 27U);
 }
 
+TEST_F(EventsTest, AClockThatWasPutBackHoldsNothingUp) {
+  const auto ahead = kStart + std::chrono::hours(2);
+  for (int i = 0; i < 100; ++i) (void)writer.add(happening(std::to_string(i)), ahead);
+  (void)writer.add(happening("0"), ahead);
+  EXPECT_TRUE(writer.flush(kStart).empty());
+  EXPECT_EQ(writer.flush(kStart + Duration(60'000)).size(), 1U);
+  EXPECT_EQ(writer.add(happening("later"), kStart + Duration(60'000)).size(), 1U);
+}
+
 TEST_F(EventsTest, RemembersOnlySoMany) {
   EventWriter small({.instance = "i", .limit = 10});
   size_t sent = 0;
