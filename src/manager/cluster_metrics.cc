@@ -51,9 +51,22 @@ void fill_members(metrics::Registry& registry, const base::ClusterKey& key,
   set("learner", learner);
 }
 
+// 0: switched off, or it is not known.
+std::int64_t quota_of(const std::string& member, const plan::EtcdStatus& status,
+                      const plan::Intent& intent, const engine::Report& report) {
+  plan::Seat seat;
+  seat.status = &status;
+  const auto& record = report.plan.record.members;
+  if (const auto at = record.find(member); at != record.end()) seat.record = &at->second;
+  const auto& facts = report.seen.members;
+  if (const auto at = facts.find(member); at != facts.end()) seat.facts = &at->second;
+  return plan::quota_of(intent, seat).value_or(0);
+}
+
 void fill_storage(metrics::Registry& registry, const base::ClusterKey& key,
-                  const api::ClusterSpec& spec, const api::ClusterStatus& status,
-                  const plan::Observation& seen) {
+                  const plan::Intent& intent, const api::ClusterStatus& status,
+                  const engine::Report& report) {
+  const auto& seen = report.seen;
   for (const auto& member : status.members) {
     const auto found = seen.statuses.find(member.id);
     if (found == seen.statuses.end() || !found->second.known()) continue;
@@ -64,7 +77,7 @@ void fill_storage(metrics::Registry& registry, const base::ClusterKey& key,
     };
     set(metrics::kMemberDbSize, s.db_size);
     set(metrics::kMemberDbInUse, s.db_in_use);
-    set(metrics::kMemberDbQuota, plan::quota_of(spec, s));
+    set(metrics::kMemberDbQuota, quota_of(member.name, s, intent, report));
   }
   std::optional<base::Instant> first;
   for (const auto& [name, facts] : seen.members)
@@ -86,7 +99,7 @@ void fill_backups(metrics::Registry& registry, const base::ClusterKey& key,
 
 }  // namespace
 
-void fill(metrics::Registry& registry, const base::ClusterKey& key, const api::ClusterSpec& spec,
+void fill(metrics::Registry& registry, const base::ClusterKey& key, const plan::Intent& intent,
           const api::ClusterStatus& status, const engine::Report* report) {
   registry.forget_cluster(key.ns, key.name);
   fill_members(registry, key, status);
@@ -101,7 +114,7 @@ void fill(metrics::Registry& registry, const base::ClusterKey& key, const api::C
   if (available != nullptr && available->status != api::Truth::kUnknown)
     registry.set(metrics::kClusterHasLeader, {key.ns, key.name}, truth_number(available->status));
   if (report == nullptr) return;
-  fill_storage(registry, key, spec, status, report->seen);
+  fill_storage(registry, key, intent, status, *report);
   fill_backups(registry, key, report->plan.record);
 }
 

@@ -11,7 +11,7 @@
 namespace manager {
 
 // Every series of the cluster is replaced. `report` is null before the first pass.
-void fill(metrics::Registry& registry, const base::ClusterKey& key, const api::ClusterSpec& spec,
+void fill(metrics::Registry& registry, const base::ClusterKey& key, const plan::Intent& intent,
           const api::ClusterStatus& status, const engine::Report* report);
 
 struct ProcessSample {

@@ -67,8 +67,7 @@ http::Response MetricsPage::answer(const std::map<base::ClusterKey, Known>& know
   measured_.clear();
   for (const auto& [key, cluster] : known) {
     const auto* report = cluster.report.get();
-    fill(registry_, key, cluster.view.intent.cluster.spec,
-         current_status(cluster.view, report, now), report);
+    fill(registry_, key, cluster.view.intent, current_status(cluster.view, report, now), report);
     measured_.insert(key);
   }
   fill(registry_, {EO_VERSION, static_cast<double>(posix::rss_bytes().value_or(0)),

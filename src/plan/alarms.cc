@@ -18,6 +18,7 @@
 #include "plan/members.h"
 #include "plan/quorum.h"
 #include "plan/quota.h"
+#include "plan/template.h"
 
 namespace plan {
 namespace {
@@ -191,17 +192,18 @@ Answer corrupt(Context& c) {
 }
 
 struct Space {
-  std::string unknown;  // a member whose size is not known
-  bool full = false;    // a member is at 90 % of its quota
+  std::string unknown;   // a member whose size is not known
+  std::string no_quota;  // one whose quota is not known
+  bool full = false;     // a member is at 90 % of its quota
   // Percentage of live data, of the member with the least: all hold the same, and a member that
   // commits nothing more (all but the one that was asked to compact) still counts freed pages.
   std::int64_t in_use = 100;
   std::int64_t revision = 0;  // the newest that is seen
 };
 
-bool is_full(const Context& c, const EtcdStatus& status) {
-  const std::int64_t quota = quota_of(c.intent.cluster.spec, status);
-  return quota > 0 && status.db_size >= quota / 100 * kFullPercent;
+bool is_full(const Context& c, const Seat& seat) {
+  const std::int64_t quota = quota_of(c.intent, seat).value_or(0);
+  return quota > 0 && seat.status->db_size >= quota / 100 * kFullPercent;
 }
 
 Space measure(const Context& c) {
@@ -212,10 +214,11 @@ Space measure(const Context& c) {
       space.unknown = seat.name();
       continue;
     }
-    const std::int64_t quota = quota_of(c.intent.cluster.spec, *seat.status);
-    space.full |= is_full(c, *seat.status);
-    if (quota > 0)
-      space.in_use = std::min(space.in_use, seat.status->db_in_use / (quota / 100 + 1));
+    const auto quota = quota_of(c.intent, seat);
+    if (!quota) space.no_quota = seat.name();
+    space.full |= is_full(c, seat);
+    if (quota && *quota > 0)
+      space.in_use = std::min(space.in_use, seat.status->db_in_use / (*quota / 100 + 1));
     space.revision = std::max(space.revision, seat.status->revision);
   }
   return space;
@@ -266,7 +269,7 @@ std::optional<Answer> make_room(Context& c) {
     const auto last = c.record.last_defragmented.find(seat.record->name);
     const bool rested = last == c.record.last_defragmented.end() ||
                         last->second + kAgain <= c.now || defragmentation_is_open(c, seat);
-    if (!rested || (!is_full(c, *seat.status) && !much_is_free(*seat.status))) return false;
+    if (!rested || (!is_full(c, seat) && !much_is_free(*seat.status))) return false;
     // One or two members stand still meanwhile; they refuse writes anyway.
     if (c.view.voters <= 2 || c.view.may_stop(seat)) return true;
     unsafe = seat.name();
@@ -305,6 +308,14 @@ Answer no_space(Context& c) {
   if (op.step == "look" && space.revision > c.record.compacted_revision)
     return compact(c, space.revision);
   if (compaction_is_open(c)) return compact(c, c.record.compacted_revision);
+  // The flags of the spec may be the cure: they come in first.
+  if (!space.no_quota.empty())
+    return Answer::wait(Reason::kNoSpace,
+                        fmt::format("a member is over its quota, and that of {} is not known "
+                                    "before it restarts with the wanted template: its etcd does "
+                                    "not tell it",
+                                    space.no_quota),
+                        2s);
   if (space.in_use >= kFullPercent) return stuck(c, space);
   op.halted = false;
   if (auto answer = make_room(c)) return *std::move(answer);
@@ -353,14 +364,20 @@ std::int64_t quota_of(const api::ClusterSpec& spec) {
 
 }  // namespace
 
-std::int64_t quota_of(const api::ClusterSpec& spec, const EtcdStatus& status) {
-  return status.db_quota > 0 ? status.db_quota : quota_of(spec);
+std::optional<std::int64_t> quota_of(const Intent& intent, const Seat& seat) {
+  if (seat.status->db_quota > 0) return seat.status->db_quota;
+  if (seat.record == nullptr) return quota_of(intent.cluster.spec);
+  const bool seen = seat.facts != nullptr && !seat.facts->template_hash.empty();
+  const std::string& runs = seen ? seat.facts->template_hash : seat.record->template_hash;
+  if (parse_template(runs).spec != intent.template_hash) return std::nullopt;
+  return quota_of(intent.cluster.spec);
 }
 
-bool raises_quota(const api::ClusterSpec& spec, const Seat& seat) {
-  if (seat.status == nullptr || seat.status->db_quota <= 0) return false;
-  const std::int64_t wanted = quota_of(spec);
-  return wanted == 0 || wanted > seat.status->db_quota;
+bool raises_quota(const Intent& intent, const Seat& seat) {
+  if (seat.status == nullptr) return false;
+  const std::int64_t wanted = quota_of(intent.cluster.spec);
+  const auto now = quota_of(intent, seat);
+  return !now || (*now > 0 && (wanted == 0 || wanted > *now));
 }
 
 Answer alarms(Context& c) {

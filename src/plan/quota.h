@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "plan/plan.h"
 #include "plan/view.h"
@@ -11,10 +12,11 @@ namespace plan {
 inline constexpr std::int64_t kDefaultQuota = 2LL * 1024 * 1024 * 1024;  // etcd's own
 inline constexpr std::int64_t kFullPercent = 90;
 
-// What the member tells (3.6 on), else --quota-backend-bytes of the spec, else etcd's default.
-// 0: the user has switched the quota off.
-std::int64_t quota_of(const api::ClusterSpec& spec, const EtcdStatus& status);
-// It runs with a smaller quota than the spec gives, by its own word.
-bool raises_quota(const api::ClusterSpec& spec, const Seat& seat);
+// Of a member that answers: what it tells (3.6 on), else what it was started with, by the spec or
+// by etcd's default. 0: the user has switched the quota off. No value: it does not tell, and was
+// started with flags that the spec does not hold any more.
+std::optional<std::int64_t> quota_of(const Intent& intent, const Seat& seat);
+// The flags of the spec give it a larger quota than it runs with, or may.
+bool raises_quota(const Intent& intent, const Seat& seat);
 
 }  // namespace plan

@@ -128,7 +128,7 @@ bool only_no_space(const Context& c) {
 bool cures_no_space(const Context& c) {
   const bool failed = running(c.record, OperationKind::kRollout) && c.record.operation->halted;
   return !failed && only_no_space(c) && std::ranges::any_of(c.view.seats, [&](const Seat& seat) {
-    return raises_quota(c.intent.cluster.spec, seat);
+    return raises_quota(c.intent, seat);
   });
 }
 
@@ -250,7 +250,7 @@ std::string preflight(const Context& c, const Seat& next, bool version_changes) 
   if (mutant(base::Mutant::kAllAtOnce)) return {};
   if (std::string problem = not_all_healthy(c.view); !problem.empty()) return problem;
   if (!c.seen.alarms.known()) return "the alarms are not known";
-  const bool may_cure = !version_changes || raises_quota(c.intent.cluster.spec, next);
+  const bool may_cure = !version_changes || raises_quota(c.intent, next);
   if (!c.seen.alarms->empty() && !(may_cure && only_no_space(c))) return "an alarm is set";
   if (const Seat* expired = expired_voter(c.view))
     return fmt::format(

@@ -203,6 +203,12 @@ void say_degraded(const Story& s) {
     return s.say(ConditionType::kDegraded, Truth::kUnknown, "NoQuorumRead", last_read(s));
   if (first != nullptr)
     return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(first->reason), first->message);
+  // An alarm that is being disarmed is still set: etcd refuses writes.
+  const bool alarm = s.seen.alarms.known() && !s.seen.alarms->empty();
+  if (const Answer* disarms = s.answer_of(Reason::kNoSpaceDisarm, Reason::kCorruptDisarm);
+      alarm && disarms != nullptr)
+    return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(disarms->reason),
+                 disarms->message);
   if (s.record.formation != Formation::kLatched || s.rests())
     return s.say(ConditionType::kDegraded, Truth::kFalse, kPlain, "");
   if (!s.view.list_known)
