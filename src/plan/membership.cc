@@ -6,6 +6,7 @@
 
 #include "api/annotations.h"
 #include "base/mutants.h"
+#include "base/text.h"
 #include "plan/concern.h"
 #include "plan/members.h"
 
@@ -173,14 +174,24 @@ void adopt(Context& c, const Seat& seat) {
   tell(c, why, fmt::format("{} ({}): {}", member.name, base::to_text(member.id), meaning_of(why)));
 }
 
+constexpr std::string_view kCatchUp = "catch up ";
+
+// What it had applied when it was last seen to progress; none: that is not noted yet.
+std::optional<std::int64_t> progress_in(std::string_view step) {
+  if (!step.starts_with(kCatchUp)) return std::nullopt;
+  return base::parse_int(step.substr(kCatchUp.size()));
+}
+
+// One that comes and goes applies the same entries again: only what it never had is progress.
 void note_progress(Context& c, const Seat& seat) {
   if (!joins(c.record))
     begin(c, OperationKind::kScaleUp, Reason::kScaleUp, seat.record->name, kJoinLimit);
   Operation& operation = *c.record.operation;
-  const std::string step =
-      fmt::format("catch up {}", seat.status == nullptr ? 0 : seat.status->raft_applied);
-  if (operation.step == step) return;
-  operation.step = step;
+  const auto applied =
+      static_cast<std::int64_t>(seat.status == nullptr ? 0 : seat.status->raft_applied);
+  const auto before = progress_in(operation.step);
+  if (before && applied <= *before) return;
+  operation.step = fmt::format("{}{}", kCatchUp, applied);
   operation.deadline = c.now + kJoinLimit;
 }
 
