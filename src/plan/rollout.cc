@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/mutants.h"
 #include "plan/backup.h"
@@ -27,6 +28,7 @@ constexpr base::Duration kComeUpPerGiB = 10s;
 constexpr base::Duration kBegin = 10min;
 constexpr std::uint32_t kFailedStarts = 3;  // in a row: not waited for any longer
 constexpr std::uint32_t kMoveTries = 3;
+constexpr std::uint32_t kStopTries = 16;  // in a row; with their pauses some ten minutes
 constexpr base::Duration kRefusedLook = 10s;
 
 bool runs_as_recorded(const Seat& seat) {
@@ -201,6 +203,37 @@ bool is_first_of_36(const Context& c) {
          });
 }
 
+// This very change of this member was decided before, and the member still runs as it did.
+bool is_decided(const Context& c, const Seat& seat) {
+  if (!running(c.record, OperationKind::kRollout)) return false;
+  const Operation& op = *c.record.operation;
+  return op.step == "restart" && op.member == seat.record->name &&
+         seat.record->version == c.record.version &&
+         seat.record->template_hash == c.record.template_hash;
+}
+
+// A stop may be refused for a while for a good reason: what keeps pods from being evicted protects
+// somebody. It is tried for ever, told each time, and called halted when it takes long. No value:
+// it is tried now.
+std::optional<Answer> stop_is_refused(Context& c, const Seat& seat, Reason why) {
+  const std::uint32_t refused = failures_of(c.seen, "StopMember");
+  if (refused == 0) return std::nullopt;
+  Operation& op = *c.record.operation;
+  const bool long_refused = refused >= kStopTries;
+  if (long_refused && std::exchange(op.note, c.seen.last->text) != c.seen.last->text)
+    warn(c, Reason::kRolloutHalted,
+         fmt::format("{} cannot be stopped for the change ({}): it is tried again, and the others "
+                     "are left as they are",
+                     seat.name(), op.note));
+  op.halted = long_refused;
+  if (!too_soon(c, "StopMember")) return std::nullopt;
+  return Answer::wait(op.halted ? Reason::kRolloutHalted : why,
+                      fmt::format("{}{} is to be stopped for the change{}",
+                                  op.halted ? "the rollout is halted: " : "", seat.name(),
+                                  why_not_done(c.seen, "StopMember")),
+                      1s);
+}
+
 // The step of one member.
 Answer change(Context& c, const Seat& seat, std::string note) {
   const Reason why = why_of(c, seat);
@@ -215,14 +248,18 @@ Answer change(Context& c, const Seat& seat, std::string note) {
       return Answer::wait(why, text + why_not_done(c.seen, "RewriteMembers"), 1s);
     return Answer::act(why, RewriteMembers{}, text);
   }
+  const bool decided = is_decided(c, seat) && !is_stopped(seat);
+  if (decided)
+    if (auto answer = stop_is_refused(c, seat, why)) return *std::move(answer);
   begin_rollout(c, why);
   const std::int64_t size = seat.status == nullptr ? 0 : seat.status->db_size;
   Operation& op = *c.record.operation;
   op.step = "restart";
   op.member = seat.record->name;
   op.deadline = c.now + kComeUp + kComeUpPerGiB * (size >> 30U);
+  const std::uint32_t refused = decided ? failures_of(c.seen, "StopMember") : 0;
   op.halted = false;
-  op.note.clear();
+  if (refused == 0) op.note.clear();
   const bool new_version = seat.record->version != c.record.version;
   MemberRecord& member = c.record.members.at(seat.record->name);
   member.version = c.record.version;
@@ -230,9 +267,11 @@ Answer change(Context& c, const Seat& seat, std::string note) {
   std::string text = fmt::format(
       "{} restarts with {}{}", member.name,
       new_version ? "etcd " + member.version.text() : std::string("the new template"), note);
-  tell(c, why, text);
+  if (refused == 0) tell(c, why, text);
   if (is_stopped(seat)) return Answer::act(why, StartMember{member.name}, std::move(text));
-  return Answer::act(why, StopMember{member.name}, std::move(text));
+  if (refused > 0) text += why_not_done(c.seen, "StopMember");
+  return Answer::act(refused >= kStopTries ? Reason::kRolloutHalted : why, StopMember{member.name},
+                     std::move(text));
 }
 
 // Peers show certificates only when they connect: until it was renewed, nobody finds back to a
