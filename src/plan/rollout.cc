@@ -134,6 +134,17 @@ bool cures_no_space(const Context& c) {
   });
 }
 
+// What is under way and does not come up may always be replaced, and there is always a way back;
+// else the cluster must be well. A member that a rollout has just stopped is no reason to leave out
+// what is promised before the next minor version.
+bool replaces_rollout(const Context& c, const VersionVerdict& verdict, bool begins_minor) {
+  if (!running(c.record, OperationKind::kRollout)) return false;
+  const Operation& op = *c.record.operation;
+  const Seat* seat = c.view.by_name(op.member);
+  const bool is_down = seat != nullptr && !seat->healthy;
+  return verdict.down || op.halted || (is_down && !begins_minor);
+}
+
 // Why the wanted version is not taken as the target now; no value: it was taken.
 std::optional<Answer> latch_version(Context& c, const api::Version& wanted) {
   const VersionVerdict verdict = judge_version(c, wanted);
@@ -151,14 +162,14 @@ std::optional<Answer> latch_version(Context& c, const api::Version& wanted) {
   if (auto answer = need_binary(c, wanted)) return answer;
   const std::string problem = not_all_healthy(c.view);
   const bool alarm = !c.seen.alarms.known() || !c.seen.alarms->empty();
-  // What is under way and does not come up may always be replaced; else the cluster must be well.
-  const bool replaces = running(c.record, OperationKind::kRollout) && !cures_no_space(c);
+  const bool begins_minor = verdict.next_minor && !c.record.version.same_minor(wanted);
+  const bool replaces = replaces_rollout(c, verdict, begins_minor) && !cures_no_space(c);
   if (!replaces && (!problem.empty() || alarm)) {
     return Answer::note(Reason::kUpgradePreflight,
                         fmt::format("{} waits: {}", verdict.message,
                                     problem.empty() ? "an alarm is set or not known" : problem));
   }
-  if (verdict.next_minor && !replaces)
+  if (begins_minor && (!replaces || c.view.quorum))
     if (auto waits = backup_before(c, wanted)) return waits;
   c.record.version = wanted;
   tell(c, verdict.reason, verdict.message);
