@@ -119,6 +119,18 @@ void latch_template(Context& c) {
       give_scheme(member, tls == api::TlsMode::kDisabled ? "http" : "https");
 }
 
+// Whom members trust is not for the version to hold up.
+void latch_trust(Context& c) {
+  Template target = parse_template(c.record.template_hash);
+  target.trust = c.record.rotation.trust;
+  c.record.template_hash = to_text(target);
+}
+
+bool is_template_wanted(const Context& c) {
+  const Template target = parse_template(c.record.template_hash);
+  return target.spec == c.intent.template_hash && target.tls == c.intent.cluster.spec.tls.mode;
+}
+
 // Only NOSPACE is set, which a larger quota in the template may cure.
 bool only_no_space(const Context& c) {
   return c.seen.alarms.known() && !c.seen.alarms->empty() &&
@@ -190,7 +202,12 @@ std::optional<Answer> latch_target(Context& c) {
   const api::Version& wanted = c.intent.cluster.spec.version;
   std::optional<Answer> waits;
   if (wanted != c.record.version) waits = latch_version(c, wanted);
-  if (!waits || cures_no_space(c)) latch_template(c);
+  if (!waits || cures_no_space(c)) {
+    latch_template(c);
+  } else {
+    latch_trust(c);
+    if (!is_template_wanted(c)) waits->message += "; other changes of the spec wait for it";
+  }
   return waits;
 }
 
