@@ -315,6 +315,7 @@ class Writer {
       who(r->recovery->survivor);
       w_.name(r->recovery->old_incarnation);
       w_.age(r->recovery->chosen_at);
+      w_.flag(s_.world.now() - r->recovery->looked_at > std::chrono::minutes(1));
       w_.flag(r->recovery->approved);
       w_.flag(r->recovery->bound.empty());
       w_.flag(r->recovery->failure.empty());

@@ -149,6 +149,7 @@ class Writer {
     for (const auto& [name, times] : r.failed)
       line(fmt::format("recovery failed={} times={}", name, times));
     if (!r.failure.empty()) line("recovery failure=" + quoted(r.failure));
+    if (r.looked_at != base::Instant{}) line("recovery looked=" + exact(now_ - r.looked_at));
   }
 
   void platform(const std::string& name, const plan::MemberFacts& f) {

@@ -13,6 +13,7 @@ constexpr size_t kMostUntold = 64;  // events that wait to be published; further
 
 plan::Record without_marks(plan::Record record) {
   record.last_quorum_read = {};
+  if (record.recovery) record.recovery->looked_at = {};
   for (auto& [name, member] : record.members) {
     member.audited_term = member.audited_index = 0;
     member.seen_term = member.seen_index = 0;

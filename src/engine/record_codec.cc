@@ -125,6 +125,7 @@ void fields(A& a, auto& x)
   a("vouched", x.vouched);
   a("failed", x.failed);
   a("failure", x.failure);
+  a("lookedAt", x.looked_at);
 }
 template <class A>
 void fields(A& a, auto& x)

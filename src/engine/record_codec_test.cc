@@ -59,8 +59,8 @@ plan::Record full() {
                                 true,
                                 "a \"note\"\n"};
   r.recovery =
-      plan::Recovery{"op", "c-1",   "bound",      "old",      base::Instant(base::Duration(3)),
-                     true, {"c-7"}, {{"c-8", 2}}, "it failed"};
+      plan::Recovery{"op", "c-1",   "bound",      "old",       base::Instant(base::Duration(3)),
+                     true, {"c-7"}, {{"c-8", 2}}, "it failed", base::Instant(base::Duration(9))};
   r.rotation = {"op", "because", plan::RotationPhase::kReissue, base::Instant(base::Duration(4)),
                 2};
   r.strangers = {"f00 at https://192.0.2.9:2380"};

@@ -56,7 +56,7 @@ void forget_the_future(Record& record, base::Instant now) {
   at_most_now(record.quorum_lost_since, now);
   at_most_now({&record.rotation.since}, now);
   if (record.operation) forget_of_operation(*record.operation, now);
-  if (record.recovery) at_most_now({&record.recovery->chosen_at}, now);
+  if (record.recovery) at_most_now({&record.recovery->chosen_at, &record.recovery->looked_at}, now);
   // When it was is not known; that there was one when the cluster formed is.
   if (record.last_quorum_read > now)
     record.last_quorum_read =

@@ -25,7 +25,7 @@ Record ahead() {
   r.operation->started_at = kAhead;
   r.operation->deadline = kAhead + 10min;
   r.recovery.emplace();
-  r.recovery->chosen_at = kAhead;
+  r.recovery->chosen_at = r.recovery->looked_at = kAhead;
   r.backup.failed_at = r.drill.failed_at = r.restore.failed_at = kAhead;
   r.backup.last_success = r.drill.proven_at = kAhead;
   r.bootstrapped_at = kNow - 24h;
@@ -41,6 +41,7 @@ TEST(Clock, NothingIsCountedFromATimeThatIsStillToCome) {
   EXPECT_EQ(r.last_defragmented["c-0"], kNow);
   EXPECT_EQ(r.rotation.since, kNow);
   EXPECT_EQ(r.recovery->chosen_at, kNow);
+  EXPECT_EQ(r.recovery->looked_at, kNow);
   EXPECT_EQ(r.backup.failed_at, kNow);
   EXPECT_EQ(r.drill.failed_at, kNow);
   EXPECT_EQ(r.restore.failed_at, kNow);

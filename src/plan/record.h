@@ -93,7 +93,8 @@ struct Recovery {  // a stored choice that is then carried out; another try may 
   bool approved = false;              // by a person, who was told what is not proven
   std::set<std::string> vouched;      // out of sight when they approved: do not run any more
   std::map<std::string, int> failed;  // how often a try from this member's data came to nothing
-  std::string failure;  // why the last try ended; not empty: it waits for a person's approval
+  std::string failure;        // why the last try ended; not empty: it waits for a person's approval
+  base::Instant looked_at{};  // in the last pass that went on with it; exact only in memory
   bool operator==(const Recovery&) const = default;
 };
 

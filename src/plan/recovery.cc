@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "base/mutants.h"
 #include "plan/loss.h"
@@ -28,6 +29,7 @@ using namespace std::chrono_literals;
 constexpr base::Duration kSaveLimit = 5min;
 constexpr std::uint32_t kSaveTries = 3;
 constexpr base::Duration kSoon = 250ms;
+constexpr base::Duration kAway = 1min;  // longer than there ever is between two passes
 constexpr std::string_view kPutAside = "put aside";
 
 Answer gate(std::string message) {
@@ -319,6 +321,15 @@ void resume(Context& c, bool fenced) {
   op.step = fenced ? "fence" : "stop";
 }
 
+// Its deadline counts the time in which it could be worked at: not that of a pause, nor one in
+// which no operator ran. What a step took counts.
+void leave_out_absence(Context& c) {
+  const base::Instant before = std::exchange(c.record.recovery->looked_at, c.now);
+  const bool stepped = c.seen.last && c.seen.last->at > before;
+  if (before == base::Instant{} || c.now - before <= kAway || stepped) return;
+  c.record.operation->deadline += c.now - before;
+}
+
 }  // namespace
 
 Answer begin_recovery(Context& c, const std::string& survivor, const Basis& basis) {
@@ -352,6 +363,7 @@ Answer continue_recovery(Context& c) {
   if (const std::string why = why_moot(c); !why.empty()) return give_up(c, why);
   const bool fenced = is_fenced(c.record);
   if (!running(c.record, OperationKind::kRecovery)) resume(c, fenced);
+  leave_out_absence(c);
   // Late or not: what has formed is latched.
   for (const Seat& seat : c.view.seats)
     if (fenced && seat.record != nullptr && seat.record->phase == Phase::kForming &&

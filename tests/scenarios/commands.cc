@@ -204,6 +204,7 @@ void recovery(Situation& s, Words& w) {
   w.set("bound", s.record.recovery->bound);
   w.set("old", s.record.recovery->old_incarnation);
   w.set("chosen", s.record.recovery->chosen_at, s.now, -1);
+  w.set("looked", s.record.recovery->looked_at, s.now, -1);
   w.set("approved", s.record.recovery->approved);
   w.set("failure", s.record.recovery->failure);
   std::string name;
@@ -264,7 +265,11 @@ bool command(Situation& s, Words& w) {
   } else if (name == "defragmented") {
     const std::string member = w.next();
     s.record.last_defragmented[member] = s.now - duration(w.next());
-  } else if (name == "wait") {
+  } else if (name == "wait") {  // while the operator looks
+    s.now += duration(w.next());
+    if (s.record.recovery && s.record.recovery->looked_at != base::Instant{})
+      s.record.recovery->looked_at = s.now;
+  } else if (name == "away") {  // while no pass is made, or none that may do anything
     s.now += duration(w.next());
   } else if (name == "clockBack") {
     s.now -= duration(w.next());
