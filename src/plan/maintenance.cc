@@ -63,6 +63,9 @@ std::optional<Answer> put_away(Context& c) {
     answer.reason = Reason::kPutAside;
     answer.message = names.empty() ? "a retired member is put away"
                                    : fmt::format("the volume of {} is put away", names);
+    answer.message += why_not_done(c.seen, "PutAside");
+    // What is of no use any more holds up nothing that is.
+    if (too_soon(c, "PutAside")) return Answer::note(Reason::kPutAside, answer.message);
     return answer;
   }
   if (forgot) return Answer::note(Reason::kPutAside, "a retired member is put away");
@@ -86,10 +89,11 @@ std::optional<Answer> defragment_by_rule(Context& c) {
 }  // namespace
 
 Answer maintain(Context& c) {
-  if (auto answer = put_away(c)) return *std::move(answer);
-  if (c.record.formation != Formation::kLatched || c.intent.wish != Wish::kPresent)
-    return Answer::nothing();
-  return defragment_by_rule(c).value_or(Answer::nothing());
+  auto away = put_away(c);
+  if (away && away->kind == Answer::Kind::kAct) return *std::move(away);
+  if (c.record.formation == Formation::kLatched && c.intent.wish == Wish::kPresent)
+    if (auto answer = defragment_by_rule(c)) return *std::move(answer);
+  return std::move(away).value_or(Answer::nothing());
 }
 
 }  // namespace plan
