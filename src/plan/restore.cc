@@ -186,9 +186,8 @@ std::optional<Answer> restore_first(Context& c) {
   if (r.found == Found::kBackup) return std::nullopt;
   if (r.after_loss && !is_approved(c.intent, std::string(kBeginEmpty), c.now))
     return empty_store(c, "what the cluster held is lost",
-                       fmt::format("It is looked into again; approve `{}` to begin an empty "
-                                   "cluster",
-                                   kBeginEmpty));
+                       fmt::format("It is looked into again. Begin an empty cluster by {}",
+                                   approve_command(c, std::string(kBeginEmpty))));
   if (!r.after_loss && waits)
     return empty_store(c, "restorePolicy.required is set", "It is looked into again");
   warn(c, Reason::kNoBackupFound,

@@ -301,6 +301,9 @@ void say_asked_for(const Story& s) {
                         s.record.operation->step.starts_with("approve");
   const Answer* asks =
       question ? s.answer_of(Reason::kApprovalNeeded, Reason::kDataLossTotal) : nullptr;
+  // All is lost, and so is the backup: that an empty cluster begins is for a person to say.
+  if (s.record.formation == Formation::kNone && s.record.restore.after_loss)
+    asks = s.answer_of(Reason::kNoBackupFound);
   s.say(ConditionType::kNeedsApproval, asks == nullptr ? Truth::kFalse : Truth::kTrue,
         asks == nullptr ? kPlain : name_of(asks->reason), asks == nullptr ? "" : asks->message);
 }
