@@ -136,6 +136,7 @@ void fields(A& a, auto& x)
   a("phase", x.phase);
   a("since", x.since);
   a("trust", x.trust);
+  a("wish", x.wish);
 }
 template <class A>
 void fields(A& a, auto& x)

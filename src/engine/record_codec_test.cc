@@ -62,7 +62,7 @@ plan::Record full() {
       plan::Recovery{"op", "c-1",   "bound",      "old",       base::Instant(base::Duration(3)),
                      true, {"c-7"}, {{"c-8", 2}}, "it failed", base::Instant(base::Duration(9))};
   r.rotation = {"op", "because", plan::RotationPhase::kReissue, base::Instant(base::Duration(4)),
-                2};
+                2,    "now"};
   r.strangers = {"f00 at https://192.0.2.9:2380"};
   r.hibernated = r.open_to_clients = true;
   r.old_tokens = {"a", "b"};
@@ -106,11 +106,26 @@ TEST(RecordCodec, TheFuzzersSeedIsRead) {
 // A field that the codec forgot would come back with its default.
 TEST(RecordCodec, EveryFieldIsInTheText) {
   const std::string text = encode_record(full());
-  for (const char* part :
-       {"fedcba9876543210", "18446744073709551615", "\"ran\":true", "\"seenTerm\":8",
-        "\"seenIndex\":9", "Restore", "rc.1", "\"note\"", "oldIncarnation", "quorumLostSince",
-        "lastDefragmented", "\"highestMinorSeen\":6", "\"hibernated\":true",
-        "\"vouched\":[\"c-7\"]", "it failed", "f00 at", "\"since\":8", "\"ended\":21"})
+  for (const char* part : {"fedcba9876543210",
+                           "18446744073709551615",
+                           "\"ran\":true",
+                           "\"seenTerm\":8",
+                           "\"seenIndex\":9",
+                           "Restore",
+                           "rc.1",
+                           "\"note\"",
+                           "oldIncarnation",
+                           "quorumLostSince",
+                           "lastDefragmented",
+                           "\"highestMinorSeen\":6",
+                           "\"hibernated\":true",
+                           "\"vouched\":[\"c-7\"]",
+                           "it failed",
+                           "f00 at",
+                           "\"since\":8",
+                           "\"ended\":21",
+                           "\"lookedAt\":9",
+                           "\"wish\":\"now\""})
     EXPECT_NE(text.find(part), std::string::npos) << part;
 }
 

@@ -79,7 +79,7 @@ Answer found(Context& c) {
   c.record.template_hash = first_template(c.intent);
   // The authorities are new as well: what was asked of older ones is done.
   c.record.rotation = {};
-  c.record.rotation.request = rotation_wish(c.intent);
+  c.record.rotation.wish = rotation_wish(c.intent);
   c.record.operation.reset();
   // A backup becomes the data of one member; the others join it.
   const bool restores = c.record.restore.found == Found::kBackup;

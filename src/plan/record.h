@@ -108,6 +108,7 @@ struct Rotation {
   RotationPhase phase = RotationPhase::kNone;
   base::Instant since{};  // of the phase
   int trust = 0;          // counts what members were told to trust: a part of their template
+  std::string wish;       // a person's, the last that was carried out
   bool operator==(const Rotation&) const = default;
 };
 

@@ -21,13 +21,26 @@ constexpr base::Duration kLook = 2s, kSlowLook = 30s;
 // Clients read their files again within this time, or within a third of a leaf's life.
 constexpr base::Duration kClients = 24h;
 
+constexpr std::string_view kDue = "an authority is due for renewal since ";
+
+// The person's wish that was carried out last. Records of earlier versions tell only what the last
+// rotation was for.
+const std::string& wish_done(const Rotation& rotation) {
+  const bool told = rotation.wish.empty() && !rotation.request.starts_with(kDue);
+  return told ? rotation.request : rotation.wish;
+}
+
+bool has_new_wish(const Context& c) {
+  const std::string wish = rotation_wish(c.intent);
+  return !wish.empty() && wish != wish_done(c.record.rotation);
+}
+
 // What asks for a rotation; empty: nothing does.
 std::string request_of(const Context& c) {
-  std::string wish = rotation_wish(c.intent);
-  if (!wish.empty() && wish != c.record.rotation.request) return wish;
+  if (has_new_wish(c)) return rotation_wish(c.intent);
   const base::Instant* due = c.seen.authority_renew_at.get();
   if (due == nullptr || c.now < *due) return {};
-  return "an authority is due for renewal since " + base::to_rfc3339(*due);
+  return std::string(kDue) + base::to_rfc3339(*due);
 }
 
 // Why the next phase cannot begin; empty: every member is well and runs what is recorded.
@@ -88,6 +101,7 @@ Answer start_rotation(Context& c) {
   if (const std::string problem = in_the_way(c); !problem.empty())
     return waits(fmt::format("the authorities are not replaced yet: {}", problem));
   enter(c, RotationPhase::kPrepare);
+  c.record.rotation.wish = has_new_wish(c) ? request : wish_done(c.record.rotation);
   c.record.rotation.request = std::move(request);
   tell(c, Reason::kAuthorityRotation, "new authorities are made: " + c.record.rotation.request);
   return issue(c, {}, "new authorities are made, and clients get the old and the new ones");

@@ -216,6 +216,7 @@ void rotation(Situation& s, Words& w) {
   plan::Rotation& r = s.record.rotation;
   w.set("id", r.id);
   w.set("request", r.request);
+  w.set("wish", r.wish);
   w.choose<plan::RotationPhase>("phase", r.phase,
                                 {{"none", plan::RotationPhase::kNone},
                                  {"prepare", plan::RotationPhase::kPrepare},
