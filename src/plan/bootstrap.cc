@@ -156,8 +156,7 @@ Answer discarded(Context& c) {
     return Answer::act(Reason::kBootstrapRestarted, DiscardFormation{},
                        "the formation is thrown away: " + c.record.operation->note +
                            why_not_done(c.seen, "DiscardFormation"));
-  c.record.old_tokens.insert(c.record.token);
-  c.record.token.clear();
+  give_up_token(c.record);
   c.record.incarnation.clear();
   c.record.members.clear();
   forget_lookup(c.record);

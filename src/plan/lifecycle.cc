@@ -147,8 +147,8 @@ Answer delete_cluster(Context& c) {
     // The same name begins anew: only what must never be used again is remembered.
     Record fresh;
     fresh.key = c.record.key;
+    give_up_token(c.record);
     fresh.old_tokens = c.record.old_tokens;
-    if (!c.record.token.empty()) fresh.old_tokens.insert(c.record.token);
     fresh.next_ordinal = c.record.next_ordinal;
     fresh.operation = c.record.operation;
     c.record = fresh;

@@ -77,6 +77,15 @@ std::string why_not_done(const Observation& seen, std::string_view action) {
   return "; not done yet: " + seen.last->text;
 }
 
+void give_up_token(Record& record) {
+  if (record.token.empty()) return;
+  auto& old = record.old_tokens;
+  old.insert(record.token);
+  while (old.size() > kOldTokens)
+    old.erase(*old.begin() == record.token ? std::next(old.begin()) : old.begin());
+  record.token.clear();
+}
+
 bool is_approved(const Intent& intent, const std::string& operation, base::Instant now) {
   return std::ranges::any_of(intent.approvals, [&](const Approval& a) {
     const bool same = a.operation == operation || mutant(base::Mutant::kAnyApproval);

@@ -35,6 +35,12 @@ std::uint32_t failures_of(const Observation& seen, std::string_view action);
 // "; not done yet: TEXT", when that step just failed; else empty.
 std::string why_not_done(const Observation& seen, std::string_view action);
 
+// Its token is never used again. As many of the newest as could still meet a member of theirs are
+// remembered: what follows the cluster's name in a token begins with its time, so that they sort by
+// age.
+inline constexpr std::size_t kOldTokens = 64;
+void give_up_token(Record& record);
+
 bool is_approved(const Intent& intent, const std::string& operation, base::Instant now);
 // What a person types to approve the operation in the record, or another one.
 std::string approve_command(const Context& c);

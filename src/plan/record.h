@@ -132,7 +132,7 @@ struct Record {
   DrillRecord drill;
   RestoreRecord restore;
   bool hibernated = false, open_to_clients = false;
-  std::set<std::string> old_tokens;
+  std::set<std::string> old_tokens;  // the newest
   std::optional<base::Instant> quorum_lost_since;
   base::Instant last_quorum_read{};
   std::map<std::string, base::Instant> last_defragmented;  // by member name

@@ -116,8 +116,7 @@ void leave_incarnation(Context& c) {
     member.phase = keep ? Phase::kSurvivor : Phase::kRetired;
     member.may_start = false;
   }
-  r.old_tokens.insert(r.token);
-  r.token.clear();
+  give_up_token(r);
   r.incarnation.clear();
   r.cluster_id = {};
   r.epoch += 1;
