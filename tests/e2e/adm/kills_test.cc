@@ -46,6 +46,27 @@ TEST_F(Kills, AtEachStepOfInitJoinAndReset) {
       EXPECT_EQ(posix::exists(dir(n) + left), base::Fact<bool>(false)) << n << left;
 }
 
+TEST_F(Kills, ARestoreIntoAFolderIsTidiedByTheNext) {
+  extra_[1]["VERSION"] = "3.5.12";
+  must(1, {"init"});
+  const std::string file = dir_.path("a.db"), place = dir_.path("place");
+  must(1, {"snapshot", "save", file});
+  const std::vector<std::string> restore{"snapshot", "restore", file, "--data-dir", place + "/new"};
+  ASSERT_TRUE(posix::make_dirs(place + "/new.part-0123456789abcdef/data"));  // a user's
+  for (const char* point : {"build.before", "build.after"}) {
+    std::vector<std::string> killed{"--fault-point", point};
+    killed.insert(killed.end(), restore.begin(), restore.end());
+    EXPECT_EQ(on(1, killed).exit_code, 85);
+    EXPECT_EQ(posix::list_dir(place)->size(), 2U) << point;
+  }
+  const auto ran = on(1, restore);
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_NE(ran.err.find("removed what a restore that was killed had left"), std::string::npos);
+  EXPECT_EQ(*posix::list_dir(place),
+            (std::vector<std::string>{"new", "new.part-0123456789abcdef"}));
+  EXPECT_EQ(posix::exists(place + "/new/member/snap/db"), base::Fact<bool>(true));
+}
+
 TEST_F(Kills, AJoinTakesTheVersionOfTheCluster) {
   extra_[1]["VERSION"] = "3.5.12";
   must(1, {"init"});

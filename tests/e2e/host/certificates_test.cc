@@ -115,6 +115,32 @@ TEST_F(CertificatesTest, AuthoritiesAreReplacedUnderLoad) {
   EXPECT_TRUE(written.failed.empty()) << written.failed.size() << " writes failed";
 }
 
+// A person removed it, or a state directory was restored in part.
+TEST_F(CertificatesTest, AnAuthorityThatIsLostIsNotReplaced) {
+  create(3, "3.5.12");
+  ASSERT_FALSE(HasFatalFailure());
+  const fs::path file = sandbox_.state() / "clusters/default/c/pki/client-ca.pem";
+  const fs::path kept = sandbox_.root() / "kept.pem";
+  fs::rename(file, kept);
+  const std::string words = "Put " + file.string() + " back";
+  ASSERT_TRUE(eventually(60s, [&] { return says("CertificatesValid", words); })) << say();
+  // What is in force goes on, also where a member has to be started.
+  const pid_t before = sandbox_.etcd_pid("c", "c-1");
+  sandbox_.kill_guard("c", "c-1");
+  ASSERT_TRUE(eventually(90s, [&] {
+    const pid_t now = sandbox_.etcd_pid("c", "c-1");
+    return now != 0 && now != before && settled(3);
+  })) << say();
+  EXPECT_FALSE(fs::exists(file));
+  EXPECT_TRUE(says("CertificatesValid", words)) << say();
+  fs::rename(kept, file);
+  EXPECT_TRUE(eventually(60s, [&] {
+    return sandbox_.condition("c", "CertificatesValid") == "True";
+  })) << say();
+  const Written written = finish();
+  EXPECT_TRUE(written.failed.empty()) << written.failed.size() << " writes failed";
+}
+
 class TlsModeTest : public CertificatesTest {
  protected:
   void set_mode(const std::string& mode) {
