@@ -13,6 +13,9 @@ namespace manager {
 namespace {
 
 constexpr base::Duration kAgain{5'000};  // after an answer that we could not work with
+constexpr base::Duration kTheirTurn{60'000};
+// CoreOS's operator puts it on periodic ones.
+constexpr std::string_view kTheirFinalizer = "backup-operator-periodic";
 
 std::string version_of(const engine::Report* report) {
   if (report == nullptr || !report->plan.status.current_version) return {};
@@ -43,6 +46,8 @@ void KubeBackups::read(const k8s::DeclaredRequest& from, Cell& into) {
   into.id = std::move(text.id);
   into.created = text.created;
   into.deleted = text.deleted;
+  into.deleted_at = text.deleted_at;
+  into.held = std::ranges::find(text.finalizers, kTheirFinalizer) != text.finalizers.end();
   into.problem = std::move(text.problem);
   into.wish.reset();
   if (auto* wish = std::get_if<api::BackupRequest>(&text.object)) into.wish = std::move(*wish);
@@ -161,11 +166,21 @@ void KubeBackups::tell(Cell& cell, const std::stop_token& stop) {
   cell.at = parts_.clock.now() + kAgain;
 }
 
+// Where CoreOS's operator still runs it does so at once; where it is gone nobody else would.
+void KubeBackups::let_go(Cell& cell, const std::stop_token& stop) {
+  cell.at.reset();
+  if (!cell.held) return;
+  cell.at = cell.deleted_at + kTheirTurn;
+  if (parts_.clock.now() < *cell.at) return;
+  const auto released = parts_.platform.requests().release(cell.id, kTheirFinalizer, stop);
+  cell.at = parts_.clock.now() + kAgain;  // until it is gone
+  if (!released)
+    parts_.log.warning("FinalizerNotRemoved",
+                       {{"object", cell.id.key.text()}, {"why", released.error().text()}});
+}
+
 void KubeBackups::work(Cell& cell, const std::stop_token& stop) {
-  if (cell.deleted) {
-    cell.at.reset();
-    return;
-  }
+  if (cell.deleted) return let_go(cell, stop);
   if (!cell.wish) {
     cell.at.reset();
     cell.status = {};

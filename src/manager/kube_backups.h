@@ -39,7 +39,8 @@ class KubeBackups {
     std::string problem;
     k8s::RequestId id;
     base::Instant created{};
-    bool deleted = false;
+    bool deleted = false, held = false;  // held: CoreOS's operator has a finalizer on it
+    base::Instant deleted_at{};
     api::BackupRequestStatus status;  // as we know it
     std::string told;                 // as it was written last
     std::optional<base::Instant> at;  // nothing is to be done before; none: never
@@ -52,6 +53,7 @@ class KubeBackups {
   };
   static void read(const k8s::DeclaredRequest& from, Cell& into);
   void work(Cell& cell, const std::stop_token& stop);
+  void let_go(Cell& cell, const std::stop_token& stop);
   [[nodiscard]] Target target_of(const api::BackupRequest& wish) const;
   void start(Cell& cell, const BackupStep& step, const std::stop_token& stop);
   void tell(Cell& cell, const std::stop_token& stop);

@@ -47,6 +47,11 @@ RequestText read_request(const k8s::DeclaredRequest& declared) {
   if (const auto at = base::parse_rfc3339(text_at(object, "metadata.creationTimestamp")))
     out.created = *at;
   out.deleted = object.at("metadata.deletionTimestamp") != nullptr;
+  if (const auto at = base::parse_rfc3339(text_at(object, "metadata.deletionTimestamp")))
+    out.deleted_at = *at;
+  if (const auto* names = object.at("metadata.finalizers"); names != nullptr && names->is_array())
+    for (const auto& name : *names->if_array())
+      if (const auto* text = name.if_string()) out.finalizers.push_back(*text);
   const auto manifest = api::parse_manifest(json::print(written(declared)), "object.json",
                                             api::Platform::kKubernetes);
   if (manifest.error || manifest.documents.size() != 1) {

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "api/objects.h"
 #include "drivers/kube/requests.h"
@@ -13,6 +14,8 @@ struct RequestText {
   k8s::RequestId id;
   base::Instant created{};
   bool deleted = false;
+  base::Instant deleted_at{};
+  std::vector<std::string> finalizers;
   // monostate: it is not valid, and `problem` says why.
   std::variant<std::monostate, api::BackupRequest, api::RestoreRequest> object;
   std::string problem;

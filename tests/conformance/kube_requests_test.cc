@@ -253,6 +253,25 @@ TEST_F(KubeRequestsStory, AClusterThatIsNotThereYetIsWaitedFor) {
   EXPECT_EQ(said(), "");
 }
 
+TEST_F(KubeRequestsStory, OneThatCoreOsOperatorHoldsIsLetGo) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  secret("aws-secret");
+  auto spec = of("https://c-client:2379");
+  spec["backupPolicy"] = json::Object{{"backupIntervalInSecond", 3600}};
+  ask("often", std::move(spec));
+  ASSERT_TRUE(run_until([&] { return succeeded("often") == true; }));
+  json::Object metadata{{"finalizers", json::Array{"backup-operator-periodic"}}};
+  node.must(kube::merge_patch(kube::kCoreosBackups, {"default", "often"},
+                              json::Object{{"metadata", std::move(metadata)}}));
+  node.must(kube::remove(kube::kCoreosBackups, {"default", "often"}));
+  for (int i = 0; i < 30; ++i) {
+    turn();
+    node.let_pass(1s);
+  }
+  ASSERT_NE(find(kube::kCoreosBackups, "often"), nullptr) << "its owner may still be there";
+  ASSERT_TRUE(run_until([&] { return find(kube::kCoreosBackups, "often") == nullptr; }));
+}
+
 TEST_F(KubeRequestsStory, WhoDoesNotLeadBacksNothingUp) {
   ASSERT_NO_FATAL_FAILURE(cluster("c"));
   secret("aws-secret");

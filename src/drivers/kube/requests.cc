@@ -90,6 +90,8 @@ class RequestJobs final : public Requests {
   [[nodiscard]] std::vector<DeclaredRequest> declared() const override;
   base::Fact<BackupTry> newest(const RequestId& of, const std::stop_token& stop) override;
   base::Status start(const BackupOrder& order, const std::stop_token& stop) override;
+  base::Status release(const RequestId& of, std::string_view finalizer,
+                       const std::stop_token& stop) override;
   base::Status tell(const RequestId& of, json::Value status, const std::stop_token& stop) override;
 
  private:
@@ -222,6 +224,25 @@ base::Status RequestJobs::start(const BackupOrder& order, const std::stop_token&
   for (const auto& old : all(order.id))
     if (epoch_of(*old) < order.next.epoch && ++kept > kKept)
       TRY_OK(objects.remove(kube::kJobs, text_at(*old, "metadata.name"), order.id.uid, stop));
+  return {};
+}
+
+base::Status RequestJobs::release(const RequestId& of, std::string_view finalizer,
+                                  const std::stop_token& stop) {
+  auto& objects = at(of.key.ns).objects;
+  const auto& resource = resource_of(of.kind, of.group);
+  TRY(const auto object, objects.read(resource, of.key.name, stop));
+  if (!object || text_at(*object, "metadata.uid") != of.uid) return {};
+  json::Array left;
+  const auto* names = object->at("metadata.finalizers");
+  if (names == nullptr || !names->is_array()) return {};
+  for (const auto& one : *names->if_array())
+    if (one != json::Value(finalizer)) left.push_back(one);
+  const json::Value patch =
+      json::Object{{"metadata", json::Object{{"finalizers", std::move(left)}}}};
+  const kube::Expected same{.uid = of.uid,
+                            .resource_version = text_at(*object, "metadata.resourceVersion")};
+  TRY_OK(objects.send(kube::merge_patch(resource, {of.key.ns, of.key.name}, patch, same), stop));
   return {};
 }
 

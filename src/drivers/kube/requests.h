@@ -7,6 +7,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/objects.h"
@@ -71,6 +72,9 @@ class Requests {
   virtual base::Fact<BackupTry> newest(const RequestId& of, const std::stop_token& stop) = 0;
   // Done if that very Job is there. FailedPrecondition: its place is none for a pod.
   virtual base::Status start(const BackupOrder& order, const std::stop_token& stop) = 0;
+  // Takes a finalizer off. Done if it is not there.
+  virtual base::Status release(const RequestId& of, std::string_view finalizer,
+                               const std::stop_token& stop) = 0;
   // Puts it in the place of the object's whole status. NotFound: the object is gone.
   virtual base::Status tell(const RequestId& of, json::Value status,
                             const std::stop_token& stop) = 0;
