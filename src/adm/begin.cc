@@ -87,6 +87,11 @@ void keep_settings(const Host& host, Flags& flags) {
   keep("config-dir", flags.config_dir, host.config_dir);
   keep("unit-dir", flags.unit_dir, host.unit_dir);
   keep("cache-dir", flags.cache_dir, host.cache_dir);
+  // Older files, and those of adopted hosts, have none of these.
+  if (!host.manifest_dir.empty())
+    keep("kubelet-pod-manifest-path", flags.manifest_dir, host.manifest_dir);
+  if (!host.image_repository.empty())
+    keep("image-repository", flags.image_repository, host.image_repository);
   keep("server-cert-extra-sans", flags.extra_sans, host.extra_sans);
   keep("disk-priorities", flags.disk_priorities, host.disk_priorities);
   keep("client-port", flags.client_port, host.client_port);

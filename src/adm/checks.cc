@@ -62,14 +62,15 @@ base::Status check_version(const std::string& text) {
 }
 
 base::Status check_folders(Flags& f) {
-  const std::array<std::pair<std::string_view, std::string*>, 7> folders{
+  const std::array<std::pair<std::string_view, std::string*>, 8> folders{
       {{"--state-dir", &f.state_dir},
        {"--certs-dir", &f.certs_dir},
        {"--install-dir", &f.install_dir},
        {"--data-dir", &f.data_dir},
        {"--config-dir", &f.config_dir},
        {"--unit-dir", &f.unit_dir},
-       {"--cache-dir", &f.cache_dir}}};
+       {"--cache-dir", &f.cache_dir},
+       {"--kubelet-pod-manifest-path", &f.manifest_dir}}};
   for (const auto& [flag, path] : folders) {
     TRY_OK(check_folder(flag, *path));
     while (path->size() > 1 && path->ends_with('/')) path->pop_back();
@@ -80,6 +81,18 @@ base::Status check_folders(Flags& f) {
       return wrong("--data-dir", f.data_dir, fmt::format("holds {} ({})", flag, *path));
   if ((f.data_dir + "/").starts_with(f.state_dir + "/"))
     return wrong("--data-dir", f.data_dir, fmt::format("is inside --state-dir ({})", f.state_dir));
+  return {};
+}
+
+// The tag is the version's.
+base::Status check_repository(const std::string& text) {
+  const auto name = text.substr(text.rfind('/') + 1);
+  const bool plain = text.find_first_not_of(
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                         "0123456789.-_/:[]") == std::string::npos;
+  if (name.empty() || text.starts_with('/') || !plain || name.find(':') != std::string::npos)
+    return wrong("--image-repository", text,
+                 "is no name of an image without its tag, as quay.io/coreos/etcd is");
   return {};
 }
 
@@ -251,12 +264,9 @@ base::Status complete(Flags& f, const Machine& machine) {
   TRY_OK(check_durations(f));
   TRY_OK(check_disk_priorities(f.disk_priorities));
   if (!f.version.empty()) TRY_OK(check_version(f.version));
-  if (f.init_system == "kubelet")
-    return base::fail(Code::kUnimplemented,
-                      "--init-system kubelet is not there yet: take systemd or none");
-  if (f.init_system != "systemd" && f.init_system != "none")
-    return wrong("--init-system", f.init_system, "is none of systemd, none");
-  return {};
+  if (f.init_system != "systemd" && f.init_system != "kubelet" && f.init_system != "none")
+    return wrong("--init-system", f.init_system, "is none of systemd, kubelet, none");
+  return check_repository(f.image_repository);
 }
 
 }  // namespace adm

@@ -6,6 +6,7 @@
 
 #include "adm/certificates.h"
 #include "adm/findings.h"
+#include "adm/kubelet.h"
 #include "adm/node.h"
 #include "adm/steps.h"
 #include "api/hazards.h"
@@ -116,6 +117,8 @@ void look_at_guard(const Context& context, const Host& host, Findings& out) {
                  host.init_system == "systemd"
                      ? "systemctl enable --now etcd; its words: journalctl -u etcd, " + files.log +
                            "/etcd.log"
+                 : is_kubelet(host)
+                     ? std::string("etcdadm init phase start; ") + kKubeletHint
                      : "etcdadm init phase start; its words: " + files.log + "/etcd.log"});
   look_at_ports(host, out);
 }

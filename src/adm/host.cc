@@ -19,6 +19,15 @@ constexpr std::array<Stage, 4> kStages{Stage::kNone, Stage::kChosen, Stage::kSta
 constexpr std::array<guard::Permit, 4> kPermits{guard::Permit::kBootstrap, guard::Permit::kJoin,
                                                 guard::Permit::kData, guard::Permit::kRestore};
 
+// The same of those that a file of an older version lacks.
+template <class H, class Do>
+void each_late_text(H& h, const Do& f) {
+  f("restoredFrom", h.restored_from);
+  f("restoredSha256", h.restored_sha256);
+  f("manifestDir", h.manifest_dir);
+  f("imageRepository", h.image_repository);
+}
+
 // Every text of a host with its key; `H` is const or not.
 template <class H, class Do>
 void each_text(H& h, const Do& f) {
@@ -135,6 +144,8 @@ void configure(Host& h, const Flags& f) {
   h.config_dir = f.config_dir;
   h.unit_dir = f.unit_dir;
   h.cache_dir = f.cache_dir;
+  h.manifest_dir = f.manifest_dir;
+  h.image_repository = f.image_repository;
   h.extra_sans = f.extra_sans;
   h.disk_priorities = f.disk_priorities;
   h.client_port = f.client_port;
@@ -145,9 +156,9 @@ void configure(Host& h, const Flags& f) {
 json::Value to_json(const Host& host) {
   json::Value out;
   out["format"] = kFormat;
-  out["restoredFrom"] = host.restored_from;
-  out["restoredSha256"] = host.restored_sha256;
-  each_text(host, [&](const char* key, const std::string& text) { out[key] = text; });
+  const auto put = [&](const char* key, const std::string& text) { out[key] = text; };
+  each_late_text(host, put);
+  each_text(host, put);
   each_list(host, [&](const char* key, const std::vector<std::string>& list) { out[key] = list; });
   each_port(host, [&](const char* key, unsigned port) { out[key] = port; });
   out["stage"] = name_of(host.stage);
@@ -195,9 +206,9 @@ base::Result<Host> host_from_json(const json::Value& value) {
   TRY(out.cluster_id.value, id_of(value, "clusterID"));
   TRY(out.member_id.value, id_of(value, "memberID"));
   TRY_OK(read_joined(value, out));
-  // Not always there.
-  out.restored_from = json::get_string(value, "restoredFrom").value_or("");
-  out.restored_sha256 = json::get_string(value, "restoredSha256").value_or("");
+  each_late_text(out, [&](const char* key, std::string& to) {
+    to = json::get_string(value, key).value_or("");
+  });
   return out;
 }
 

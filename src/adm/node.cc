@@ -10,6 +10,7 @@
 #include "adm/adopt_process.h"
 #include "adm/certificates.h"
 #include "adm/checks.h"
+#include "adm/kubelet.h"
 #include "api/version.h"
 #include "drivers/host/binaries.h"
 #include "drivers/host/members.h"
@@ -22,6 +23,7 @@
 #include "posix/socket.h"
 #include "posix/wakeup.h"
 #include "render/etcd_args.h"
+#include "render/kubernetes.h"
 
 namespace adm {
 namespace {
@@ -101,6 +103,7 @@ base::Result<base::Duration> start_timeout(const Context& context) {
 
 base::Status check_room(const Context& context, const Host& host) {
   TRY_OK(service_of(host, context.places()));
+  if (is_kubelet(host)) TRY_OK(check_manifests(host));
   const auto files = context.places().member_files();
   if (host::is_alive(files) == base::Fact<bool>(true))
     return base::fail(Code::kFailedPrecondition,
@@ -221,8 +224,10 @@ base::Result<guard::Ticket> ticket_of(const Host& host) {
   record.members[m.name] = m;
   guard::Ticket out = live::ticket_of({record, m, host.joined});
   out.restore_snapshot = host.permit == guard::Permit::kRestore ? host.restore_snapshot : "";
-  out.etcd = host.install_dir + "/etcd";
-  out.etcdutl = host.install_dir + "/etcdutl";
+  // A pod has its image's programs.
+  out.etcd = is_kubelet(host) ? std::string(render::kEtcdPath) : host.install_dir + "/etcd";
+  out.etcdutl =
+      is_kubelet(host) ? std::string(render::kEtcdutlPath) : host.install_dir + "/etcdutl";
   api::ClusterSpec spec;
   spec.version = m.version;
   spec.etcd_options = host.options;
@@ -324,10 +329,12 @@ base::Status wait_serving(const Context& context, const Host& host) {
           fmt::format("etcd did not stay up: {}; its log is {}/etcd.log", verdict, files.log));
     if (context.stop.stop_requested()) return base::fail(Code::kCancelled, "asked to stop");
     if (posix::deadline_in({}) >= until)
-      return base::fail(Code::kDeadlineExceeded,
-                        fmt::format("{} does not serve after {}: {}{}; its log is {}/etcd.log",
-                                    host.client_url(), base::to_text(limit), read.error().message,
-                                    verdict.empty() ? "" : "; last end: " + verdict, files.log));
+      return base::fail(
+          Code::kDeadlineExceeded,
+          fmt::format("{} does not serve after {}: {}{}; its log is {}/etcd.log{}{}",
+                      host.client_url(), base::to_text(limit), read.error().message,
+                      verdict.empty() ? "" : "; last end: " + verdict, files.log,
+                      is_kubelet(host) ? "; " : "", is_kubelet(host) ? kKubeletHint : ""));
     (void)posix::poll_until({}, posix::deadline_in(kPoll), context.stop);
   }
 }

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "adm/kubelet.h"
 #include "drivers/host/members.h"
 #include "drivers/host/spawner.h"
 #include "posix/files.h"
@@ -169,6 +170,7 @@ std::string unit_text(const Host& host, const Places& places) {
 
 base::Result<std::unique_ptr<Service>> service_of(const Host& host, const Places& places) {
   if (host.init_system == "none") return std::make_unique<Supervised>(host, places);
+  if (is_kubelet(host)) return kubelet_service(host, places);
   TRY(auto systemctl, Systemctl::find());
   return systemd_service(host, places, std::move(systemctl));
 }

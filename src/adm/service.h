@@ -1,4 +1,5 @@
-// What keeps the member's guard running: systemd by a unit, or nothing but the guard itself.
+// What keeps the member's guard running: systemd by a unit, the kubelet by a static pod, or nothing
+// but the guard itself.
 #pragma once
 
 #include <memory>

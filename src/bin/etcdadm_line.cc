@@ -209,7 +209,11 @@ void add_node(CLI::App& app, Flags& f) {
   option(app, "data-dir", f.data_dir, "DIR", "the data: etcd's own is in DIR/data");
   option(app, "config-dir", f.config_dir, "DIR", "where etcdctl.env is written");
   option(app, "unit-dir", f.unit_dir, "DIR", "where etcd.service is written");
-  option(app, "init-system", f.init_system, "NAME", "systemd or none");
+  option(app, "init-system", f.init_system, "NAME", "systemd, kubelet or none");
+  option(app, "image-repository", f.image_repository, "IMAGE",
+         "kubelet: etcd's image without its tag, which is v and the version");
+  option(app, "kubelet-pod-manifest-path", f.manifest_dir, "DIR",
+         "kubelet: where etcd.manifest is written, its staticPodPath");
   option(app, "disk-priorities", f.disk_priorities, "LINE,...", "for the unit")->delimiter(',');
   option(app, "client-port", f.client_port, "PORT", "for clients");
   option(app, "peer-port", f.peer_port, "PORT", "for members");

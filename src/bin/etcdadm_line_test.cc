@@ -41,6 +41,8 @@ TEST(EtcdadmLine, TheRetiredToolsNamesAndDefaults) {
   EXPECT_EQ(f.install_dir, "/opt/bin/");
   EXPECT_EQ(f.data_dir, "/var/lib/etcd");
   EXPECT_EQ(f.init_system, "systemd");
+  EXPECT_EQ(f.image_repository, "quay.io/coreos/etcd");
+  EXPECT_EQ(f.manifest_dir, "/etc/kubernetes/manifests");
   EXPECT_TRUE(f.retry);
   const auto given = parse({"join",
                             "https://a:2380",
@@ -179,8 +181,10 @@ constexpr BadInput kBad[] = {
     {"init --version 2.3.8", kBadInput, "--version"},
     {"init --start-timeout soon", kBadInput, "--start-timeout"},
     {"init --disk-priorities ExecStart=/bin/sh", kBadInput, "is none of Nice="},
-    {"init --init-system upstart", kBadInput, "is none of systemd, none"},
-    {"init --init-system kubelet", kRefused, "not there yet"},
+    {"init --init-system upstart", kBadInput, "is none of systemd, kubelet, none"},
+    {"init --init-system kubelet --kubelet-pod-manifest-path m", kBadInput,
+     "--kubelet-pod-manifest-path: 'm' is not an absolute path"},
+    {"init --image-repository quay.io/coreos/etcd:v3.5.12", kBadInput, "without its tag"},
     {"join", kBadInput, "URL is required"},
     {"join etcd-1:2380", kBadInput, "not a URL that begins with https://"},
     {"join http://etcd-1:2380", kBadInput, "without TLS"},

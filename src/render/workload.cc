@@ -6,6 +6,7 @@
 
 #include "api/names.h"
 #include "render/kubernetes_parts.h"
+#include "render/probes.h"
 
 namespace render {
 
@@ -25,11 +26,6 @@ constexpr std::string_view kPeerDir = "/etc/etcd/peer";
 constexpr std::string_view kFetchDir = "/etc/etcd-operator-fetch";
 constexpr std::string_view kFetchedDir = "/var/lib/etcd-restore";
 constexpr std::int64_t kStopSeconds = 60;  // etcd hands its leadership over within a few
-
-// etcd tells since 3.5.12 what of its health a restart could cure.
-bool has_livez(const api::Version& version) {
-  return version >= api::Version{3, 5, 12, {}};
-}
 
 class Pod {
  public:
@@ -297,6 +293,10 @@ class Pod {
 };
 
 }  // namespace
+
+bool has_livez(const api::Version& version) {
+  return version >= api::Version{3, 5, 12, {}};
+}
 
 TlsPaths kubernetes_tls_paths(api::TlsMode mode) {
   const auto in = [](std::string_view folder) {
