@@ -241,6 +241,16 @@ bool Simulation::read_status(const api::ClusterStatus& status) {
     edit();
     return true;
   }
+  const auto* available = api::find_condition(status, Type::kAvailable);
+  const bool stuck = available != nullptr && (available->reason == "RestoreLookupFailed" ||
+                                              available->reason == "DataLossTotal");
+  if (stuck && depot_ && (wanted_.restore || wanted_.restore_on_loss) &&
+      std::ranges::none_of(depot_->backups(), &StoredBackup::whole)) {
+    wanted_.restore = wanted_.restore_on_loss = false;
+    note("user: does without a backup");
+    edit();
+    return true;
+  }
   const auto* blocked = is_true(status, Type::kUpgradeBlocked);
   if (blocked != nullptr && blocked->reason == "DowngradeRefused") {
     if (const Process* leader = server(world_))

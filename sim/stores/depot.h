@@ -60,7 +60,7 @@ class Depot final : public Stores {
   struct Running {
     int epoch = 0;
     bool running = false, worked = false;
-    base::Instant works_at{}, ends_at{};
+    base::Instant begun_at{}, works_at{}, ends_at{};
     std::variant<archive::RunJob, archive::DrillJob, archive::FetchJob> what;
     std::string job, report;  // their text; no report: empty
     std::string operation;    // of a fetch

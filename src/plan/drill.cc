@@ -189,7 +189,8 @@ Answer prove_backup(Context& c) {
   // There must be one, and no other job of this cluster.
   const bool alone = mutant(base::Mutant::kTwoJobsAtOnce) ||
                      (!b.running && c.seen.backup_job.known() && !c.seen.backup_job->running);
-  if (!wish.enabled || b.name.empty() || !alone || !c.seen.drill_job.known())
+  const bool looks = c.seen.fetch_job.known() && c.seen.fetch_job->running;
+  if (!wish.enabled || b.name.empty() || !alone || looks || !c.seen.drill_job.known())
     return Answer::noted();
   if (c.record.recovery || !c.record.open_to_clients) return Answer::noted();
   const base::Instant due = due_at(c, wish);
