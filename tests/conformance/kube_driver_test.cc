@@ -1,10 +1,13 @@
 // What only the driver for Kubernetes does, over the fake API server and one fake node.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "base/base64.h"
+#include "base/text.h"
 #include "conformance/kube_driver_fixture.h"
+#include "engine/record_codec.h"
 #include "pki/cert.h"
 #include "sim/world/operator.h"
 
@@ -367,9 +370,31 @@ TEST_F(ThreeMembersTest, ATornRecordIsPutTogetherFromWhatAllMembersAgreeOn) {
     EXPECT_TRUE(again.members.at(name).addresses == m.addresses)
         << again.members.at(name).addresses.metrics_url;
   }
+  const std::string torn = text_at(*find(kube::kConfigMaps, "c-record"), "data.record");
+  ASSERT_TRUE(bench.driver().save_record(again));
+  const json::Value* data = find(kube::kConfigMaps, "c-record")->find("data");
+  ASSERT_NE(data, nullptr);
+  EXPECT_EQ(json::get_string(*data, "record").value_or(""), engine::encode_record(again));
+  const json::Value* kept = data->find("record.damaged-1");
+  ASSERT_NE(kept, nullptr) << "what was replaced is kept";
+  EXPECT_EQ(kept->as_string().value_or(""), torn);
   // A member whose set is gone may hold anything.
+  bench.tear_record();
   bench.node.must(kube::remove(kube::kStatefulSets, {"default", "c-1"}));
   EXPECT_EQ(bench.driver().load_record()->state, plan::RecordState::kTorn);
+}
+
+TEST_F(ThreeMembersTest, ARecordOfANewerOperatorIsNotPutTogetherAnew) {
+  run();
+  std::string newer = "format 2\n{}\n";
+  newer += fmt::format("crc {:08x}\n", base::crc32c(newer));
+  bench.node.must(kube::merge_patch(kube::kConfigMaps, {"default", "c-record"},
+                                    json::Object{{"data", json::Object{{"record", newer}}}}));
+  const auto loaded = bench.driver().load_record();
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->state, plan::RecordState::kTorn);
+  EXPECT_NE(loaded->problem.find("written by a newer etcd-operator"), std::string::npos)
+      << loaded->problem;
 }
 
 // Cut off from the API server, or frozen, while another took the lease (S12).

@@ -30,6 +30,19 @@ live::Connect by_address(live::Connect connect) {
   };
 }
 
+constexpr int kMostDamaged = 3;                          // the last of them is replaced
+constexpr size_t kMostDamagedBytes = size_t{200} << 10;  // a ConfigMap holds 1 MiB
+
+// What goes beside a rebuilt record: the one that it takes the place of.
+json::Object keep_damaged(const json::Value& map) {
+  const std::string text = text_at(map, "data.record");
+  const json::Value* data = map.find("data");
+  if (text.empty() || text.size() > kMostDamagedBytes || data == nullptr) return {};
+  int n = 1;
+  while (n < kMostDamaged && data->find(fmt::format("record.damaged-{}", n)) != nullptr) ++n;
+  return {{fmt::format("record.damaged-{}", n), text}};
+}
+
 kube::EventWriter::Options event_options(const PlatformOptions& options) {
   kube::EventWriter::Options out;
   out.instance = options.instance;
@@ -103,8 +116,14 @@ base::Result<engine::Loaded> KubeDriver::load_record() {
     stored_ = Stored{};
     return loaded;
   }
-  stored_ = Stored{text_at(*map, "metadata.uid"), text_at(*map, "metadata.resourceVersion")};
+  stored_ = Stored{text_at(*map, "metadata.uid"), text_at(*map, "metadata.resourceVersion"), {}};
   auto record = engine::decode_record(text_at(*map, "data.record"));
+  if (!record && record.error().code == base::Code::kUnimplemented) {
+    loaded.state = plan::RecordState::kTorn;
+    loaded.problem =
+        fmt::format("ConfigMap {}/{}: {}", key_.ns, names_.record(), record.error().message);
+    return loaded;
+  }
   if (record && record->key != key_)
     record = base::fail(base::Code::kDataLoss, "the record is of cluster " + record->key.text());
   if (!record) {
@@ -120,6 +139,7 @@ base::Result<engine::Loaded> KubeDriver::load_record() {
     shared_.parts.log.warning("record_rebuilt",
                               {{"cluster", key_.text()}, {"why", record.error().message}});
     record = std::move(rebuilt);
+    stored_->damaged = keep_damaged(*map);
   }
   loaded.state = plan::RecordState::kOk;
   loaded.record = *std::move(record);
@@ -130,15 +150,18 @@ base::Result<engine::Loaded> KubeDriver::load_record() {
 base::Status KubeDriver::save_record(const plan::Record& record) {
   const auto text = engine::encode_record(record);
   const Stored before = stored_.value_or(Stored{});
+  json::Object data = before.damaged;
+  data["record"] = text;
   const auto map = render::record_map(key_, text);
   const auto request =
       before.version.empty()
           ? kube::create(kube::kConfigMaps, key_.ns, map)
           : kube::merge_patch(kube::kConfigMaps, name(names_.record()),
-                              json::Object{{"data", json::Object{{"record", text}}}},
+                              json::Object{{"data", std::move(data)}},
                               {.uid = before.uid, .resource_version = before.version});
   const auto took = [&](const Value& answer) {
-    stored_ = Stored{text_at(answer, "metadata.uid"), text_at(answer, "metadata.resourceVersion")};
+    stored_ =
+        Stored{text_at(answer, "metadata.uid"), text_at(answer, "metadata.resourceVersion"), {}};
   };
   const auto answer = objects_.send(request, stop_);
   if (answer) {

@@ -94,7 +94,6 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   base::Status mark_claim(const std::string& member, const std::string& volume,
                           render::VolumeState state, const std::stop_token& stop);
   base::Status put_away(const std::string& member, bool delete_data, const Call& call);
-
   // tend.cc
   base::Status keep_shared(const Call& call, int live_voters);
   base::Status keep_budget(const Call& call, int live_voters);
@@ -125,6 +124,7 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   std::stop_token stop_;
   struct Stored {
     std::string uid, version;  // empty: there was none
+    json::Object damaged;      // what goes beside the record that was rebuilt from it
   };
   std::optional<Stored> stored_;               // of the record; no value: not read yet
   std::map<std::string, base::Tick> podless_;  // since when sets have no pod, by member
