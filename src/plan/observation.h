@@ -125,7 +125,8 @@ struct Observation {
   std::map<std::string, base::Fact<Binary>> binaries;     // by version "3.5.12"
   base::Fact<base::Instant> client_certificate_renew_at;  // the user's and the operator's own
   bool client_certificate_replaced = false;               // as a member's
-  std::string user_certificates_problem;  // why the user's Secrets cannot be used; empty: they can
+  // Why the user's Secrets, or a lost authority of ours, cannot be used; empty: all can.
+  std::string user_certificates_problem;
   base::Fact<base::Instant> authority_renew_at;  // of the authority of ours that ends first
   bool client_certificate_published = false;
   base::Fact<bool> survivor_snapshot;  // of the recovery in the record: is it ready?
