@@ -27,7 +27,8 @@ using namespace std::chrono_literals;
 
 constexpr base::Duration kCorruptDeadline = 30min;
 constexpr base::Duration kNoSpaceDeadline = 2h;
-constexpr base::Duration kAgain = 60s;  // between two defragmentations of a full member
+constexpr base::Duration kAgain = 60s;            // between two defragmentations of a full member
+constexpr base::Duration kAskAtLeastEvery = 10s;  // for the hashes of members that disagree
 constexpr std::uint32_t kTries = 3;
 
 bool is_set(const Context& c, AlarmKind kind) {
@@ -101,8 +102,13 @@ Vote count_votes(const Context& c) {
   return vote;
 }
 
-Answer ask(Reason why, std::string message) {
-  Answer answer = Answer::wait(why, std::move(message), 250ms);
+// To answer costs each member a reading of its whole database: they are asked ever less often.
+base::Duration ask_again(const Context& c, const Operation& since) {
+  return std::clamp<base::Duration>((c.now - since.started_at) / 4, 250ms, kAskAtLeastEvery);
+}
+
+Answer ask(const Context& c, Reason why, std::string message) {
+  Answer answer = Answer::wait(why, std::move(message), ask_again(c, *c.record.operation));
   answer.want_hashes = true;
   return answer;
 }
@@ -115,7 +121,7 @@ Answer leave_corrupt(Context& c, const Seat& bad) {
       bad.name(), base::to_text(bad.etcd->id));
   enter(c, "not ours", Reason::kUnknownMember, true, text);
   c.record.operation->halted = true;
-  Answer answer = ask(Reason::kUnknownMember, text);
+  Answer answer = ask(c, Reason::kUnknownMember, text);
   answer.look_again = 10s;
   return answer;
 }
@@ -145,7 +151,7 @@ Answer replace_corrupt(Context& c, const Seat& bad) {
   }
   if (!c.view.may_remove(bad)) {
     return ask(
-        Reason::kQuorumUnsafe,
+        c, Reason::kQuorumUnsafe,
         fmt::format("{} disagrees but cannot be removed: too few would be left", bad.name()));
   }
   MemberRecord& member = c.record.members.at(bad.record->name);
@@ -162,11 +168,12 @@ Answer corrupt(Context& c) {
     enter(c, "vote", Reason::kCorrupt, true,
           "etcd reports that members disagree and refuses all writes: they vote by hash");
   }
-  if (!c.view.list_known) return ask(Reason::kCorrupt, "members disagree; no quorum read succeeds");
+  if (!c.view.list_known)
+    return ask(c, Reason::kCorrupt, "members disagree; no quorum read succeeds");
   const Vote vote = count_votes(c);
   halt_if_late(c);
   if (!vote.missing.empty())
-    return ask(Reason::kCorrupt, fmt::format("members disagree: {}", vote.missing));
+    return ask(c, Reason::kCorrupt, fmt::format("members disagree: {}", vote.missing));
   const Seat* named = mutant(base::Mutant::kCorruptByTheAlarm)
                           ? c.view.by_id(c.seen.alarms->front().member)
                           : nullptr;
@@ -178,7 +185,7 @@ Answer corrupt(Context& c) {
         vote.majority, vote.voters);
     enter(c, "no majority", Reason::kCorruptNoMajority, true, text);
     c.record.operation->halted = true;
-    Answer answer = ask(Reason::kCorruptNoMajority, text);
+    Answer answer = ask(c, Reason::kCorruptNoMajority, text);
     answer.look_again = 10s;
     return answer;
   }
@@ -335,6 +342,7 @@ Answer beside_others(Context& c, OperationKind kind, Answer (*concern)(Context&)
   const auto before = c.record.operation;
   Answer answer = concern(c);
   if (answer.kind == Answer::Kind::kWait && before && before->kind != kind) {
+    if (answer.want_hashes) answer.look_again = std::max(answer.look_again, ask_again(c, *before));
     c.record.operation = before;
     c.events.clear();
   }
