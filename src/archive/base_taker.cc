@@ -11,7 +11,9 @@ constexpr base::Duration kAgain{10'000};  // after one that failed
 
 BaseTaker::BaseTaker(const RunJob& job, const World& world) : job_(job), world_(world) {
   job_.common.scratch += "/base";
-  // Any success that is there already was judged and found too old.
+  // Any success that is there already was judged and found too old; and epochs of scheduled backups
+  // are not counted with those of a log.
+  job_.epoch = 0;
   job_.not_before.reset();
   job_.last_revision.reset();
   world_.stop = stop_.get_token();
@@ -30,7 +32,6 @@ std::optional<std::string> BaseTaker::poll() {
       made = report_.name;
       problem_.clear();
     } else {
-      // A run that calls itself stale has seen a higher epoch; the log's fence will tell.
       problem_ = report_.error.empty() ? std::string(name_of(report_.outcome)) : report_.error;
       again_ = world_.clock->tick() + kAgain;
       wanted_while_ = true;

@@ -185,6 +185,25 @@ TEST_F(Follow, OfTwoWritersTheOneWithTheLowerEpochEnds) {
   EXPECT_EQ(report.error_kind, archive::kind::kStale) << report.error;
 }
 
+// Scheduled backups and logs count their epochs apart.
+TEST_F(Follow, ABackupThatItTakesIsNeitherHeldUpByScheduledOnesNorHoldsThemUp) {
+  auto scheduled = job();
+  scheduled.epoch = 7;
+  ASSERT_EQ(run(scheduled, world()).outcome, RunOutcome::kUploaded);
+  for (int i = 0; i < 10; ++i) change(cluster.sample, random);
+  stream.compacted = cluster.sample.revision;  // so that it needs a backup of its own
+  ASSERT_EQ(follow({changes(5)}).error, "");
+  EXPECT_EQ(catalog().entries.size(), 2U);
+  expect_reached(cluster.sample.revision);
+  clock.pass(std::chrono::minutes(1));
+  epoch = 9;
+  for (int i = 0; i < 10; ++i) change(cluster.sample, random);
+  stream.compacted = cluster.sample.revision;
+  ASSERT_EQ(follow({changes(5)}).error, "");
+  scheduled.epoch = 8;
+  EXPECT_EQ(run(scheduled, world()).outcome, RunOutcome::kUploaded);
+}
+
 TEST_F(Follow, DataThatWentBackEndsIt) {
   backup();
   const auto old = cluster.sample;
