@@ -38,7 +38,8 @@ base::Result<Counts> parse_coverage(std::string_view text) {
 std::span<const Unreachable> unreachable() {
   constexpr std::string_view kAuthorities = "nobody replaces an authority or a certificate there";
   constexpr std::string_view kStores = "there are no stores of backups in that world";
-  static constexpr std::array<Unreachable, 23> kAll{
+  constexpr std::string_view kFollowers = "no continuous log is written in that world";
+  static constexpr std::array<Unreachable, 30> kAll{
       {{"reason", "TlsMigration",
         "the fake etcd takes clients in one way, not with TLS and without at one address"},
        {"reason", "UserCertificates", kAuthorities},
@@ -60,6 +61,13 @@ std::span<const Unreachable> unreachable() {
        {"reason", "BackupDamaged", kStores},
        {"reason", "DrillFailed", kStores},
        {"reason", "DrillOverdue", kStores},
+       {"reason", "ContinuousStart", kFollowers},
+       {"reason", "ContinuousStop", kFollowers},
+       {"reason", "ContinuousFailed", kFollowers},
+       {"reason", "ContinuousBehind", kFollowers},
+       {"reason", "ContinuousUnknown", kFollowers},
+       {"action", "StartFollower", kFollowers},
+       {"action", "EndFollower", kFollowers},
        {"action", "StartBackup", kStores},
        {"action", "StartDrill", kStores},
        {"action", "FetchBackup", kStores}}};

@@ -90,6 +90,8 @@ class SimDriver final : public engine::Driver, private live::Surroundings {
   Done act(const plan::StartBackup& a, const Call& call);
   Done act(const plan::StartDrill& a, const Call& call);
   Done act(const plan::FetchBackup& a, const Call& call);
+  Done act(const plan::StartFollower& a, const Call& call);
+  Done act(const plan::EndFollower& a, const Call& call);
   Done start_job(Stores::Kind kind, int epoch, const Call& call);
   // driver_survivor.cc
   void see_saved(const engine::Job& job, plan::Observation& seen) const;

@@ -224,6 +224,14 @@ SimDriver::Done SimDriver::start_job(Stores::Kind kind, int epoch, const Call& c
   return result_of(world_.stores->start(kind, epoch, call.job));
 }
 
+SimDriver::Done SimDriver::act(const plan::StartFollower& /*a*/, const Call& /*call*/) {
+  return refused("no continuous log is written in this world");
+}
+
+SimDriver::Done SimDriver::act(const plan::EndFollower& /*a*/, const Call& /*call*/) {
+  return refused("no continuous log is written in this world");
+}
+
 base::Status SimDriver::put_aside(const std::string& member) {
   TRY_OK(reach(member));
   if (world_.is_alive(member))

@@ -21,6 +21,7 @@ enum class ConditionType {
   kDegraded,
   kBackupHealthy,
   kBackupProven,
+  kBackupContinuous,
   kCertificatesValid,
   kUpgradeBlocked,
   kNeedsApproval,

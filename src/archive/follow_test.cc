@@ -189,7 +189,7 @@ TEST_F(Follow, OfTwoWritersTheOneWithTheLowerEpochEnds) {
 TEST_F(Follow, ABackupThatItTakesIsNeitherHeldUpByScheduledOnesNorHoldsThemUp) {
   auto scheduled = job();
   scheduled.epoch = 7;
-  ASSERT_EQ(run(scheduled, world()).outcome, RunOutcome::kUploaded);
+  ASSERT_EQ(run(scheduled, world()).outcome, archive::RunOutcome::kUploaded);
   for (int i = 0; i < 10; ++i) change(cluster.sample, random);
   stream.compacted = cluster.sample.revision;  // so that it needs a backup of its own
   ASSERT_EQ(follow({changes(5)}).error, "");
@@ -201,7 +201,7 @@ TEST_F(Follow, ABackupThatItTakesIsNeitherHeldUpByScheduledOnesNorHoldsThemUp) {
   stream.compacted = cluster.sample.revision;
   ASSERT_EQ(follow({changes(5)}).error, "");
   scheduled.epoch = 8;
-  EXPECT_EQ(run(scheduled, world()).outcome, RunOutcome::kUploaded);
+  EXPECT_EQ(run(scheduled, world()).outcome, archive::RunOutcome::kUploaded);
 }
 
 TEST_F(Follow, DataThatWentBackEndsIt) {

@@ -188,6 +188,20 @@ void fields(A& a, auto& x)
 template <class A>
 void fields(A& a, auto& x)
   requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
+                          plan::FollowRecord>
+{
+  a("epoch", x.epoch);
+  a("running", x.running);
+  a("startedAt", x.started_at);
+  a("failures", x.failures);
+  a("failedAt", x.failed_at);
+  a("error", x.error);
+  a("overrun", x.overrun);
+  a("behindSince", x.behind_since);
+}
+template <class A>
+void fields(A& a, auto& x)
+  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
                           plan::RestoreRecord>
 {
   a("epoch", x.epoch);
@@ -232,6 +246,7 @@ void fields(A& a, auto& x)
   a("rotation", x.rotation);
   a("backup", x.backup);
   a("drill", x.drill);
+  a("follow", x.follow);
   a("restore", x.restore);
   a("hibernated", x.hibernated);
   a("openToClients", x.open_to_clients);

@@ -74,6 +74,14 @@ plan::Record full() {
   r.highest_minor_seen = 6;
   r.drill.since = base::Instant(base::Duration(8));
   r.drill.ended = 21;
+  r.follow = {.epoch = 22,
+              .running = true,
+              .started_at = base::Instant(base::Duration(9)),
+              .failures = 23,
+              .failed_at = base::Instant(base::Duration(10)),
+              .error = "gone",
+              .overrun = true,
+              .behind_since = base::Instant(base::Duration(11))};
   return r;
 }
 
@@ -88,6 +96,7 @@ TEST(RecordCodec, AFullRecordComesBackAsItWas) {
   EXPECT_EQ(back->recovery->survivor, "c-1");
   EXPECT_EQ(back->recovery->failed.at("c-8"), 2);
   EXPECT_EQ(back->drill, full().drill);
+  EXPECT_EQ(back->follow, full().follow);
   EXPECT_EQ(back->old_tokens, (std::set<std::string>{"a", "b"}));
 }
 

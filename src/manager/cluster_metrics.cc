@@ -88,13 +88,18 @@ void fill_storage(metrics::Registry& registry, const base::ClusterKey& key,
 }
 
 void fill_backups(metrics::Registry& registry, const base::ClusterKey& key,
-                  const plan::Record& record) {
+                  const plan::Record& record, const plan::Observation& seen) {
   if (record.backup.last_success)
     registry.set(metrics::kClusterBackup, {key.ns, key.name},
                  since_epoch(*record.backup.last_success));
   if (record.drill.proven_at)
     registry.set(metrics::kClusterBackupProven, {key.ns, key.name},
                  since_epoch(*record.drill.proven_at));
+  // Without the backup that it follows a log restores nothing.
+  const plan::Follower* follower = seen.follower.get();
+  if (follower != nullptr && follower->running && !follower->base.empty() && follower->lag.known())
+    registry.set(metrics::kClusterBackupLag, {key.ns, key.name},
+                 std::chrono::duration<double>(*follower->lag).count());
 }
 
 }  // namespace
@@ -115,7 +120,7 @@ void fill(metrics::Registry& registry, const base::ClusterKey& key, const plan::
     registry.set(metrics::kClusterHasLeader, {key.ns, key.name}, truth_number(available->status));
   if (report == nullptr) return;
   fill_storage(registry, key, intent, status, *report);
-  fill_backups(registry, key, report->plan.record);
+  fill_backups(registry, key, report->plan.record, report->seen);
 }
 
 void fill(metrics::Registry& registry, const ProcessSample& process) {

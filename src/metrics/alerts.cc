@@ -135,6 +135,14 @@ std::vector<Alert> of_backups() {
        "Of a damaged backup a new one is taken by itself: find out what damages the store. Of a "
        "drill that fails mend what the message names: room for two databases in the state "
        "directory, etcd's own programs, the store."},
+      {"EtcdBackupBehind", condition("BackupContinuous", "== 0"), "5m", kWarning,
+       "the continuous log of {{ $labels.namespace }}/{{ $labels.cluster }} does not keep up",
+       "A loss of all data now would take more of the newest changes with it than maxLagSeconds "
+       "allows.",
+       "The message of BackupContinuous, and the metric etcd_operator_cluster_backup_lag_seconds.",
+       "Mend what the message names: the store's address, credentials or speed, or the members. "
+       "The log goes on where it ends; what etcd has compacted by then is bridged by a new "
+       "backup."},
   };
 }
 

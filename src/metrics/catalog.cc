@@ -4,12 +4,12 @@ namespace metrics {
 namespace {
 
 constexpr const Declaration* kAll[] = {
-    &kBuildInfo,           &kProcessMemory,     &kProcessCpu,       &kClusters,
-    &kSeriesDropped,       &kPassSeconds,       &kPassErrors,       &kActions,
-    &kQueueLength,         &kKubeRequests,      &kClusterHasLeader, &kClusterMembers,
-    &kClusterCondition,    &kClusterOperation,  &kClusterObserved,  &kClusterBackup,
-    &kClusterBackupProven, &kCertificateExpiry, &kMemberDbSize,     &kMemberDbInUse,
-    &kMemberDbQuota};
+    &kBuildInfo,           &kProcessMemory,    &kProcessCpu,        &kClusters,
+    &kSeriesDropped,       &kPassSeconds,      &kPassErrors,        &kActions,
+    &kQueueLength,         &kKubeRequests,     &kClusterHasLeader,  &kClusterMembers,
+    &kClusterCondition,    &kClusterOperation, &kClusterObserved,   &kClusterBackup,
+    &kClusterBackupProven, &kClusterBackupLag, &kCertificateExpiry, &kMemberDbSize,
+    &kMemberDbInUse,       &kMemberDbQuota};
 
 }  // namespace
 

@@ -4,7 +4,6 @@
 #include "metrics/declaration.h"
 
 namespace metrics {
-
 // ---- the program ----
 inline constexpr Declaration kBuildInfo{.name = "etcd_operator_build_info",
                                         .kind = Kind::kGauge,
@@ -40,9 +39,7 @@ inline constexpr Declaration kSeriesDropped{
 inline constexpr Declaration kPassSeconds{.name = "etcd_operator_pass_seconds",
                                           .kind = Kind::kHistogram,
                                           .unit = "seconds",
-                                          .help =
-                                              "Time of one pass over one cluster: observe, "
-                                              "plan, act.",
+                                          .help = "Time of a pass over a cluster.",
                                           .label_names = {}};
 inline constexpr Declaration kPassErrors{.name = "etcd_operator_pass_errors_total",
                                          .kind = Kind::kCounter,
@@ -60,7 +57,6 @@ inline constexpr Declaration kQueueLength{.name = "etcd_operator_queue_length",
                                           .unit = "",
                                           .help = "Clusters that wait for a worker.",
                                           .label_names = {}};
-
 inline constexpr Declaration kKubeRequests{
     .name = "etcd_operator_kube_requests_total",
     .kind = Kind::kCounter,
@@ -117,6 +113,12 @@ inline constexpr Declaration kClusterBackupProven{
     .help = "When a backup was last restored for proof, in seconds since 1970; no series: never.",
     .label_names = {"namespace", "cluster"},
     .stability = Stability::kStable};
+inline constexpr Declaration kClusterBackupLag{
+    .name = "etcd_operator_cluster_backup_lag_seconds",
+    .kind = Kind::kGauge,
+    .unit = "seconds",
+    .help = "Age of the oldest change that the continuous log does not hold; no series: not known.",
+    .label_names = {"namespace", "cluster"}};
 inline constexpr Declaration kCertificateExpiry{
     .name = "etcd_operator_certificate_expiry_timestamp_seconds",
     .kind = Kind::kGauge,
@@ -145,5 +147,4 @@ inline constexpr Declaration kMemberDbQuota{
     .help = "The quota of the database: what the member tells, before 3.6 what the manifest gives.",
     .label_names = {"namespace", "cluster", "member"},
     .stability = Stability::kStable};
-
 }  // namespace metrics

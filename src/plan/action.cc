@@ -34,6 +34,8 @@ std::string_view name() {
   if constexpr (std::is_same_v<A, StartBackup>) return "StartBackup";
   if constexpr (std::is_same_v<A, StartDrill>) return "StartDrill";
   if constexpr (std::is_same_v<A, FetchBackup>) return "FetchBackup";
+  if constexpr (std::is_same_v<A, StartFollower>) return "StartFollower";
+  if constexpr (std::is_same_v<A, EndFollower>) return "EndFollower";
 }
 
 // What follows the name in a transcript, each with a blank before it.
@@ -72,6 +74,8 @@ struct Arguments {
   std::string operator()(const StartBackup& a) const { return " " + std::to_string(a.epoch); }
   std::string operator()(const StartDrill& a) const { return " " + std::to_string(a.epoch); }
   std::string operator()(const FetchBackup& a) const { return " " + std::to_string(a.epoch); }
+  std::string operator()(const StartFollower& a) const { return " " + std::to_string(a.epoch); }
+  std::string operator()(const EndFollower&) const { return {}; }
   template <class A>
   std::string operator()(const A& a) const {
     return " " + a.member;

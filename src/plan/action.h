@@ -94,12 +94,16 @@ struct StartDrill {
 struct FetchBackup {
   int epoch = 0;
 };  // the same; what it fetches is kept for the member that begins with it
+struct StartFollower {
+  int epoch = 0;
+};  // in place of the one that runs, if one does; it goes on where that one's log ends
+struct EndFollower {};
 using Action =
     std::variant<PrepareMember, StartMember, WriteTicket, IssueCertificates, OpenToClients,
                  FetchBinary, AdvanceLog, RewriteMembers, PutAside, DeleteCluster, DiscardFormation,
                  StopMember, AddLearner, PromoteMember, RemoveMember, MoveLeader, Compact,
                  Defragment, DisarmAlarm, SnapshotSurvivor, ExportSurvivor, NewPeerAuthority,
-                 StartBackup, StartDrill, FetchBackup>;
+                 StartBackup, StartDrill, FetchBackup, StartFollower, EndFollower>;
 
 std::string_view name_of(const Action& action);  // "AddLearner"
 std::string to_text(const Action& action);       // "AddLearner c-3 https://…": for transcripts

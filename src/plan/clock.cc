@@ -35,6 +35,10 @@ void forget_of_jobs(Record& record, base::Instant now) {
   at_most_now({&b.since, &b.failed_at, &b.upgrade_since, &d.since, &d.failed_at, &r.failed_at},
               now);
   at_most_now(b.requested_at, now);
+  FollowRecord& f = record.follow;
+  past({&f.started_at}, now);
+  at_most_now({&f.failed_at}, now);
+  at_most_now(f.behind_since, now);
 }
 
 // Its deadline keeps its distance.

@@ -92,6 +92,7 @@ void warn(Context& c, Reason why, std::string message);  // an event that is a w
 Answer check_record(Context& c);        // gate.cc: torn record, stray data
 Answer settle_backup(Context& c);       // backup.cc: how a job ended
 Answer settle_drill(Context& c);        // drill.cc: the same of a drill
+Answer settle_follower(Context& c);     // follow.cc: the same of who writes the log, or its end
 Answer delete_cluster(Context& c);      // lifecycle.cc
 Answer stop_or_pause(Context& c);       // lifecycle.cc: paused, stop by command, hibernate, wake
 Answer bootstrap(Context& c);           // bootstrap.cc: gate, formation, latch, opening
@@ -107,6 +108,7 @@ Answer renew_certificates(Context& c);  // certificates.cc
 Answer scale(Context& c);               // membership.cc
 Answer roll_out(Context& c);            // rollout.cc: template changes and version steps
 Answer maintain(Context& c);            // maintenance.cc: put aside, defragment by rule
+Answer follow_history(Context& c);      // follow.cc: what happens is kept between backups
 Answer back_up(Context& c);             // backup.cc: a backup that is due
 Answer prove_backup(Context& c);        // drill.cc: the newest one is restored for proof
 

@@ -136,6 +136,7 @@ struct Observation {
   base::Fact<StoreJob> backup_job = base::Fact<StoreJob>::absent(),
                        drill_job = base::Fact<StoreJob>::absent(),
                        fetch_job = base::Fact<StoreJob>::absent();
+  base::Fact<Follower> follower = base::Fact<Follower>::absent();  // absent: none is started here
   bool no_slot = false;  // as many jobs of other clusters run as may
 
   std::optional<LastAct> last;

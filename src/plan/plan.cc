@@ -16,10 +16,12 @@ namespace {
 using Concern = Answer (*)(Context&);
 
 // The order of a pass. Earlier concerns win; a waiting one yields as Answer says.
-constexpr std::array<Concern, 21> kOrder{
+// clang-format off
+constexpr std::array<Concern, 23> kOrder{
     check_record,
     settle_backup,
     settle_drill,
+    settle_follower,
     delete_cluster,
     stop_or_pause,
     withdraw_question,
@@ -36,9 +38,11 @@ constexpr std::array<Concern, 21> kOrder{
     scale,
     roll_out,
     maintain,
+    follow_history,
     back_up,
     prove_backup,
 };
+// clang-format on
 
 bool disrupts(const std::vector<Step>& steps) {
   return std::ranges::any_of(steps, [](const Step& s) { return is_disruptive(s.action); });

@@ -6,37 +6,13 @@
 #include <algorithm>
 
 #include "plan/property.h"
+#include "plan/random_draw.h"
 
 namespace plan::test {
 namespace {
 
 using namespace std::chrono_literals;
 
-int below(int n) {
-  return *rc::gen::inRange(0, n);
-}
-bool chance(int percent) {
-  return below(100) < percent;
-}
-template <class E>
-E any(int count) {
-  return static_cast<E>(below(count));
-}
-template <class T>
-base::Fact<T> fact(T value) {
-  const int roll = below(10);
-  if (roll == 0) return base::Fact<T>::unknown("a failed look");
-  if (roll == 1) return base::Fact<T>::absent();
-  return base::Fact<T>(std::move(value));
-}
-
-base::Instant start() {
-  return base::Instant(base::Duration(1'800'000'000'000));
-}
-base::Instant ago() {
-  return start() - std::array<base::Duration, 5>{0s, 500ms, 20s, 100s, 2h}.at(
-                       static_cast<std::size_t>(below(5)));
-}
 base::MemberId id_of(int ordinal) {
   return base::MemberId{0xa0U + static_cast<unsigned>(ordinal)};
 }
@@ -214,67 +190,6 @@ void draw_live(World& w) {
     w.seen.membership = base::Fact<Membership>::unknown("request timed out");
     w.seen.quorum_read = fact(ago());
   }
-}
-
-StoreJob draw_job(int epoch) {
-  StoreJob job;
-  job.epoch = std::max(0, epoch + below(3) - 1);
-  job.running = chance(30);
-  if (job.running || chance(40)) return job;
-  JobReport report;
-  report.end = any<JobEnd>(8);
-  report.name = "i1/full-900";
-  report.revision = 900;
-  if (chance(50)) report.time = ago();
-  report.error = "refused";
-  job.report = report;
-  return job;
-}
-
-// A platform that works with stores of backups.
-void draw_stores(World& w) {
-  api::ClusterSpec& spec = w.intent.cluster.spec;
-  if (chance(80)) {
-    spec.backup = api::Backup{};
-    spec.backup->enabled = chance(90);
-    spec.backup->interval = chance(50) ? base::Duration(10s) : base::Duration(30min);
-  }
-  if (chance(20)) w.intent.backup_now = "monday";
-  BackupRecord& b = w.record.backup;
-  b.epoch = below(4);
-  b.running = b.epoch > 0 && chance(40);
-  b.started_at = ago();
-  b.of = b.job_of = chance(80) ? "default i1" : "s3:b i1";
-  b.since = ago();
-  if (chance(60)) b.last_success = chance(50) ? w.now : ago();  // else a backup is due first
-  if (chance(20)) b.requested_at = ago();
-  b.failures = chance(50) ? 0 : below(3);
-  b.failed_at = ago();
-  RestoreRecord& r = w.record.restore;
-  r.epoch = below(4);
-  r.running = r.epoch > 0 && chance(30);
-  r.started_at = ago();
-  if (chance(50)) r.source = "the default store";
-  if (!r.source.empty() && !r.running) r.found = any<Found>(3);
-  if (r.found == Found::kBackup) r.operation = "fetch-op";
-  r.after_loss = chance(20);
-  DrillRecord& d = w.record.drill;
-  d.epoch = below(4);
-  d.running = d.epoch > 0 && chance(30);
-  d.started_at = ago();
-  d.of = d.job_of = chance(80) ? b.of : "s3:c i1";
-  if (chance(50)) d.proven_at = ago();
-  d.failures = below(3);
-  d.failed_at = ago();
-  d.bad = d.failures > 0 && chance(50);
-  if (chance(80)) d.since = ago();
-  d.ended = below(4);
-  if (b.last_success && chance(80)) b.name = "i1/full-900";
-  b.replaces = b.requested_at && chance(50);
-  w.seen.no_slot = chance(20);
-  w.seen.drill_job = fact(draw_job(d.epoch));
-  w.seen.backup_job = fact(draw_job(b.epoch));
-  w.seen.fetch_job = fact(draw_job(r.epoch));
 }
 
 void draw_last(Observation& seen) {

@@ -84,6 +84,11 @@
   X(BackupDamaged, "a backup is damaged; a new one is taken")                              \
   X(DrillFailed, "a backup could not be restored for proof; it is tried again")            \
   X(DrillOverdue, "no backup was proven for two intervals")                                \
+  X(ContinuousStart, "what keeps all that happens is started, or told anew")               \
+  X(ContinuousStop, "all that happens is not to be kept now")                              \
+  X(ContinuousFailed, "what keeps all that happens has ended; it is started again")        \
+  X(ContinuousBehind, "what happens is not in its store within maxLagSeconds")             \
+  X(ContinuousUnknown, "how far the store is behind is not known now")                     \
   X(SameFailureDomain, "the backups lie on the same machine as the data")                  \
   X(DefragmentRule, "more than half of a large database is free pages")                    \
   X(HibernateStop, "the user hibernates the cluster; members stop")                        \

@@ -130,6 +130,7 @@ struct Record {
   Rotation rotation;
   BackupRecord backup;
   DrillRecord drill;
+  FollowRecord follow;
   RestoreRecord restore;
   bool hibernated = false, open_to_clients = false;
   std::set<std::string> old_tokens;  // the newest

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "plan/backup.h"
 #include "plan/drill.h"
+#include "plan/follow.h"
 #include "plan/members.h"
 
 namespace plan {
@@ -350,7 +351,7 @@ void say_spec(const Story& s) {
 
 void say_backups(const Story& s) {
   const BackupWords words{s.intent, s.seen, s.record, s.now, s.rests()};
-  for (auto said : {judge_backups(words), judge_proof(words)})
+  for (auto said : {judge_backups(words), judge_proof(words), judge_history(words)})
     if (said) api::set_condition(s.out, *std::move(said), s.now);
   s.out.last_backup = last_backup(s.record);
 }

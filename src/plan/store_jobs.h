@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/fact.h"
 #include "base/time.h"
 
 namespace plan {
@@ -32,6 +33,18 @@ struct StoreJob {
   int epoch = 0;  // 0: there was none
   bool running = false;
   std::optional<JobReport> report;  // none, and it does not run: it vanished, its end is not known
+};
+
+// Who writes the continuous log: what happens behind the backups. It has no end of its own.
+struct Follower {
+  int epoch = 0;  // of the newest; 0: there was none
+  bool running = false;
+  bool outdated = false;  // it was told other things than it would be told now
+  // How old the oldest change is that the store does not have.
+  base::Fact<base::Duration> lag;
+  std::string base;      // the backup that a restore begins from; empty: there is none yet
+  std::string problem;   // what it waits for; of one that ended why
+  bool overrun = false;  // it ended because the log has a writer with a higher epoch
 };
 
 struct BackupRecord {
@@ -73,6 +86,18 @@ struct DrillRecord {
   base::Instant since{};  // when there was first a backup to prove
   int ended = 0;          // for backups by schedule, since one came to an end of its own
   bool operator==(const DrillRecord&) const = default;
+};
+
+struct FollowRecord {
+  int epoch = 0;         // of the newest; no two have one
+  bool running = false;  // its end was not seen
+  base::Instant started_at{};
+  int failures = 0;  // in a row
+  base::Instant failed_at{};
+  std::string error;
+  bool overrun = false;                       // the last one, as seen
+  std::optional<base::Instant> behind_since;  // it was not seen to keep up
+  bool operator==(const FollowRecord&) const = default;
 };
 
 enum class Found { kNothing, kEmpty, kBackup };

@@ -79,6 +79,53 @@ RC_GTEST_PROP(Stores, DrillsHoldNothingUp, ()) {
   }
 }
 
+// Two writers of one log are kept apart by their epochs; each start has a higher one than any
+// before.
+RC_GTEST_PROP(Stores, AFollowerIsStartedOnlyWhereOneIsWantedAndNoneIsAtWorkAsItShould, ()) {
+  for (int i = 0; i < 3; ++i) {
+    const auto [w, p] = draw();
+    const auto& seen = w.seen.follower;
+    for (const auto& a : steps_of<StartFollower>(p)) {
+      RC_ASSERT(p.steps.size() == 1U);
+      RC_ASSERT(seen.known() && (!seen->running || seen->outdated));
+      RC_ASSERT(a.epoch > w.record.follow.epoch && a.epoch > seen->epoch);
+      RC_ASSERT(p.record.follow.epoch == a.epoch && p.record.follow.running);
+      const auto& backup = w.intent.cluster.spec.backup;
+      RC_ASSERT(backup && backup->enabled && backup->continuous);
+      RC_ASSERT(w.record.formation == Formation::kLatched && w.record.open_to_clients);
+      RC_ASSERT(!p.record.recovery && w.intent.wish != Wish::kDeleted);
+      RC_ASSERT(!w.intent.stop && !w.intent.cluster.spec.hibernate);
+    }
+    for ([[maybe_unused]] const auto& a : steps_of<EndFollower>(p)) {
+      RC_ASSERT(p.steps.size() == 1U);
+      RC_ASSERT(seen.known() && seen->running);
+    }
+  }
+}
+
+RC_GTEST_PROP(Stores, ALagIsNeverMadeUp, ()) {
+  const auto [w, p] = draw();
+  const auto* said = api::find_condition(p.status, api::ConditionType::kBackupContinuous);
+  if (said == nullptr || said->status != api::Truth::kTrue) return;
+  const auto& seen = w.seen.follower;
+  RC_ASSERT(seen.known() && seen->running && !seen->base.empty());
+  RC_ASSERT(seen->lag.known() && *seen->lag <= w.intent.cluster.spec.backup->max_lag);
+}
+
+// The same world without one: every step that disrupts is planned, too, unless the follower ends.
+RC_GTEST_PROP(Stores, FollowersHoldNothingUp, ()) {
+  const auto [w, p] = draw();
+  if (!steps_of<EndFollower>(p).empty()) return;
+  Observation without = w.seen;
+  without.follower = base::Fact<Follower>::absent();
+  const Plan other = plan(w.intent, w.record, without, w.now);
+  for (const auto& step : other.steps) {
+    if (!is_disruptive(step.action)) continue;
+    RC_ASSERT(std::ranges::any_of(
+        p.steps, [&](const Step& s) { return to_text(s.action) == to_text(step.action); }));
+  }
+}
+
 RC_GTEST_PROP(Stores, AFetchIsAloneAndUnderANewEpoch, ()) {
   const auto [w, p] = draw();
   for (const auto& a : steps_of<FetchBackup>(p)) {

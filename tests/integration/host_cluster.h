@@ -51,6 +51,7 @@ class HostCluster : public ::testing::Test {
     host::PlatformOptions options;
     options.state_dir = (scratch_.root() + "/state");
     options.guard = EO_GUARD_PROGRAM;
+    options.program = program_;
     options.ports = {26000, 26999};
     options.fetch = false;
     auto opened = host::Platform::open(options, clock_, random_, *log_);
@@ -152,6 +153,7 @@ class HostCluster : public ::testing::Test {
   posix::SystemRandom random_;
   std::string said_;
   std::unique_ptr<base::Logger> log_;
+  std::string program_;  // etcd-operator, where backups are taken
   plan::Intent intent_;
   std::unique_ptr<host::Platform> platform_;
   std::unique_ptr<engine::Driver> driver_;

@@ -10,6 +10,8 @@ using plan::Record;
 void wish_backup(Situation& s, api::Backup& backup, Words& w) {
   w.set("enabled", backup.enabled);
   w.set("interval", backup.interval);
+  w.set("continuous", backup.continuous);
+  w.set("maxLag", backup.max_lag);
   base::Duration verify{};
   w.set("verify", verify);
   if (verify > base::Duration(0)) backup.verify_interval = verify;

@@ -238,6 +238,32 @@ void job(base::Fact<plan::StoreJob>& fact, int epoch, Situation& s, Words& w) {
   fact = seen;
 }
 
+// none|unknown|absent|running|ended, and what it says.
+void follower(Situation& s, Words& w) {
+  const std::string what = w.next();
+  if (what == "unknown") {
+    s.seen.follower = base::Fact<plan::Follower>::unknown("permission denied");
+    return;
+  }
+  if (what == "absent") {
+    s.seen.follower = base::Fact<plan::Follower>::absent();
+    return;
+  }
+  plan::Follower seen;
+  seen.epoch = what == "none" ? 0 : s.record.follow.epoch;
+  w.set("epoch", seen.epoch);
+  seen.running = what == "running";
+  w.set("outdated", seen.outdated);
+  w.set("base", seen.base);
+  w.set("problem", seen.problem);
+  w.set("overrun", seen.overrun);
+  base::Duration lag{-1};
+  w.set("lag", lag);
+  seen.lag = lag < base::Duration(0) ? base::Fact<base::Duration>::unknown("it says nothing yet")
+                                     : base::Fact<base::Duration>(lag);
+  s.seen.follower = seen;
+}
+
 void client(Situation& s, Words& w) {
   w.set("published", s.seen.client_certificate_published);
   fact_of_time(w, "renew", s.seen.client_certificate_renew_at, s.now);
@@ -306,6 +332,7 @@ const std::map<std::string, Setter>& setters() {
       {"backup",
        [](Situation& s, Words& w) { job(s.seen.backup_job, s.record.backup.epoch, s, w); }},
       {"drill", [](Situation& s, Words& w) { job(s.seen.drill_job, s.record.drill.epoch, s, w); }},
+      {"follower", follower},
       {"slots", [](Situation& s, Words& w) { s.seen.no_slot = w.next() == "none"; }},
       {"fetch",
        [](Situation& s, Words& w) { job(s.seen.fetch_job, s.record.restore.epoch, s, w); }},

@@ -100,6 +100,14 @@ void drill(Differences& d, const plan::DrillRecord& a, const plan::DrillRecord& 
   d.field("drills ended", std::to_string(a.ended), std::to_string(b.ended));
 }
 
+void follow(Differences& d, const plan::FollowRecord& a, const plan::FollowRecord& b) {
+  d.field("follower", fmt::format("{}{}", a.epoch, a.running ? " runs" : ""),
+          fmt::format("{}{}", b.epoch, b.running ? " runs" : ""));
+  d.field("failed followers", fmt::format("{}{}", a.failures, a.overrun ? " overrun" : ""),
+          fmt::format("{}{}", b.failures, b.overrun ? " overrun" : ""));
+  d.field("behind since", at(a.behind_since), at(b.behind_since));
+}
+
 void restore(Differences& d, const plan::RestoreRecord& a, const plan::RestoreRecord& b) {
   const auto found = [](const plan::RestoreRecord& r) -> std::string {
     if (r.found == plan::Found::kEmpty) return "nothing is there";
@@ -139,6 +147,7 @@ void record(std::string& out, const Record& a, const Record& b) {
   d.field("rotation", describe(a.rotation), describe(b.rotation));
   backup(d, a.backup, b.backup);
   drill(d, a.drill, b.drill);
+  follow(d, a.follow, b.follow);
   restore(d, a.restore, b.restore);
   d.field("hibernated", yes(a.hibernated), yes(b.hibernated));
   d.field("open to clients", yes(a.open_to_clients), yes(b.open_to_clients));

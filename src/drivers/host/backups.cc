@@ -46,9 +46,10 @@ base::Result<api::Secret> HostDriver::secret_of(const std::string& name) const {
                         : fmt::format("Secret {} cannot be read: {}", key.text(), secret.why()));
 }
 
-// Where backups are, for a child whose private files are `files`.
+// Where backups are, for a child with these files; what it alone may read is added to `secrets`.
 base::Result<archive::Common> HostDriver::store_of(const api::ObjectLocation* at,
-                                                   const JobFiles& files) const {
+                                                   const JobFiles& files,
+                                                   PrivateFiles& secrets) const {
   archive::Common out;
   out.cluster = key_;
   out.scratch = files.scratch;
@@ -63,12 +64,13 @@ base::Result<archive::Common> HostDriver::store_of(const api::ObjectLocation* at
   if (at->secret.empty()) return out;
   TRY(const api::Secret secret, secret_of(at->secret));
   out.store.secret = files.secret + "/store";
-  TRY_OK(write_secret(secret, out.store.secret));
+  TRY(auto values, secret_files(secret, out.store.secret));
+  secrets.merge(values);
   return out;
 }
 
 base::Status HostDriver::add_encryption_key(const api::Backup& wish, const JobFiles& files,
-                                            archive::Common& to) const {
+                                            archive::Common& to, PrivateFiles& secrets) const {
   if (wish.encryption_secret.empty()) return {};
   TRY(const api::Secret secret, secret_of(wish.encryption_secret));
   const auto key = secret.data.find(wish.encryption_key);
@@ -77,7 +79,20 @@ base::Status HostDriver::add_encryption_key(const api::Backup& wish, const JobFi
         base::Code::kFailedPrecondition,
         fmt::format("Secret {} has no key {}", secret.key.text(), wish.encryption_key));
   to.encryption_key = files.secret + "/encryption-key";
-  return posix::write_atomic(to.encryption_key, key->second, 0600);
+  secrets[to.encryption_key] = key->second;
+  return {};
+}
+
+base::Status HostDriver::add_tls(const api::Tls& wish, const JobFiles& files, archive::RunJob& to,
+                                 PrivateFiles& secrets) {
+  TRY(const etcd::Tls tls, certificates_.operator_tls(wish));
+  if (tls.ca.empty()) return {};
+  to.tls = archive::TlsFiles{files.secret + "/ca.crt", files.secret + "/client.crt",
+                             files.secret + "/client.key"};
+  secrets[to.tls->ca] = tls.ca;
+  secrets[to.tls->cert] = tls.cert;
+  secrets[to.tls->key] = tls.key;
+  return {};
 }
 
 base::Status HostDriver::start_backup(int epoch, const Call& call) {
@@ -92,19 +107,14 @@ base::Status HostDriver::start_backup(int epoch, const Call& call) {
   TRY_OK(posix::make_dirs(files.secret));
   archive::RunJob job = jobs::backup_job(wish, record, epoch);
   const auto deadline = job.common.deadline;
-  TRY(job.common, store_of(wish.destination ? &*wish.destination : nullptr, files));
+  PrivateFiles secrets;
+  TRY(job.common, store_of(wish.destination ? &*wish.destination : nullptr, files, secrets));
   job.common.deadline = deadline;
   if (job.common.direct) TRY_OK(make_backups_folder(shared_.layout, key_));
-  TRY_OK(add_encryption_key(wish, files, job.common));
+  TRY_OK(add_encryption_key(wish, files, job.common, secrets));
   jobs::add_endpoints(record, job);
-  TRY(const etcd::Tls tls, certificates_.operator_tls(spec.tls));
-  if (!tls.ca.empty()) {
-    job.tls = archive::TlsFiles{files.secret + "/ca.crt", files.secret + "/client.crt",
-                                files.secret + "/client.key"};
-    TRY_OK(posix::write_atomic(job.tls->ca, tls.ca));
-    TRY_OK(posix::write_atomic(job.tls->cert, tls.cert));
-    TRY_OK(posix::write_atomic(job.tls->key, tls.key));
-  }
+  TRY_OK(add_tls(spec.tls, files, job, secrets));
+  TRY_OK(write_private(secrets));
   return start_job({shared_.options.program, "run", epoch, archive::to_json(job)}, files);
 }
 
@@ -116,15 +126,18 @@ base::Result<archive::Common> HostDriver::source_of(const engine::Job& job,
   const bool by_backup = job.record.restore.after_loss && spec.backup;
   if (!by_backup && !spec.restore)
     return base::fail(base::Code::kFailedPrecondition, "nothing says where backups are");
+  PrivateFiles secrets;
   TRY(archive::Common out,
-      store_of(pointer(by_backup ? spec.backup->destination : spec.restore->source), files));
+      store_of(pointer(by_backup ? spec.backup->destination : spec.restore->source), files,
+               secrets));
   if (!by_backup && !spec.restore->backup_cluster_name.empty()) {
     out.cluster.name = spec.restore->backup_cluster_name;
     if (out.direct) out.store.url = "file://" + shared_.layout.backups(out.cluster);
   } else if (out.direct && !by_backup) {
     TRY_OK(make_first_backups_folder(shared_.layout, key_));
   }
-  if (spec.backup) TRY_OK(add_encryption_key(*spec.backup, files, out));
+  if (spec.backup) TRY_OK(add_encryption_key(*spec.backup, files, out, secrets));
+  TRY_OK(write_private(secrets));
   return out;
 }
 
@@ -193,6 +206,7 @@ HostDriver::Done HostDriver::act(const plan::StartBackup& a, const Call& call) {
 }
 
 base::Status HostDriver::end_jobs(const std::stop_token& stop) {
+  TRY_OK(end_follower(stop));
   TRY_OK(end_drill(stop));
   for (const auto& kind : {kBackup, kFetch}) {
     const JobFiles files = job_files(files_, kind);

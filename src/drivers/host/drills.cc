@@ -47,9 +47,11 @@ base::Status HostDriver::start_drill(int epoch, const Call& call) {
   archive::DrillJob job = jobs::drill_job(*spec.backup, call.job.record);
   const auto deadline = job.common.deadline;
   const auto& place = spec.backup->destination;
-  TRY(job.common, store_of(place ? &*place : nullptr, files));
+  PrivateFiles secrets;
+  TRY(job.common, store_of(place ? &*place : nullptr, files, secrets));
   job.common.deadline = deadline;
-  TRY_OK(add_encryption_key(*spec.backup, files, job.common));
+  TRY_OK(add_encryption_key(*spec.backup, files, job.common, secrets));
+  TRY_OK(write_private(secrets));
   TRY(const EtcdPrograms programs, shared_.binaries.find(spec.version, call.stop));
   job.programs = {spec.version.text(), programs.etcd,
                   programs.etcdutl.empty() ? programs.etcdctl : programs.etcdutl};

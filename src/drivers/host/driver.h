@@ -9,19 +9,15 @@
 #include <string>
 #include <vector>
 
+#include "archive/job.h"
 #include "drivers/host/certificates.h"
 #include "drivers/host/shared.h"
+#include "drivers/host/store_jobs.h"
 #include "drivers/host/survivor.h"
 #include "drivers/live/cluster.h"
 #include "engine/driver.h"
 
-namespace archive {
-struct Common;
-}
-
 namespace host {
-
-struct JobFiles;
 
 // This machine, as the etcd half needs it. A thread for each call but one.
 class Around final : public live::Surroundings {
@@ -91,10 +87,20 @@ class HostDriver final : public engine::Driver {
   Done act(const plan::StartBackup& a, const Call& call);
   base::Status start_backup(int epoch, const Call& call);
   [[nodiscard]] base::Result<api::Secret> secret_of(const std::string& name) const;
-  base::Result<archive::Common> store_of(const api::ObjectLocation* at,
-                                         const JobFiles& files) const;
+  base::Result<archive::Common> store_of(const api::ObjectLocation* at, const JobFiles& files,
+                                         PrivateFiles& secrets) const;
   base::Status add_encryption_key(const api::Backup& wish, const JobFiles& files,
-                                  archive::Common& to) const;
+                                  archive::Common& to, PrivateFiles& secrets) const;
+  base::Status add_tls(const api::Tls& wish, const JobFiles& files, archive::RunJob& to,
+                       PrivateFiles& secrets);
+  // follower.cc
+  struct FollowInputs;
+  void see_follower(const engine::Job& job, plan::Observation& seen);
+  base::Result<FollowInputs> follow_inputs(int epoch, const engine::Job& job);
+  Done act(const plan::StartFollower& a, const Call& call);
+  Done act(const plan::EndFollower& a, const Call& call);
+  base::Status start_follower(int epoch, const Call& call);
+  base::Status end_follower(const std::stop_token& stop);
   // drills.cc
   void see_drill(plan::Observation& seen);
   Done act(const plan::StartDrill& a, const Call& call);

@@ -20,6 +20,7 @@ plan::Observation HostDriver::observe(const engine::Job& job, bool want_hashes,
   see_survivor(job, seen);
   see_backup(seen);
   see_drill(seen);
+  see_follower(job, seen);
   seen.no_slot = shared_.job_slots.full(files_.dir + "/jobs");
   see_fetch(job, seen);
   see_offers(job, seen);  // names what follows all of that

@@ -124,13 +124,21 @@ base::Status make_first_backups_folder(const Layout& layout, const base::Cluster
   return made == base::Fact<bool>(true) ? base::Status{} : make_backups_folder(layout, key);
 }
 
-base::Status write_secret(const api::Secret& secret, const std::string& dir) {
-  TRY_OK(posix::make_dirs(dir));
+base::Result<PrivateFiles> secret_files(const api::Secret& secret, const std::string& dir) {
+  PrivateFiles out;
   for (const auto& [key, value] : secret.data) {
     if (!is_key(key))
       return base::fail(base::Code::kInvalidArgument,
                         fmt::format("Secret {} has a key that is no file name", secret.key.text()));
-    TRY_OK(posix::write_atomic(dir + "/" + key, value, 0600));
+    out[dir + "/" + key] = value;
+  }
+  return out;
+}
+
+base::Status write_private(const PrivateFiles& files) {
+  for (const auto& [path, text] : files) {
+    TRY_OK(posix::make_dirs(path.substr(0, path.rfind('/'))));
+    TRY_OK(posix::write_atomic(path, text, 0600));
   }
   return {};
 }

@@ -2,6 +2,7 @@
 // what to do and seen by the lock that they hold and the file that they leave.
 #pragma once
 
+#include <map>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -20,7 +21,7 @@ struct JobFiles {
   std::string secret;   // a directory: what is in it is the child's alone, and goes when it ended
   std::string scratch;  // a directory of its own
 };
-// `kind`: "backup" or "fetch". Of each a cluster has one at a time.
+// `kind`: "backup", "fetch", "drill" or "follow". Of each a cluster has one at a time.
 JobFiles job_files(const ClusterFiles& cluster, const std::string& kind);
 
 struct JobState {
@@ -32,8 +33,11 @@ base::Fact<JobState> look_at_job(const JobFiles& files);
 // Secrets and scratch of a job that does not run.
 base::Status clear_job(const JobFiles& files);
 
-// The values of a Secret as private files in `dir`.
-base::Status write_secret(const api::Secret& secret, const std::string& dir);
+// What a child alone may read, by path.
+using PrivateFiles = std::map<std::string, std::string>;
+// The values of a Secret as files in `dir`.
+base::Result<PrivateFiles> secret_files(const api::Secret& secret, const std::string& dir);
+base::Status write_private(const PrivateFiles& files);
 
 // The folder of a cluster that names no other place, for a backup.
 base::Status make_backups_folder(const Layout& layout, const base::ClusterKey& key);
@@ -43,7 +47,7 @@ base::Status make_first_backups_folder(const Layout& layout, const base::Cluster
 
 struct JobLaunch {
   std::string program;  // absolute
-  std::string verb;     // "run", "fetch"
+  std::string verb;     // "run", "fetch", "drill", "follow"
   int epoch = 0;
   std::string job;  // its text
 };

@@ -68,7 +68,7 @@ TEST_F(StoreJobsTest, AreSeenByTheirLockAndTheirReport) {
                          "run", 3, "{\"a\":1}"};
   api::Secret secret;
   secret.data = {{"credentials", "of a person"}};
-  ASSERT_TRUE(write_secret(secret, files_.secret + "/store"));
+  ASSERT_TRUE(write_private(*secret_files(secret, files_.secret + "/store")));
   ASSERT_TRUE(start_job(launch, files_));
   const auto running = look_at_job(files_);
   ASSERT_TRUE(running.known());
@@ -136,7 +136,7 @@ TEST_F(StoreJobsTest, KeysOfASecretThatAreNoFileNamesAreRefused) {
   for (const char* key : {"../record", "a/b", "..", ""}) {
     api::Secret secret;
     secret.data = {{key, "x"}};
-    EXPECT_FALSE(write_secret(secret, dir_.path("secret"))) << key;
+    EXPECT_FALSE(secret_files(secret, dir_.path("secret"))) << key;
   }
 }
 

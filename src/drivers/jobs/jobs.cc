@@ -11,6 +11,9 @@
 namespace jobs {
 namespace {
 
+constexpr std::chrono::milliseconds kMostLag{60'000};  // a segment is sealed by then
+constexpr base::Duration kFresh{10'000};               // it is written each half second
+
 std::string scheme_of(const std::string& kind) {
   if (kind == "gcs") return "gs";
   if (kind == "abs") return "azblob";
@@ -134,6 +137,17 @@ archive::DrillJob drill_job(const api::Backup& wish, const plan::Record& record)
   return job;
 }
 
+archive::FollowJob follow_job(const api::Backup& wish, const plan::Record& record, int epoch) {
+  archive::FollowJob job;
+  job.run = backup_job(wish, record, epoch);
+  // It takes a backup where it needs one, and changes with nothing that comes and goes.
+  job.run.not_before.reset();
+  job.run.last_revision.reset();
+  add_endpoints(record, job.run);
+  job.max_lag = std::min(std::chrono::ceil<std::chrono::milliseconds>(wish.max_lag), kMostLag);
+  return job;
+}
+
 void add_endpoints(const plan::Record& record, archive::RunJob& to) {
   for (const auto& [name, member] : record.members)
     if (member.phase == plan::Phase::kVoter)
@@ -197,6 +211,42 @@ std::optional<plan::JobReport> drill_report(const std::string& job, const std::s
   out.warning = report->warning;
   if (const auto of = archive::parse_drill_job(job); of && !out.name.empty())
     out.location = root_text(of->common) + out.name;
+  return out;
+}
+
+plan::Follower running_follower(const std::string& text, base::Instant now) {
+  using Lag = base::Fact<base::Duration>;
+  plan::Follower out;
+  out.running = true;
+  const auto status = archive::parse_follow_status(text);
+  if (!status) {
+    out.lag = Lag::unknown("it says nothing yet");
+    return out;
+  }
+  if (status->time < now - kFresh || status->time > now + kFresh) {
+    out.lag = Lag::unknown("it last said something at " + base::to_rfc3339(status->time));
+    return out;
+  }
+  out.base = status->base;
+  out.problem = status->problem;
+  // Without a watch what happens is not known; what came before is.
+  if (status->state == archive::FollowState::kFollowing || status->lag_ms > 0)
+    out.lag = base::Duration(status->lag_ms);
+  else
+    out.lag = Lag::unknown("it does not see its cluster yet");
+  return out;
+}
+
+plan::Follower ended_follower(const std::string& text) {
+  plan::Follower out;
+  out.lag = base::Fact<base::Duration>::unknown("it does not run");
+  const auto report = archive::parse_follow_report(text);
+  if (!report) {
+    out.problem = "it ended without a word";
+    return out;
+  }
+  out.problem = report->error_kind.empty() ? "it was ended by somebody" : report->error;
+  out.overrun = report->error_kind == "stale";
   return out;
 }
 

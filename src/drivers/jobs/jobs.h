@@ -9,6 +9,7 @@
 
 #include "api/cluster.h"
 #include "archive/drill_job.h"
+#include "archive/follow_job.h"
 #include "archive/job.h"
 #include "plan/observation.h"
 #include "plan/record.h"
@@ -29,6 +30,8 @@ archive::StoreRef store_of(const api::ObjectLocation& at);
 archive::RunJob backup_job(const api::Backup& wish, const plan::Record& record, int epoch);
 // A drill, without etcd's programs and what its store and its files are reached by.
 archive::DrillJob drill_job(const api::Backup& wish, const plan::Record& record);
+// What writes the continuous log, without what its store and its files are reached by.
+archive::FollowJob follow_job(const api::Backup& wish, const plan::Record& record, int epoch);
 // Adds those that can give one.
 void add_endpoints(const plan::Record& record, archive::RunJob& to);
 
@@ -39,5 +42,8 @@ std::string name_in_store(const std::string& location);
 std::optional<plan::JobReport> run_report(const std::string& job, const std::string& report);
 std::optional<plan::JobReport> fetch_report(const std::string& job, const std::string& report);
 std::optional<plan::JobReport> drill_report(const std::string& job, const std::string& report);
+// What a follower that runs says; a status that is not of about `now` says nothing.
+plan::Follower running_follower(const std::string& status, base::Instant now);
+plan::Follower ended_follower(const std::string& report);
 
 }  // namespace jobs

@@ -174,5 +174,63 @@ TEST(Jobs, ADrillTakesAProofThatNobodyHeardOf) {
   EXPECT_FALSE(drill_report("", "killed"));
 }
 
+TEST(Jobs, AFollowerIsToldTheSameAsLongAsNothingOfItsOwnChanges) {
+  api::Backup wish;
+  wish.max_lag = 2s;
+  auto of = record();
+  const auto job = follow_job(wish, of, 3);
+  EXPECT_EQ(job.run.epoch, 3);
+  EXPECT_EQ(job.max_lag, 2s);
+  of.backup.name = "i/full-1";
+  of.backup.revision = 7;
+  of.backup.requested_at = of.backup.started_at = at("2026-11-22T04:00:00Z");
+  EXPECT_EQ(follow_job(wish, of, 3), job) << "a backup that comes restarts it";
+  wish.max_lag = 1h;
+  EXPECT_EQ(follow_job(wish, of, 3).max_lag, 60s) << "more is refused by the job";
+}
+
+TEST(Jobs, WhatAFollowerDoesNotSayOfNowIsUnknown) {
+  const auto now = at("2026-11-22T04:00:00Z");
+  archive::FollowStatus status{.state = archive::FollowState::kFollowing,
+                               .time = now - 1s,
+                               .lag_ms = 250,
+                               .base = "i/full-1",
+                               .problem = "slow"};
+  auto said = running_follower(archive::to_json(status), now);
+  EXPECT_TRUE(said.running);
+  EXPECT_EQ(said.lag, base::Fact<base::Duration>(250ms));
+  EXPECT_EQ(said.base, "i/full-1");
+  EXPECT_EQ(said.problem, "slow");
+  // Old, or of a time to come.
+  for (const auto time : {now - 11s, now + 11s}) {
+    status.time = time;
+    said = running_follower(archive::to_json(status), now);
+    EXPECT_TRUE(said.lag.is_unknown()) << base::to_rfc3339(time);
+    EXPECT_EQ(said.base, "");
+  }
+  EXPECT_TRUE(running_follower("", now).lag.is_unknown());
+  EXPECT_TRUE(running_follower("{\"state\":", now).lag.is_unknown());
+  // Without a watch nothing that came is waiting; what did not come is not known.
+  status.time = now;
+  status.state = archive::FollowState::kWaiting;
+  status.lag_ms = 0;
+  EXPECT_TRUE(running_follower(archive::to_json(status), now).lag.is_unknown());
+  status.lag_ms = 9000;
+  EXPECT_EQ(running_follower(archive::to_json(status), now).lag, base::Fact<base::Duration>(9s));
+}
+
+TEST(Jobs, HowAFollowerEndedIsTold) {
+  EXPECT_EQ(ended_follower("").problem, "it ended without a word");
+  EXPECT_EQ(ended_follower(archive::to_json(archive::FollowReport{})).problem,
+            "it was ended by somebody");
+  const auto stale = ended_follower(
+      archive::to_json(archive::FollowReport{.error = "epoch 7", .error_kind = "stale"}));
+  EXPECT_EQ(stale.problem, "epoch 7");
+  EXPECT_TRUE(stale.overrun);
+  const auto other = ended_follower(
+      archive::to_json(archive::FollowReport{.error = "went back", .error_kind = "behind"}));
+  EXPECT_FALSE(other.overrun || other.running || other.lag.known());
+}
+
 }  // namespace
 }  // namespace jobs

@@ -26,8 +26,8 @@ inline const std::vector<std::string> kFullAndUpgraded{"Compact", "Defragment", 
                                                        "AdvanceLog", "RewriteMembers"};
 inline const std::vector<std::string> kBegunAgainAndDeleted{"FetchBinary", "DiscardFormation",
                                                             "IssueCertificates", "DeleteCluster"};
-inline const std::vector<std::string> kFetchedAndBackedUp{"FetchBackup", "StartBackup",
-                                                          "StartDrill"};
+inline const std::vector<std::string> kFetchedAndBackedUp{
+    "FetchBackup", "StartBackup", "StartDrill", "StartFollower", "EndFollower"};
 
 class CrashTest : public ClusterTest {
  protected:

@@ -58,11 +58,20 @@ TEST_F(RareCrashTest, ThroughTheLookIntoAStoreAndABackup) {
           "  backup:\n    backupPolicy:\n      backupIntervalInSecond: 30\n      storageSource:\n"
           "        " +
           place;
+  const std::string backed_up = more_;
+  more_ += "    continuous:\n      maxLagSeconds: 10\n";
   die_around(kFetchedAndBackedUp);
   declare(1);
-  ASSERT_NO_FATAL_FAILURE(step("begun empty, backed up and proven", [&] {
+  ASSERT_NO_FATAL_FAILURE(step("begun empty, backed up, proven and followed", [&] {
     return settled(1) && sandbox_.condition("c", "BackupHealthy") == "True" &&
-           sandbox_.condition("c", "BackupProven") == "True";
+           sandbox_.condition("c", "BackupProven") == "True" &&
+           sandbox_.condition("c", "BackupContinuous") == "True";
+  }));
+  more_ = backed_up;
+  declare(1);
+  ASSERT_NO_FATAL_FAILURE(step("not followed any more", [&] {
+    return settled(1) && sandbox_.follower_pid("c") == 0 &&
+           sandbox_.condition("c", "BackupContinuous").empty();
   }));
   expect_all_met();
 }

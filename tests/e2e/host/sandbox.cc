@@ -347,6 +347,17 @@ void Sandbox::kill_everything() {
     const auto parts = base::split(both, '/');
     kill_guard(std::string(parts[0]), std::string(parts[1]));
   }
+  std::error_code none;
+  for (const auto& cluster : fs::directory_iterator(state() / "clusters" / "default", none))
+    if (const pid_t pid = follower_pid(cluster.path().filename()); pid > 0) kill(pid, SIGKILL);
+}
+
+pid_t Sandbox::follower_pid(const std::string& cluster) const {
+  const auto files = state() / "clusters" / "default" / cluster / "jobs" / "follow";
+  const auto pid = base::parse_int(base::split(slurp(files / "process"), ' ').front());
+  if (!pid || *pid <= 1) return 0;
+  const std::string command = slurp(fmt::format("/proc/{}/cmdline", *pid));
+  return command.find(files.string()) == std::string::npos ? 0 : static_cast<pid_t>(*pid);
 }
 
 std::string Sandbox::operator_log() const {

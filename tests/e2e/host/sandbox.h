@@ -86,9 +86,11 @@ class Sandbox {
   // Pids by the guard's state file; 0 when it does not run.
   [[nodiscard]] pid_t etcd_pid(const std::string& cluster, const std::string& member) const;
   [[nodiscard]] pid_t guard_pid(const std::string& cluster, const std::string& member) const;
+  // Of what writes the continuous log; 0: nothing does.
+  [[nodiscard]] pid_t follower_pid(const std::string& cluster) const;
   void kill_etcd(const std::string& cluster, const std::string& member) const;   // SIGKILL
   void kill_guard(const std::string& cluster, const std::string& member) const;  // and etcd with it
-  void kill_everything();  // a "reboot": operator, guards, etcds
+  void kill_everything();  // a "reboot": operator, guards, etcds, followers
   [[nodiscard]] std::vector<std::string> all_members() const;  // "cluster/member" with a directory
   [[nodiscard]] std::string operator_log() const;
 
