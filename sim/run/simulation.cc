@@ -241,9 +241,12 @@ bool Simulation::read_status(const api::ClusterStatus& status) {
     edit();
     return true;
   }
-  const auto* available = api::find_condition(status, Type::kAvailable);
-  const bool stuck = available != nullptr && (available->reason == "RestoreLookupFailed" ||
-                                              available->reason == "DataLossTotal");
+  const auto says = [&](Type type, std::string_view reason) {
+    const auto* found = api::find_condition(status, type);
+    return found != nullptr && found->reason == reason;
+  };
+  const bool stuck =
+      says(Type::kAvailable, "RestoreLookupFailed") || says(Type::kDegraded, "DataLossTotal");
   if (stuck && depot_ && (wanted_.restore || wanted_.restore_on_loss) &&
       std::ranges::none_of(depot_->backups(), &StoredBackup::whole)) {
     wanted_.restore = wanted_.restore_on_loss = false;
