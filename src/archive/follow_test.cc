@@ -189,17 +189,25 @@ TEST_F(Follow, OfTwoWritersTheOneWithTheLowerEpochEnds) {
 TEST_F(Follow, ABackupThatItTakesIsNeitherHeldUpByScheduledOnesNorHoldsThemUp) {
   auto scheduled = job();
   scheduled.epoch = 7;
-  ASSERT_EQ(run(scheduled, world()).outcome, archive::RunOutcome::kUploaded);
+  const auto first = run(scheduled, world());
+  ASSERT_EQ(first.outcome, archive::RunOutcome::kUploaded);
+  std::string base = first.name;
+  const auto has_another = until([&](const FollowStatus& status) {
+    if (status.base.empty() || status.base == base) return false;
+    base = status.base;
+    return true;
+  });
   for (int i = 0; i < 10; ++i) change(cluster.sample, random);
   stream.compacted = cluster.sample.revision;  // so that it needs a backup of its own
-  ASSERT_EQ(follow({changes(5)}).error, "");
+  ASSERT_EQ(follow({has_another, changes(5)}).error, "");
   EXPECT_EQ(catalog().entries.size(), 2U);
   expect_reached(cluster.sample.revision);
   clock.pass(std::chrono::minutes(1));
   epoch = 9;
   for (int i = 0; i < 10; ++i) change(cluster.sample, random);
   stream.compacted = cluster.sample.revision;
-  ASSERT_EQ(follow({changes(5)}).error, "");
+  ASSERT_EQ(follow({has_another, changes(5)}).error, "");
+  EXPECT_EQ(catalog().entries.size(), 3U);
   scheduled.epoch = 8;
   EXPECT_EQ(run(scheduled, world()).outcome, archive::RunOutcome::kUploaded);
 }
