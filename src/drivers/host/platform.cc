@@ -182,13 +182,24 @@ class HostPlatform final : public Platform {
   Shared shared_;
 };
 
+// A command that works without an operator holds it for a moment; another operator does for good.
+base::Result<posix::FileLock> take_lock(const std::string& path) {
+  constexpr int kTries = 60;  // of 50 ms
+  auto lock = posix::FileLock::try_lock(path);
+  for (int i = 1; i < kTries; ++i) {
+    if (lock || lock.error().code != base::Code::kFailedPrecondition) break;
+    lock = posix::FileLock::try_lock(path);
+  }
+  return lock;
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Platform>> Platform::open(const PlatformOptions& options,
                                                        const base::Clock& clock,
                                                        base::Random& random, base::Logger& log) {
   TRY_OK(posix::make_dirs(options.state_dir));
-  auto lock = posix::FileLock::try_lock(options.state_dir + "/lock");
+  auto lock = take_lock(options.state_dir + "/lock");
   if (!lock && lock.error().code == base::Code::kFailedPrecondition)
     return std::unexpected(lock.error().in("another operator works on " + options.state_dir));
   if (!lock) return std::unexpected(lock.error().in("take the lock of the state directory"));
