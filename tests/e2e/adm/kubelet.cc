@@ -17,10 +17,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Arguments: the pod's root, the image's folder, then of each mount what is to be there ("d" or
-// "f"), where it is, where it goes and "ro" or "rw", then "--" and the command.
+// Arguments: the pod's root, the image's folder, folders of libraries, then of each mount what is
+// to be there ("d" or "f"), where it is, where it goes and "ro" or "rw", then "--" and the command.
 constexpr const char* kScript = R"sh(set -eu
-root=$1; image=$2; shift 2
+root=$1; image=$2; libraries=$3; shift 3
 mount --make-rprivate /
 mount -t tmpfs pod "$root"
 mkdir -p "$root/usr/local/bin" "$root/proc" "$root/dev"
@@ -31,6 +31,8 @@ bind() {
   mount --bind "$2" "$root$3"
   [ "$4" = rw ] || mount -o remount,bind,ro "$root$3"
 }
+# A guard that is built with sanitizers is no static program; etcd's image has no libraries.
+for folder in $libraries; do bind d "$folder" "$folder" ro; done
 for name in etcd etcdutl; do bind f "$image/$name" "/usr/local/bin/$name" ro; done
 : > "$root.termination"
 bind f "$root.termination" /dev/termination-log rw
@@ -60,7 +62,7 @@ std::optional<Pod> read_pod(const std::string& text, const std::string& root,
   Pod out;
   out.argv = {"/usr/bin/unshare", "--mount", "--pid", "--fork", "--kill-child"};
   if (::geteuid() != 0) out.argv.insert(out.argv.end(), {"--user", "--map-root-user"});
-  out.argv.insert(out.argv.end(), {"/bin/sh", "-c", kScript, "pod", root, image});
+  out.argv.insert(out.argv.end(), {"/bin/sh", "-c", kScript, "pod", root, image, EO_LIBRARIES});
   for (const auto& mount : *container.at("volumeMounts")->if_array())
     for (const auto& volume : *spec->at("volumes")->if_array()) {
       if (*json::get_string(volume, "name") != *json::get_string(mount, "name")) continue;
