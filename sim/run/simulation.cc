@@ -254,6 +254,18 @@ bool Simulation::read_status(const api::ClusterStatus& status) {
     edit();
     return true;
   }
+  // "… was written by etcd 3.6.16, and etcd 3.5.33 …": what is declared cannot take it.
+  const auto* available = api::find_condition(status, Type::kAvailable);
+  if (stuck && available != nullptr)
+    for (const auto& version : versions_)
+      if (version != wanted_.version &&
+          available->message.find(fmt::format("was written by etcd {},", version)) !=
+              std::string::npos) {
+        wanted_.version = version;
+        note("user: declares the version of the backup");
+        edit();
+        return true;
+      }
   const auto* blocked = is_true(status, Type::kUpgradeBlocked);
   if (blocked != nullptr && blocked->reason == "DowngradeRefused") {
     if (const Process* leader = server(world_))
