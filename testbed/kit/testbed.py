@@ -128,15 +128,12 @@ class Testbed:
 
     def up(self, wanted: dict) -> None:
         """`wanted`: kubernetes, nodes, etcd (versions whose images are loaded). What runs stays."""
+        self._refuse_another(wanted)
         check_machine(wanted, self.folder)
         build_programs(wanted)
         with self.lock():
             self.config = self._read_config()  # another program may have changed it meanwhile
-            asked = {key: wanted[key] for key in ("kubernetes", "nodes")}
-            if self.config and any(self.config[key] != asked[key] for key in asked):
-                raise RuntimeError(f"testbed '{self.name}' is another one: Kubernetes "
-                                   f"{self.config['kubernetes']}, {self.config['nodes']} nodes; "
-                                   f"testbed/down --name {self.name} first")
+            self._refuse_another(wanted)
             if not self.config:
                 self.config = wanted | {
                     "ports": PORTS if wanted["nodes"] else free_ports(PORTS), "archives": []}
@@ -144,6 +141,13 @@ class Testbed:
             build.write(self.resolv_conf, f"nameserver {machine.CONTROL_ADDRESS}\noptions ndots:5\n"
                         "search default.svc.cluster.local svc.cluster.local cluster.local\n")
             self._start()
+
+    def _refuse_another(self, wanted: dict) -> None:
+        asked = {key: wanted[key] for key in ("kubernetes", "nodes")}
+        if self.config and any(self.config[key] != asked[key] for key in asked):
+            raise RuntimeError(f"testbed '{self.name}' is another one: Kubernetes "
+                               f"{self.config['kubernetes']}, {self.config['nodes']} nodes; "
+                               f"testbed/down --name {self.name} first")
 
     def save(self) -> None:
         build.write(f"{self.folder}/.testbed.json", json.dumps(self.config, indent=1))
