@@ -24,7 +24,7 @@ struct JobReport {
   std::int64_t revision = 0, keys = 0;
   // When that backup was taken; of a drill when it was proven.
   std::optional<base::Instant> time;
-  std::string etcd_version;  // that wrote it, when one was fetched
+  std::string etcd_version;  // of what it holds, as far as it is known
   std::string error, warning;
 };
 
