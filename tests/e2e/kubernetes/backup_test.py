@@ -7,27 +7,16 @@ come back from it.
 import glob
 import json
 import os
-import socket
-import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from bed import (ACCOUNT, CLUSTER, NAME, SYSTEM, Client, Installed, eventually,  # noqa: E402
-                 get, kubectl, member_pods, testbed)
-from kit import machine  # noqa: E402
+from bed import (CLUSTER, NAME, SYSTEM, Client, eventually, get, kubectl,  # noqa: E402
+                 member_pods, testbed)
+from stores import COREOS, OWN, SECRET, Stored, condition, whole  # noqa: E402
 
-OWN, COREOS = "etcdclusters.operator.etcd.io", "etcdclusters.etcd.database.coreos.com"
-CLOUD, BUCKET, SECRET = "cloud-etcd", "my-etcd-backups", "aws-secret"
-SERVER = os.path.expanduser(os.environ.get("XDG_CACHE_HOME", "~/.cache")) + \
-    "/etcd-operator/object-stores/versitygw-1.8.0"
-
-
-def condition(kind: str, name: str, which: str) -> dict:
-    found = get(kind, name).get("status", {}).get("conditions", [])
-    return next((one for one in found if one["type"] == which), {})
+CLOUD = "cloud-etcd"
 
 
 def says(name: str, which: str, words: str) -> bool:
@@ -35,63 +24,12 @@ def says(name: str, which: str, words: str) -> bool:
     return words in one.get("reason", "") + " " + one.get("message", "")
 
 
-def whole(folder: str) -> set:
-    """Backups that have their manifests."""
-    names = glob.glob(f"{folder}/**/full-*.json", recursive=True)
-    return {os.path.basename(name) for name in names if os.path.basename(name).count(".") == 1}
-
-
 def jobs(name: str) -> list[str]:
     return [job["metadata"]["name"] for job in
             get("jobs", "-l", f"operator.etcd.io/job-of={name}")["items"]]
 
 
-class BackupTest(Installed):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.data = tempfile.mkdtemp(dir=cls.folder)
-        cls.bucket = f"{cls.data}/store/{BUCKET}"
-        os.makedirs(cls.bucket)
-        os.makedirs(f"{cls.data}/iam")
-        # This program is in the network of the control plane, which pods can reach.
-        with socket.create_server((machine.CONTROL_ADDRESS, 0)) as probe:
-            cls.port = probe.getsockname()[1]
-        server = subprocess.Popen(
-            [SERVER, "--port", f"{machine.CONTROL_ADDRESS}:{cls.port}", "--iam-dir",
-             f"{cls.data}/iam", "--quiet", "posix", f"{cls.data}/store"],
-            env={**os.environ, "ROOT_ACCESS_KEY": "testkey", "ROOT_SECRET_KEY": "testsecret12345"},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        cls.addClassCleanup(server.wait)
-        cls.addClassCleanup(server.terminate)
-
-        def answers():
-            with socket.socket() as link:
-                return link.connect_ex((machine.CONTROL_ADDRESS, cls.port)) == 0
-        eventually(answers, "the S3 server")
-
-    def secret(self, key: str) -> None:
-        """As an AWS user has it; the server is named in the profile."""
-        kubectl("apply", "-f", "-", text=json.dumps({
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "stringData": {
-                "credentials": "[default]\naws_access_key_id = testkey\n"
-                               f"aws_secret_access_key = {key}\n",
-                "config": "[default]\nregion = us-east-1\n"
-                          f"endpoint_url = http://{machine.CONTROL_ADDRESS}:{self.port}\n"}}))
-
-    def tell(self) -> None:
-        super().tell()
-        for words in (["get", "jobs,pods", "-o", "wide"], ["describe", "jobs"],
-                      ["logs", "-l", "operator.etcd.io/job-of", "--tail=20", "--prefix"]):
-            print(kubectl(*words, check=False).stdout[-6000:], flush=True)
-        print(sorted(whole(self.data)), flush=True)
-
-    def serves(self, kind: str, name: str, seconds: float = 180) -> None:
-        eventually(lambda: condition(kind, name, "Available").get("status") == "True" and
-                   condition(kind, name, "Progressing").get("status") == "False" and
-                   kubectl("get", "secret", f"{name}-client-tls", check=False).returncode == 0,
-                   f"{name} to serve", seconds)
-
+class BackupTest(Stored):
     def put(self, key: str, value: str) -> int:
         done = Client(CLOUD, self.folder).run("put", key, value, "-w", "json").stdout
         return json.loads(done)["header"]["revision"]
@@ -158,7 +96,7 @@ class BackupTest(Installed):
         self.assertEqual(member_pods(CLOUD), [], "it could not be looked: nothing begins")
 
     def an_empty_bucket(self):
-        self.secret("testsecret12345")
+        self.secret()
         self.serves(COREOS, CLOUD, 240)
         self.assertTrue(says(CLOUD, "Restored", "NoBackupFound"))
         events = kubectl("get", "events", "-o", "json", "--field-selector",
@@ -231,19 +169,6 @@ class BackupTest(Installed):
         self.assertGreater(self.put("greeting", "again"), before, "no revision is used again")
         self.assertEqual(len(Client(CLOUD, self.folder).voters()), 3)
         eventually(lambda: get(COREOS, CLOUD)["status"].get("lastBackup"), "the next backup", 120)
-
-    def secrets_are_not_read(self):
-        with open(testbed.named(NAME).audit_log, encoding="utf-8") as file:
-            entries = [json.loads(line) for line in file]
-        ours = [entry for entry in entries if entry["user"]["username"] == ACCOUNT]
-        refused = {(entry["verb"], entry["requestURI"].split("?")[0]) for entry in ours
-                   if entry.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"}
-        self.assertEqual(refused, set())
-        touched = [entry["requestURI"] for entry in ours
-                   if entry.get("objectRef", {}).get("resource") == "secrets"
-                   and (entry["objectRef"].get("name") == SECRET
-                        or entry["verb"] in ("list", "watch"))]
-        self.assertEqual(touched, [])
 
 
 if __name__ == "__main__":
