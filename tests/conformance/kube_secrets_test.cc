@@ -108,5 +108,21 @@ TEST_F(KubeDriverTest, AnAuthorityBeginsWhereNobodyDependsOnIt) {
   EXPECT_NE(find(kube::kSecrets, "c-ca"), nullptr);
 }
 
+TEST_F(KubeDriverTest, WhatAUsersSecretLackedIsSeenAsSoonAsItIsThere) {
+  auto& tls = bench.intent().cluster.spec.tls;
+  tls.provider = api::TlsProvider::kUserSecrets;
+  tls.peer_secret = "company-peer";
+  EXPECT_EQ(look().user_certificates_problem, "Secret company-peer is not there");
+  json::Object data{{"peer.crt", "AAAA"}, {"peer-ca.crt", "AAAA"}};
+  bench.node.must(kube::create(
+      kube::kSecrets, "default",
+      json::Object{{"metadata", json::Object{{"name", "company-peer"}}}, {"data", data}}));
+  EXPECT_EQ(look().user_certificates_problem, "Secret company-peer lacks the key peer.key");
+  data["peer.key"] = "AAAA";
+  bench.node.must(
+      kube::merge_patch(kube::kSecrets, {"default", "company-peer"}, json::Object{{"data", data}}));
+  EXPECT_EQ(look().user_certificates_problem, "");
+}
+
 }  // namespace
 }  // namespace conformance

@@ -298,8 +298,10 @@ std::string Certificates::user_problem(const Scope& scope) {
     if (!texts) return texts.error().message;
     if (!*texts) return fmt::format("Secret {} is not there", side.secret);
     for (const auto* key : {".crt", ".key", "-ca.crt"})
-      if (at(**texts, side.prefix + key).empty())
+      if (at(**texts, side.prefix + key).empty()) {
+        kept_.erase(side.secret);  // what it lacks may come at any time
         return fmt::format("Secret {} lacks the key {}{}", side.secret, side.prefix, key);
+      }
   }
   return {};
 }
