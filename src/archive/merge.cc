@@ -52,22 +52,21 @@ class Merge {
  private:
   using Seen = std::function<base::Status(const bolt::Record&, const LogRecord&)>;
 
-  // The records between the backup and the question, none of them missing.
+  // The records between the backup and the question, none of them missing. What a frame learnt of
+  // leases stands behind all of its keys, so of what is later the leases alone are given.
   base::Status history(const Seen& seen, const RecordSink& lease) const {
     std::int64_t at = facts_.revision;
-    const auto walked = log_([&](const LogRecord& record) -> base::Status {
+    TRY_OK(log_([&](const LogRecord& record) -> base::Status {
       if (record.lease()) return lease(record);
       TRY(const auto parsed, bolt::parse_record(record.key, record.value));
       const auto main = parsed.revision.main;
-      if (main <= facts_.revision) return {};
-      if (main > question_.revision) return base::fail(Code::kCancelled, "seen enough");
+      if (main <= facts_.revision || main > question_.revision) return {};
       if (main > at + 1)
         return base::fail(Code::kDataLoss,
                           fmt::format("gap: revision {} is followed by {}", at, main));
       at = main;
       return seen(parsed, record);
-    });
-    if (!walked && walked.error().code != Code::kCancelled) return walked;
+    }));
     if (at != question_.revision)
       return base::fail(Code::kDataLoss, fmt::format("gap: the log ends at revision {}, and {} "
                                                      "was asked for",

@@ -157,6 +157,31 @@ TEST(Merge, EachLeaseThatIsNamedHasARecord) {
   EXPECT_EQ(ttl, (std::map<std::int64_t, std::int64_t>{{7, 100}, {8, 42}, {9, 60}}));
 }
 
+// A frame holds many revisions, and what was learnt of its leases comes last in it.
+TEST(Merge, ALeaseIsKnownAtEachRevisionOfTheFrameThatLearntIt) {
+  Sample sample;
+  sample.put("a", "1");
+  const auto base = sample;
+  sample.put("b", "1", 8);
+  const auto asked = sample.revision;
+  for (int i = 0; i < 10; ++i) sample.put("c", std::to_string(i));
+  auto log = records_of(sample, base.revision + 1, sample.revision);
+  Sample leases;
+  leases.grant(8, 90);
+  for (const auto& [key, value] : leases.buckets["lease"])
+    archive::append_record(log, {key, value});
+  const auto done = merge(base, source_of(log), {.revision = asked, .exact = true});
+  ASSERT_TRUE(done) << done.error().text();
+  EXPECT_EQ(done->merged.unknown_leases, 0U);
+  EXPECT_EQ(done->merged.revision, asked);
+  for (const auto& [key, value] : bucket(done->bytes, "lease")) {
+    const auto lease = bolt::parse_lease(key, value);
+    ASSERT_TRUE(lease) << lease.error().text();
+    EXPECT_EQ(lease->ttl, 90);
+  }
+  EXPECT_EQ(bucket(done->bytes, "lease").size(), 1U);
+}
+
 TEST(Merge, AlarmsAreDroppedAndTheRestStays) {
   Sample sample;
   sample.put("a", "1");
