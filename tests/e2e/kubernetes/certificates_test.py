@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Certificates on three nodes: leaves that are renewed, authorities that are replaced, TLS off and
-on.
+on, and the user's own.
 
   make image && testbed/with --nodes 3 --etcd 3.5.33 tests/e2e/kubernetes/certificates_test.py
 """
@@ -12,10 +12,11 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from bed import (Client, Installed, Writer, condition, eventually, get,  # noqa: E402
-                 kubectl, member_pods)
+from bed import (Client, Installed, Writer, command, condition, eventually,  # noqa: E402
+                 get, images, kubectl, member_pods, tool)
+from kit import pki  # noqa: E402
 
-NAME = "safe"
+NAME, THEIRS = "safe", "theirs"
 
 
 def apply(name: str, tls: dict, size: int = 3) -> None:
@@ -48,9 +49,105 @@ class PlainClient(Client):
         return [f"--endpoints=http://{host}:2379", "--command-timeout=5s"]
 
 
+class UsersAuthority:
+    """As a company has one: it gives a cluster its three Secrets, under names of its own."""
+
+    KEYS = {"company-peer": "peer", "company-server": "server", "company-client": "etcd-client"}
+
+    def __init__(self, folder: str):
+        self.authority, self.issued = pki.Authority(folder), 0
+
+    def give(self, secret: str, lacking: str = "") -> str:
+        """A new leaf in it; gives its number."""
+        key, self.issued = self.KEYS[secret], self.issued + 1
+        name = f"{key}-{self.issued}"
+        zones = ("default.svc", "default.svc.cluster.local")
+        names = [f"{host}.{zone}" for host in (f"*.{THEIRS}", f"{THEIRS}-client") for zone in zones]
+        names += ["localhost", f"{THEIRS}-client", f"{THEIRS}-client.default"]
+        self.authority.issue(name, "root" if key == "etcd-client" else THEIRS,
+                             sans=",".join([f"DNS:{name}" for name in names] + ["IP:127.0.0.1"]))
+        files = {f"{key}.crt": f"{name}.crt", f"{key}.key": f"{name}.key",
+                 f"{key}-ca.crt": "ca.crt"}
+        data = {}
+        for entry, path in files.items():
+            with open(self.authority.path(path), encoding="ascii") as file:
+                data[entry] = file.read()
+        data.pop(lacking, None)
+        kubectl("apply", "-f", "-", text=json.dumps(
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret},
+             "stringData": data}))
+        return self.number(self.authority.path(f"{name}.crt"))
+
+    @staticmethod
+    def number(path: str) -> str:
+        return command("openssl", "x509", "-noout", "-serial", "-in", path).stdout.strip()
+
+
+class UsersClient(Client):
+    """With a certificate of the user's; the operator gives none."""
+
+    def __init__(self, users: UsersAuthority):  # pylint: disable=super-init-not-called
+        self.cluster, self.namespace = THEIRS, "default"
+        self.program = f"{images.etcd_folder('3.5.33')}/etcdctl"
+        self.users = users.authority
+        self.users.issue("someone", "someone")
+
+    def flags(self, host: str = "") -> list[str]:
+        return [f"--endpoints=https://{host or THEIRS + '-client.default'}:2379",
+                "--command-timeout=5s", f"--cacert={self.users.path('ca.crt')}",
+                f"--cert={self.users.path('someone.crt')}",
+                f"--key={self.users.path('someone.key')}"]
+
+
 class CertificatesTest(Installed):
     def test_life(self):
-        self.steps(self.created, self.renewed, self.authorities, self.plain_and_back)
+        self.steps(self.users_own, self.users_renewed, self.created, self.renewed,
+                   self.authorities, self.plain_and_back)
+
+    def users_own(self):
+        """Secrets that come after the cluster, one by one: it says which it waits for."""
+        users = type(self).users = UsersAuthority(f"{self.folder}/company")
+        apply(THEIRS, {"provider": "secrets", "static": {
+            "member": {"peerSecret": "company-peer", "serverSecret": "company-server"},
+            "operatorSecret": "company-client"}})
+        for secret, key in users.KEYS.items():
+            self.valid_says(f"Secret {secret} is not there")
+            users.give(secret, lacking=f"{key}.key")
+            self.valid_says(f"Secret {secret} lacks the key {key}.key")
+            self.assertEqual(member_pods(THEIRS), [])
+            users.give(secret)
+        eventually(lambda: settled(THEIRS), "three members", 180)
+        self.assertEqual(len(UsersClient(users).voters()), 3)
+        made = [one["metadata"]["name"] for one in get("secrets")["items"]
+                if one["metadata"]["name"].startswith(f"{THEIRS}-")]
+        self.assertEqual(made, [], "nothing is signed where all is given")
+
+    def valid_says(self, words: str) -> None:
+        eventually(lambda: words in condition(THEIRS, "CertificatesValid").get("message", ""),
+                   words, 60)
+
+    def users_renewed(self):
+        """New leaves in the Secrets come in without a restart, once the kubelet has brought
+        them."""
+        before, client = lives(THEIRS), UsersClient(self.users)
+        with Writer(client) as writer:
+            number = self.users.give("company-server")
+            self.users.give("company-peer")
+            eventually(lambda: self.served() == number, "the new leaf", 240)
+        writer.check(self)
+        self.assertEqual(lives(THEIRS), before)
+        kubectl("delete", "etcd", THEIRS, "--timeout=120s")
+        eventually(lambda: not member_pods(THEIRS), "the pods to go")
+
+    def served(self) -> str:
+        """The number of the leaf that a client meets."""
+        path = f"{self.folder}/served.pem"
+        done = tool("run", "openssl", "s_client", "-connect", f"{THEIRS}-client.default:2379",
+                    check=False)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(done.stdout)
+        return command("openssl", "x509", "-noout", "-serial", "-in", path,
+                       check=False).stdout.strip()
 
     def created(self):
         apply(NAME, {"providerCfg": {"autoCfg": {"validityDuration": "3m"}}})
