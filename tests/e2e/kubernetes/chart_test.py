@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The operator by its Helm chart: installed with a cluster, upgraded, uninstalled, installed again.
 
-  make image && testbed/with --nodes 3 --etcd 3.5.12 tests/e2e/kubernetes/chart_test.py
+  make image && tools/go-program helm &&
+      testbed/with --nodes 3 --etcd 3.5.12 tests/e2e/kubernetes/chart_test.py
 """
 import glob
 import json
