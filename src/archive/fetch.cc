@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "archive/bump.h"
+#include "archive/latest.h"
+#include "archive/merged_file.h"
 #include "archive/point.h"
 #include "archive/seal.h"
 #include "archive/snapshot.h"
@@ -43,7 +45,14 @@ class Fetch {
     if (base::mutant(base::Mutant::kOldestBackup)) std::ranges::reverse(catalog.entries);
     if (asks_for_point(job_)) return fetch_point(job_, shelf_, catalog, world_, deadline_);
     if (!job_.name.empty()) return certain(catalog);
-    if (catalog.entries.empty()) return nothing(catalog);
+    if (!job_.incarnation.empty())
+      std::erase_if(catalog.entries,
+                    [&](const Entry& e) { return e.name.incarnation.text != job_.incarnation; });
+    if (catalog.entries.empty()) {
+      auto report = nothing(catalog);
+      if (job_.latest) TRY_OK(name_lives_without_a_backup({}, report));
+      return report;
+    }
     for (const auto& entry : catalog.entries) {
       if (entry.bad) {
         skipped_.push_back({entry.name.text(), std::string(kFoundBad)});
@@ -95,11 +104,28 @@ class Fetch {
                        .revision = entry.name.revision,
                        .time = entry.time,
                        .etcd_version = entry.manifest->etcd_version};
-    TRY_OK(job_.exact ? write_exact(fetched, report) : write_raised(fetched, report));
+    bool written = false;
+    if (job_.latest) {
+      TRY(written,
+          write_latest(job_, shelf_, entry, fetched, world_, [this] { return call(); }, report));
+      TRY_OK(name_lives_without_a_backup(entry.name.incarnation, report));
+    }
+    if (!written) TRY_OK(job_.exact ? write_exact(fetched, report) : write_raised(fetched, report));
     report.skipped = skipped_;
     std::erase_if(report.skipped, [&](const Skipped& s) { return s.name == report.name; });
-    if (entry.bad) report.warning = fmt::format("{}: {}", report.name, kFoundBad);
+    if (entry.bad) note(report, fmt::format("{}: {}", report.name, kFoundBad));
     return report;
+  }
+
+  // Of a newer life: its log alone is of no use, and that it was there is not left unsaid.
+  Outcome<void> name_lives_without_a_backup(const Incarnation& taken, FetchReport& report) {
+    TRY(const auto lives, logged_incarnations(shelf_, call()));
+    for (const auto& life : lives)
+      if (life > taken)
+        note(report, fmt::format("{} has a log and no backup that is good: nothing of it is "
+                                 "brought back",
+                                 life.text));
+    return {};
   }
 
   Outcome<void> write_exact(const Fetched& fetched, FetchReport& report) {

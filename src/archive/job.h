@@ -86,7 +86,7 @@ struct FetchJob {
   Common common = {};
   std::string name = {};  // a certain one; empty: the best that verifies now
   // Instead of a name: the cluster as it was at a revision (of `incarnation`; empty: the newest) or
-  // at a time, or as late as the log goes. At most one of them.
+  // at a time, or (`latest`) the best one and the log behind it as far as it is whole. At most one.
   std::optional<std::int64_t> to_revision = {};
   std::optional<base::Instant> to_time = {};
   bool latest = false;

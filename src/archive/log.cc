@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <tuple>
 
@@ -114,6 +115,23 @@ base::Result<std::vector<objstore::Object>> list(const Shelf& shelf, const std::
   return objstore::list_all(shelf.store(), shelf.key(below), kMostSegments, call);
 }
 
+struct Listed {
+  SegmentName name = {};
+  std::uint64_t size = 0;
+};
+
+base::Result<std::vector<Listed>> list_segments(const Shelf& shelf, const Incarnation& incarnation,
+                                                const objstore::Call& call) {
+  TRY(const auto objects, list(shelf, incarnation.text + "/log-", call));
+  std::vector<Listed> out;
+  for (const auto& object : objects) {
+    if (!object.key.starts_with(shelf.root())) continue;
+    const auto name = SegmentName::parse(std::string_view(object.key).substr(shelf.root().size()));
+    if (name && name->incarnation == incarnation) out.push_back({*name, object.size});
+  }
+  return out;
+}
+
 base::Result<std::optional<LogEntry>> entry_of(const Shelf& shelf, const SegmentName& name,
                                                std::uint64_t size, const objstore::Call& call) {
   LogEntry entry{.name = name, .size_bytes = size};
@@ -130,6 +148,7 @@ base::Result<std::optional<LogEntry>> entry_of(const Shelf& shelf, const Segment
     if (!got && got.error().code != Code::kDataLoss) return std::unexpected(got.error());
   }
   auto parsed = parse_head(bytes, name);
+  entry.newer = !parsed && parsed.error().code == Code::kUnimplemented;
   if (!parsed)
     entry.problem = parsed.error().message;
   else if (parsed->bytes + parsed->head.data.size_bytes != size)
@@ -158,14 +177,31 @@ base::Result<Log> read_log(const Shelf& shelf, const Incarnation& incarnation,
 }
 
 base::Result<Log> read_log(const Shelf& shelf, const Incarnation& incarnation, const Calls& calls) {
-  TRY(const auto objects, list(shelf, incarnation.text + "/log-", calls()));
+  TRY(const auto listed, list_segments(shelf, incarnation, calls()));
   std::vector<LogEntry> entries;
-  for (const auto& object : objects) {
-    if (!object.key.starts_with(shelf.root())) continue;
-    const auto name = SegmentName::parse(std::string_view(object.key).substr(shelf.root().size()));
-    if (!name || name->incarnation != incarnation) continue;
-    TRY(auto entry, entry_of(shelf, *name, object.size, calls()));
+  for (const auto& [name, size] : listed) {
+    TRY(auto entry, entry_of(shelf, name, size, calls()));
     if (entry) entries.push_back(*std::move(entry));
+  }
+  return judge_log(std::move(entries));
+}
+
+base::Result<Log> read_log_behind(const Shelf& shelf, const Incarnation& incarnation,
+                                  std::int64_t revision, const Calls& calls) {
+  TRY(auto listed, list_segments(shelf, incarnation, calls()));
+  std::ranges::sort(listed, std::greater(),
+                    [](const Listed& one) { return std::pair(one.name.sequence, one.name.part); });
+  std::int64_t sealed = 0;
+  for (const auto& one : listed)
+    if (one.name.part == 0) sealed = std::max(sealed, one.name.sequence);
+  std::vector<LogEntry> entries;
+  for (const auto& [name, size] : listed) {
+    if (name.part != 0 && name.sequence <= sealed) continue;  // stale, as judge_log() has it
+    TRY(auto entry, entry_of(shelf, name, size, calls()));
+    if (!entry) continue;
+    const bool begins = entry->head && entry->head->first <= revision + 1 && name.part <= 1;
+    entries.push_back(*std::move(entry));
+    if (begins) break;
   }
   return judge_log(std::move(entries));
 }

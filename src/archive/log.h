@@ -21,6 +21,7 @@ struct LogEntry {
   std::uint64_t size_bytes = 0;  // in the store
   std::optional<SegmentHead> head = {};
   std::string problem = {};  // why it has no head that counts
+  bool newer = false;        // a newer program made it: what it holds is not known
 };
 
 // Segments that follow each other.
@@ -50,6 +51,10 @@ base::Result<Log> read_log(const Shelf& shelf, const Incarnation& incarnation,
 // found out all the same.
 using Calls = std::function<objstore::Call()>;
 base::Result<Log> read_log(const Shelf& shelf, const Incarnation& incarnation, const Calls& calls);
+// The end of it alone, from the last segment on that begins at `revision` + 1 or before: what is
+// wrong further ahead is not told.
+base::Result<Log> read_log_behind(const Shelf& shelf, const Incarnation& incarnation,
+                                  std::int64_t revision, const Calls& calls);
 // Newest first.
 base::Result<std::vector<Incarnation>> logged_incarnations(const Shelf& shelf,
                                                            const objstore::Call& call);

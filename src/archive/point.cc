@@ -7,19 +7,14 @@
 #include <utility>
 
 #include "archive/fetch.h"
-#include "archive/merge.h"
+#include "archive/merged_file.h"
 #include "archive/seal.h"
-#include "archive/snapshot.h"
 #include "base/text.h"
-#include "etcd/bolt/hashkv.h"
-#include "posix/writer.h"
 
 namespace archive {
 namespace {
 
 using base::Code;
-
-constexpr size_t kPiece = size_t{1} << 20;
 
 std::string span_of(const Reach& reach) {
   return fmt::format("{} from revision {} to {}, {} to {}", reach.incarnation.text, reach.first,
@@ -72,7 +67,14 @@ class Point {
       TRY(log_, read_log(shelf_, life, call_));
       life_ = life;
       const auto reached = reach(catalog_, life, log_);
-      for (const auto& one : reached) spans.push_back(span_of(one));
+      for (const auto& one : reached) {
+        spans.push_back(span_of(one));
+        marks_.push_back({one.last, one.end, life});
+        marks_.push_back({one.first, one.begin, life});
+      }
+      for (const auto& entry : catalog_.entries)
+        if (entry.name.incarnation == life && entry.verified)
+          marks_.push_back({entry.name.revision, entry.time, life});
       problems.insert(problems.end(), log_.problems.begin(), log_.problems.end());
       TRY(const auto found, resolve(reached));
       if (found) {
@@ -82,20 +84,39 @@ class Point {
       // Revisions of two lives are not compared; times are.
       if (!job_.to_time) break;
     }
-    const auto asked = job_.to_time       ? base::to_rfc3339(*job_.to_time)
-                       : job_.to_revision ? fmt::format("revision {}", *job_.to_revision)
-                                          : std::string("the latest");
-    return trouble(kind::kRange,
-                   fmt::format("{}: {} cannot be reached; what can: {}{}", shelf_.where(), asked,
-                               spans.empty() ? "nothing" : base::join(spans, "; "),
-                               problems.empty() ? "" : "; " + base::join(problems, "; ")));
+    const auto asked = job_.to_time ? base::to_rfc3339(*job_.to_time)
+                                    : fmt::format("revision {}", *job_.to_revision);
+    return trouble(
+        kind::kRange,
+        fmt::format("{}: {} cannot be reached; {}; what can: {}{}", shelf_.where(), asked,
+                    nearest(), spans.empty() ? "nothing" : base::join(spans, "; "),
+                    problems.empty() ? "" : "; " + base::join(problems, "; ")));
+  }
+
+  // Where a person may go instead.
+  [[nodiscard]] std::string nearest() const {
+    const auto distance = [&](const Mark& mark) {
+      return job_.to_time ? std::int64_t{(mark.time - *job_.to_time).count()}
+                          : mark.revision - *job_.to_revision;
+    };
+    const Mark *before = nullptr, *after = nullptr;
+    for (const auto& mark : marks_) {
+      const auto far = distance(mark);
+      if (far <= 0 && (before == nullptr || far > distance(*before))) before = &mark;
+      if (far > 0 && (after == nullptr || far < distance(*after))) after = &mark;
+    }
+    std::vector<std::string> words;
+    const auto say = [&](std::string_view which, const Mark* mark) {
+      if (mark != nullptr)
+        words.push_back(fmt::format("the nearest {} is revision {} at {}, of {}", which,
+                                    mark->revision, base::to_rfc3339(mark->time), mark->life.text));
+    };
+    say("before it", before);
+    say("behind it", after);
+    return words.empty() ? "nothing is near" : base::join(words, ", ");
   }
 
   Outcome<std::optional<std::int64_t>> resolve(const std::vector<Reach>& reached) {
-    if (job_.latest) {
-      if (reached.empty()) return std::nullopt;
-      return reached.back().last;
-    }
     if (job_.to_revision) {
       const auto at = *job_.to_revision;
       for (const auto& one : reached)
@@ -170,12 +191,8 @@ class Point {
                        .revision = revision_,
                        .time = time,
                        .etcd_version = entry.manifest->etcd_version};
-    TRY_OK(write(*base, log, report));
-    const auto users = base->facts.content.auth_revision;
-    if (auth != 0 && users != 0 && auth != users)
-      note(report, fmt::format("users and roles are those of revision {}: they were changed later, "
-                               "and changes of them are no part of the history",
-                               entry.name.revision));
+    TRY_OK(write_merged(job_, world_, *base, log, revision_, report));
+    note_users(*base, entry.name.revision, auth, report);
     return report;
   }
 
@@ -188,68 +205,18 @@ class Point {
       const auto& head = *log_.entries[i].head;
       if (head.last <= after || head.first > revision_) continue;
       auth_revision = head.auth_revision;
-      TRY_OK(segment(log_.entries[i].name, [&](const Frame& frame) {
+      const auto read = segment(log_.entries[i].name, [&](const Frame& frame) {
         if (frame.first > revision_ || frame.last <= after) return base::Status();
         time = frame.time;
         return log.append(frame.records);
-      }));
-    }
-    return {};
-  }
-
-  Outcome<void> write(const Fetched& base, const posix::ScratchFile& log, FetchReport& report) {
-    const ScratchSource source(base.file);
-    TRY(const auto database, bolt::Database::open(source, base.facts.database_bytes));
-    TRY(auto file, posix::FileWriter::create(job_.to));
-    bool half = false;
-    TRY(const auto merged, merge(
-                               database, base.facts,
-                               [&](const RecordSink& sink) { return for_each_record(log, sink); },
-                               {.revision = revision_, .exact = job_.exact},
-                               [&](std::string_view bytes) {
-                                 if (!std::exchange(half, true)) world_.pass("merge.half");
-                                 return file.append(bytes);
-                               }));
-    TRY(const auto written, bolt::FileSource::open(job_.to + ".partial"));
-    const auto facts = bolt::verify(written);
-    if (!facts) return ours(facts.error().message);
-    if (facts->revision != merged.revision || facts->records != merged.records ||
-        (!job_.exact && facts->live_keys != merged.keys))
-      return ours(fmt::format("{} records at revision {} became {} at {}", merged.records,
-                              merged.revision, facts->records, facts->revision));
-    report.starts_at = facts->revision;
-    report.hash = facts->hash->hash;
-    report.hash_compact_revision = facts->hash->compact_revision;
-    report.keys = facts->live_keys;
-    report.log_records = merged.log_records;
-    if (merged.unknown_leases > 0)
-      note(report, fmt::format("{} leases were gone before their time to live was learnt; "
-                               "they have 60 seconds now",
-                               merged.unknown_leases));
-    world_.pass("fetched.before");
-    TRY_OK(file.finish());
-    world_.pass("fetched.after");
-    return {};
-  }
-  static void note(FetchReport& report, const std::string& what) {
-    if (!report.warning.empty()) report.warning += "; ";
-    report.warning += what;
-  }
-  static std::unexpected<Trouble> ours(const std::string& what) {
-    return trouble(kind::kInternal, "what was written anew is not it: " + what);
-  }
-
-  static base::Status for_each_record(const posix::ScratchFile& log, const RecordSink& sink) {
-    std::string buffer;
-    for (std::uint64_t at = 0; at < log.size();) {
-      const auto kept = buffer.size();
-      const auto more = std::min<std::uint64_t>(kPiece, log.size() - at);
-      buffer.resize(kept + more);
-      TRY_OK(log.read(at, std::span(buffer.data() + kept, more)));
-      at += more;
-      std::string_view rest = buffer;
-      while (const auto record = next_record(rest)) TRY_OK(sink(*record));
-      buffer.erase(0, buffer.size() - rest.size());
+      });
+      if (!read && read.error().kind == kind::kMismatch)
+        return trouble(kind::kMismatch,
+                       fmt::format("revision {} cannot be reached: {}; the nearest before it is "
+                                   "revision {} of {}",
+                                   revision_, read.error().error.message,
+                                   std::max(after, head.first - 1), life_.text));
+      TRY_OK(read);
     }
     return {};
   }
@@ -261,6 +228,12 @@ class Point {
   const objstore::Call call_;
   Incarnation life_;
   Log log_;
+  struct Mark {
+    std::int64_t revision = 0;
+    base::Instant time{};
+    Incarnation life = {};
+  };
+  std::vector<Mark> marks_;  // what can be reached, of the lives that were looked at
   std::int64_t revision_ = 0;
   bool in_log_ = false;  // the trouble is of a segment
 };

@@ -11,11 +11,12 @@ namespace archive {
 
 // A job that asks for a point; it is not looked at otherwise.
 inline bool asks_for_point(const FetchJob& job) {
-  return job.to_revision || job.to_time || job.latest;
+  return job.to_revision || job.to_time;
 }
 
-// Trouble: range (nothing reaches it; says what is reached), none-good (each backup that it could
-// begin from is damaged), mismatch (a segment on the way is damaged, which is named), key, newer.
+// Trouble: range (nothing reaches it; says what is nearest, and what is reached), none-good (each
+// backup that it could begin from is damaged), mismatch (a segment on the way is damaged, which is
+// named), key, newer.
 Outcome<FetchReport> fetch_point(const FetchJob& job, const Shelf& shelf, const Catalog& catalog,
                                  const World& world, base::Tick deadline);
 
