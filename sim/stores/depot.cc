@@ -221,8 +221,8 @@ base::Status Depot::start(Kind kind, int epoch, const engine::Job& call) {
     next.job = archive::to_json(drill);
     next.what = std::move(drill);
   } else {
-    archive::FetchJob fetch;
-    common.deadline = jobs::kFetchDeadline;
+    archive::FetchJob fetch = jobs::fetch_job("");
+    common.deadline = fetch.common.deadline;
     fetch.common = common;
     fetch.to = scratch_ + "/fetched.db";
     next.operation = record.restore.operation;

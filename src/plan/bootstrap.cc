@@ -210,15 +210,11 @@ Answer latch(Context& c, bool partly) {
   c.record.formation = Formation::kLatched;
   RestoreRecord& restore = c.record.restore;
   const bool restored = restore.found == Found::kBackup;
-  c.record.bootstrap_source =
-      restored ? fmt::format("Restore {} of revision {}", restore.location, restore.revision)
-               : "New";
+  c.record.bootstrap_source = restored ? "Restore " + brought_back(c) : "New";
   c.record.bootstrapped_at = c.now;
   restore.after_loss = false;
   if (restored)
-    tell(c, Reason::kRestoredFromBackup,
-         fmt::format("the cluster began from the backup {} of revision {}", restore.location,
-                     restore.revision));
+    tell(c, Reason::kRestoredFromBackup, "the cluster began from the backup " + brought_back(c));
   std::vector<std::string> late;
   for (const Seat& seat : c.view.seats) {
     if (seat.record == nullptr) continue;

@@ -100,9 +100,8 @@ Answer restore_after_loss(Context& c, const std::string& lost) {
                                     lost, source),
                         kQuestionLook);
   warn(c, Reason::kDataLossTotal,
-       fmt::format("{}. The cluster begins again from {} of revision {}; what was written after it "
-                   "is lost",
-                   lost, r.location, r.revision));
+       fmt::format("{}. The cluster begins again from {}; what was written after it is lost", lost,
+                   brought_back(c)));
   return begin_recovery(c, "", Basis{true, {}});
 }
 

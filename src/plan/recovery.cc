@@ -194,7 +194,7 @@ Answer begin_empty(Context& c) {
   c.record.operation.reset();
   const RestoreRecord& restore = c.record.restore;
   const std::string text = restore.after_loss && restore.found == Found::kBackup
-                               ? "a new cluster begins from " + restore.location
+                               ? "a new cluster begins from " + brought_back(c)
                                : "a new empty cluster begins, as a person approved";
   warn(c, Reason::kDataLossTotal, text);
   return Answer::stop(Reason::kDataLossTotal, text, kSoon);

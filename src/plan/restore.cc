@@ -103,6 +103,16 @@ std::string restore_source(const api::ClusterSpec& spec) {
                      restore.backup_cluster_name);
 }
 
+std::string brought_back(const Context& c) {
+  const RestoreRecord& r = c.record.restore;
+  std::string out = fmt::format("{} of revision {}", r.location, r.revision);
+  if (!c.seen.fetch_job.known() || c.seen.fetch_job->epoch != r.epoch) return out;
+  const auto& report = c.seen.fetch_job->report;
+  if (report && report->location == r.location && report->revision == r.revision && report->time)
+    out += ", as of " + base::to_rfc3339(*report->time);
+  return out;
+}
+
 std::string after_loss_source(const api::ClusterSpec& spec) {
   if (!spec.backup) return restore_source(spec);
   return spec.backup->destination ? place_of(*spec.backup->destination) : "the default store";

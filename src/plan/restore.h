@@ -17,6 +17,10 @@ std::string after_loss_source(const api::ClusterSpec& spec);  // when every memb
 // Record::restore says which of the two. An answer waits or acts.
 std::optional<Answer> look_for_backup(Context& c, const std::string& source);
 
+// What was found, in words: a backup, and the revision that comes back, which a log behind it may
+// have raised; as of when, as long as the job that fetched it is seen.
+std::string brought_back(const Context& c);
+
 // Before a formation is begun. No value: it may begin, from what Record::restore says.
 std::optional<Answer> restore_first(Context& c);
 // What was looked up counts no more. That an empty cluster must not begin stays.

@@ -150,9 +150,10 @@ base::Status HostDriver::start_fetch(int epoch, const Call& call) {
   TRY_OK(drop_fetched());
   const RecoveryFiles to = recovery_files(files_, call.job.record.restore.operation);
   TRY_OK(posix::make_dirs(to.dir));
-  archive::FetchJob job;
+  archive::FetchJob job = jobs::fetch_job("");
+  const auto deadline = job.common.deadline;
   TRY(job.common, source_of(call.job, files));
-  job.common.deadline = jobs::kFetchDeadline;
+  job.common.deadline = deadline;
   job.to = to.snapshot;
   return start_job({shared_.options.program, "fetch", epoch, archive::to_json(job)}, files);
 }

@@ -148,6 +148,30 @@ archive::FollowJob follow_job(const api::Backup& wish, const plan::Record& recor
   return job;
 }
 
+archive::FetchJob fetch_job(const std::string& name) {
+  archive::FetchJob job;
+  job.common.deadline = kFetchDeadline;
+  job.name = name;
+  job.latest = name.empty();
+  return job;
+}
+
+base::Result<archive::FetchJob> fetch_again_job(const plan::RestoreRecord& found) {
+  const auto name = archive::Name::parse(name_in_store(found.location));
+  if (!name)
+    return base::fail(base::Code::kFailedPrecondition,
+                      fmt::format("the record names no backup: \"{}\"", found.location));
+  archive::FetchJob job;
+  job.common.deadline = kFetchDeadline;
+  if (found.revision != name->revision) {  // of the log behind it, too
+    job.to_revision = found.revision;
+    job.incarnation = name->incarnation.text;
+  } else {
+    job.name = name->text();
+  }
+  return job;
+}
+
 void add_endpoints(const plan::Record& record, archive::RunJob& to) {
   for (const auto& [name, member] : record.members)
     if (member.phase == plan::Phase::kVoter)

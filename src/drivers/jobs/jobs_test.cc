@@ -142,6 +142,35 @@ TEST(Jobs, WhatWasPassedOverIsAWarning) {
   EXPECT_EQ(fetch_report("", archive::to_json(report))->end, plan::JobEnd::kEmpty);
 }
 
+TEST(Jobs, TheSecondLookIsForWhatTheFirstHasFound) {
+  const auto first = fetch_job("");
+  EXPECT_TRUE(first.latest);
+  EXPECT_FALSE(fetch_job("20261122T031500Z-8f3a/full-1").latest)
+      << "that one, and nothing behind it";
+  archive::FetchReport report;
+  report.outcome = archive::FetchOutcome::kFetched;
+  report.name = "20261122T031500Z-8f3a/full-00000000000000000007-20261122T031500Z-0123456789abcdef";
+  report.revision = 7;
+  report.time = at("2026-11-22T03:15:00Z");
+  const auto again = [&] {
+    const auto said = fetch_report("{}", archive::to_json(report));
+    plan::RestoreRecord found;
+    found.location = "s3://b/shop/c/" + said->name;
+    found.revision = said->revision;
+    const auto job = fetch_again_job(found);
+    EXPECT_TRUE(job) << job.error().text();
+    return *job;
+  };
+  EXPECT_EQ(again().name, report.name);
+  EXPECT_FALSE(again().to_revision);
+  report.revision = 12;
+  report.log_records = 5;
+  EXPECT_EQ(again().name, "");
+  EXPECT_EQ(again().to_revision, 12);
+  EXPECT_EQ(again().incarnation, "20261122T031500Z-8f3a");
+  EXPECT_FALSE(fetch_again_job({}));
+}
+
 TEST(Jobs, ADrillTakesAProofThatNobodyHeardOf) {
   api::Backup wish;
   auto of = record();

@@ -216,14 +216,14 @@ base::Status StoreJobs::start_drill(int epoch, const Scope& scope) {
 
 base::Status StoreJobs::start_fetch(int epoch, const Scope& scope) {
   TRY(const auto place, source_of(scope.job));
-  archive::FetchJob job;
+  archive::FetchJob job = jobs::fetch_job(place.name);
+  const auto deadline = job.common.deadline;
   job.common = place.common;
-  job.common.deadline = jobs::kFetchDeadline;
+  job.common.deadline = deadline;
   job.common.scratch = render::kJobScratch;
   job.common.report = render::kReportFile;
   // Only what it is, and that it is good, is learnt: the member that begins with it gets its own.
   job.to = fmt::format("{}/snapshot.db", render::kJobScratch);
-  job.name = place.name;
   return start({.kind = kFetch,
                 .epoch = epoch,
                 .words = {"archive", "fetch"},
@@ -236,15 +236,13 @@ base::Status StoreJobs::start_fetch(int epoch, const Scope& scope) {
 // What the first member's pod does before its guard begins.
 base::Result<render::FetchedBackup> StoreJobs::fetched_backup(const engine::Job& of) const {
   TRY(const auto place, source_of(of));
-  const auto name = jobs::name_in_store(of.record.restore.location);
-  if (name.empty()) return std::unexpected(refusal("the record names no backup"));
+  TRY(auto job, jobs::fetch_again_job(of.record.restore));
+  const auto deadline = job.common.deadline;
   const std::string folder(render::kFetchedSnapshot.substr(0, render::kFetchedSnapshot.rfind('/')));
-  archive::FetchJob job;
   job.common = place.common;
-  job.common.deadline = jobs::kFetchDeadline;
+  job.common.deadline = deadline;
   job.common.scratch = folder + "/scratch";
   job.common.report = render::kReportFile;
-  job.name = name;
   job.to = render::kFetchedSnapshot;
   return render::FetchedBackup{place.access, archive::to_json(job)};
 }
