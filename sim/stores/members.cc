@@ -6,6 +6,7 @@
 #include "etcd/bolt/hashkv.h"
 #include "etcd/bolt/source.h"
 #include "etcd/bolt/verify.h"
+#include "etcd/refusing_api.h"
 #include "posix/files.h"
 #include "sim/stores/database.h"
 
@@ -17,45 +18,7 @@ using base::Code;
 constexpr bolt::SipKey kSip{.low = 1, .high = 2};
 constexpr std::size_t kLargest = std::size_t{1} << 28U;
 
-std::unexpected<base::Error> unasked() {
-  return base::fail(Code::kUnimplemented, "a job does not ask this");
-}
-
-std::unexpected<etcd::Failure> never() {
-  return std::unexpected(etcd::Failure{});
-}
-
-// What no job does.
-class ReadOnly : public etcd::EtcdApi {
- public:
-  base::Result<etcd::MemberList> member_list(bool, base::Duration) override { return unasked(); }
-  base::Result<etcd::RangeResult> range(const std::string&, const std::string&, bool, std::int64_t,
-                                        base::Duration) override {
-    return unasked();
-  }
-  etcd::Change<std::int64_t> put(const std::string&, const std::string&, base::Duration) override {
-    return never();
-  }
-  etcd::Change<etcd::Member> member_add(const std::string&, bool, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> member_remove(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> member_promote(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> member_update(base::MemberId, const std::string&, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> move_leader(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> defragment(base::Duration) override { return never(); }
-  etcd::Change<void> compact(std::int64_t, bool, base::Duration) override { return never(); }
-  etcd::Change<void> disarm(base::MemberId, etcd::AlarmKind, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> downgrade(etcd::DowngradeAction, const std::string&, base::Duration) override {
-    return never();
-  }
-};
-
-class Live final : public ReadOnly {
+class Live final : public etcd::RefusingApi {
  public:
   Live(const World& world, std::string url, Streamed& streamed)
       : world_(world), url_(std::move(url)), streamed_(streamed) {}
@@ -110,7 +73,7 @@ class Live final : public ReadOnly {
   Streamed& streamed_;
 };
 
-class OfFile final : public ReadOnly {
+class OfFile final : public etcd::RefusingApi {
  public:
   OfFile(std::string bytes, std::int64_t revision)
       : bytes_(std::move(bytes)), revision_(revision) {}
@@ -132,9 +95,6 @@ class OfFile final : public ReadOnly {
     TRY(const auto hash,
         bolt::hash_kv(database, {.revision = revision, .compact_revision = {}, .sip = kSip}));
     return etcd::Hash{hash.hash, hash.compact_revision, hash.revision};
-  }
-  base::Status snapshot(const std::function<bool(std::string_view)>&, base::Duration) override {
-    return unasked();
   }
 
  private:

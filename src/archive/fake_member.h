@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "etcd/api.h"
 #include "etcd/bolt/hashkv.h"
 #include "etcd/bolt/testing/sample.h"
 #include "etcd/bolt/verify.h"
+#include "etcd/refusing_api.h"
 
 namespace archive::testing {
 
@@ -32,7 +32,7 @@ struct FakeCluster {
   std::vector<etcd::Alarm> alarms;
 };
 
-class FakeApi final : public etcd::EtcdApi {
+class FakeApi final : public etcd::RefusingApi {
  public:
   FakeApi(FakeCluster& cluster, FakeMember& member) : cluster_(cluster), member_(member) {}
 
@@ -75,31 +75,8 @@ class FakeApi final : public etcd::EtcdApi {
     return {};
   }
 
-  base::Result<etcd::MemberList> member_list(bool, base::Duration) override { return unasked(); }
-  base::Result<etcd::RangeResult> range(const std::string&, const std::string&, bool, std::int64_t,
-                                        base::Duration) override {
-    return unasked();
-  }
-  etcd::Change<std::int64_t> put(const std::string&, const std::string&, base::Duration) override {
-    return never();
-  }
-  etcd::Change<etcd::Member> member_add(const std::string&, bool, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> member_remove(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> member_promote(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> member_update(base::MemberId, const std::string&, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> move_leader(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> defragment(base::Duration) override { return never(); }
-  etcd::Change<void> compact(std::int64_t, bool, base::Duration) override { return never(); }
-  etcd::Change<void> disarm(base::MemberId, etcd::AlarmKind, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> downgrade(etcd::DowngradeAction, const std::string&, base::Duration) override {
-    return never();
-  }
+ protected:
+  void refused(const std::string& call) override { ADD_FAILURE() << "a backup asks: " << call; }
 
  private:
   [[nodiscard]] const bolt::testing::Sample& sample() const {
@@ -107,14 +84,6 @@ class FakeApi final : public etcd::EtcdApi {
   }
   static std::unexpected<base::Error> down() {
     return base::fail(base::Code::kUnavailable, "connection refused");
-  }
-  static std::unexpected<base::Error> unasked() {
-    ADD_FAILURE() << "a backup does not ask this";
-    return base::fail(base::Code::kInternal, "");
-  }
-  static std::unexpected<etcd::Failure> never() {
-    ADD_FAILURE() << "a backup changes nothing in etcd";
-    return std::unexpected(etcd::Failure{});
   }
 
   FakeCluster& cluster_;

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "drivers/host/wal_testing.h"
-#include "etcd/api.h"
+#include "etcd/refusing_api.h"
 #include "posix/files.h"
 #include "posix/process.h"
 #include "posix/test_dir.h"
@@ -14,7 +14,7 @@ namespace {
 constexpr LogOwner kCopy{{1}, {2}};  // of testing::Log
 
 // An etcd that leads and gives a snapshot of nothing.
-class FakeApi final : public etcd::EtcdApi {
+class FakeApi final : public etcd::RefusingApi {
  public:
   explicit FakeApi(const LogOwner& is, int* snapshots = nullptr) : is_(is), snapshots_(snapshots) {}
 
@@ -28,42 +28,8 @@ class FakeApi final : public etcd::EtcdApi {
     if (snapshots_ != nullptr) ++*snapshots_;
     return {};
   }
-  base::Result<std::int64_t> quorum_read(base::Duration) override { return no(); }
-  base::Result<std::vector<etcd::Alarm>> alarms(base::Duration) override { return no(); }
-  base::Result<etcd::Hash> hash_kv(std::int64_t, base::Duration) override { return no(); }
-  base::Result<etcd::MemberList> member_list(bool, base::Duration) override { return no(); }
-  base::Result<etcd::RangeResult> range(const std::string&, const std::string&, bool, std::int64_t,
-                                        base::Duration) override {
-    return no();
-  }
-  etcd::Change<std::int64_t> put(const std::string&, const std::string&, base::Duration) override {
-    return never();
-  }
-  etcd::Change<etcd::Member> member_add(const std::string&, bool, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> member_remove(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> member_promote(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> member_update(base::MemberId, const std::string&, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> move_leader(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> defragment(base::Duration) override { return never(); }
-  etcd::Change<void> compact(std::int64_t, bool, base::Duration) override { return never(); }
-  etcd::Change<void> disarm(base::MemberId, etcd::AlarmKind, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> downgrade(etcd::DowngradeAction, const std::string&, base::Duration) override {
-    return never();
-  }
 
  private:
-  static std::unexpected<base::Error> no() {
-    return base::fail(base::Code::kUnavailable, "it is not asked this");
-  }
-  static std::unexpected<etcd::Failure> never() {
-    return std::unexpected(etcd::Failure{etcd::Outcome::kRefused, no().error()});
-  }
   const LogOwner is_;
   int* const snapshots_;
 };

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "drivers/live/cluster.h"
+#include "etcd/refusing_api.h"
 
 namespace live {
 namespace {
@@ -16,7 +17,7 @@ struct World {
   bool stop_at_first_hash = false;
 };
 
-class FakeApi final : public etcd::EtcdApi {
+class FakeApi final : public etcd::RefusingApi {
  public:
   FakeApi(World& world, std::string url) : world_(world), url_(std::move(url)) {}
 
@@ -28,44 +29,8 @@ class FakeApi final : public etcd::EtcdApi {
     if (world_.stop_at_first_hash) world_.stop.request_stop();
     return etcd::Hash{1, -1, revision};
   }
-  base::Result<etcd::MemberList> member_list(bool, base::Duration) override { return no(); }
-  base::Result<std::vector<etcd::Alarm>> alarms(base::Duration) override { return no(); }
-  base::Status snapshot(const std::function<bool(std::string_view)>&, base::Duration) override {
-    return no();
-  }
-  base::Result<std::int64_t> quorum_read(base::Duration) override { return no(); }
-  base::Result<etcd::RangeResult> range(const std::string&, const std::string&, bool, std::int64_t,
-                                        base::Duration) override {
-    return no();
-  }
-  etcd::Change<std::int64_t> put(const std::string&, const std::string&, base::Duration) override {
-    return never();
-  }
-  etcd::Change<etcd::Member> member_add(const std::string&, bool, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> member_remove(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> member_promote(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> member_update(base::MemberId, const std::string&, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> move_leader(base::MemberId, base::Duration) override { return never(); }
-  etcd::Change<void> defragment(base::Duration) override { return never(); }
-  etcd::Change<void> compact(std::int64_t, bool, base::Duration) override { return never(); }
-  etcd::Change<void> disarm(base::MemberId, etcd::AlarmKind, base::Duration) override {
-    return never();
-  }
-  etcd::Change<void> downgrade(etcd::DowngradeAction, const std::string&, base::Duration) override {
-    return never();
-  }
 
  private:
-  static std::unexpected<base::Error> no() {
-    return base::fail(base::Code::kUnavailable, "it is not asked this");
-  }
-  static std::unexpected<etcd::Failure> never() {
-    return std::unexpected(etcd::Failure{etcd::Outcome::kRefused, no().error()});
-  }
   World& world_;
   const std::string url_;
 };
