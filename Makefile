@@ -32,7 +32,7 @@ MODEL ?= 5/2/1
 HOURS ?= 8
 configure = cmake --preset $(1) >build/$(1).configure.log || { cat build/$(1).configure.log; exit 1; }
 
-.PHONY: help build programs programs-sim model-deep sim-swarm run stop image package install-testbed etcd test test-full mutants check lint format bench bench-backup coverage clean
+.PHONY: help build programs programs-sim model-deep sim-swarm run stop image package install-testbed etcd test test-full mutants check lint format bench bench-backup bench-kubernetes coverage clean
 
 help: ## this list
 	@echo "usage: make TARGET"
@@ -122,6 +122,10 @@ bench-backup: programs etcd ## backups and restores beside etcd's own tools: min
 	@cmake --preset bench >/dev/null
 	@ninja -C build/bench bolt_bench merge_bench >/dev/null
 	@tools/bench-backup $(BENCH_ARGS)
+
+bench-kubernetes: image etcd ## what a person waits for on a Kubernetes of three nodes: about 10 minutes
+	@tools/setup testbed
+	@testbed/with --nodes 3 --etcd 3.5.12,3.5.33,3.6.16 bench/kubernetes_bench.py $(BENCH_ARGS)
 
 coverage: ## line coverage of the planner by its own tests
 	@tools/setup build test
