@@ -68,7 +68,7 @@ base::Status Reconciler::load() {
   TRY_IN("read the record of " + parts_.key.text(), Loaded loaded, parts_.driver.load_record());
   // A person may be about to put it back: that it is gone does not yet mean that there is none.
   if (torn && loaded.state == plan::RecordState::kNone) {
-    memory_.loaded->problem = "its file was moved away; without one a new operator begins anew";
+    memory_.loaded->problem = "it was moved away; without one a new operator begins anew";
     return {};
   }
   if (loaded.state != plan::RecordState::kOk) loaded.record = {};
@@ -241,6 +241,8 @@ base::Result<base::Duration> Reconciler::carry_out(Report report, const std::sto
   if (acts_first) act(report, stop);
   const auto stored = store(report.plan, report.at);
   if (!stored && !mutant(base::Mutant::kStaleWriterGoesOn)) {
+    // Nobody may take for remembered what was only planned.
+    report.plan.record = memory_.loaded->record;
     // Somebody else has stored another one: everything is read and thought anew.
     if (stored.error().code == base::Code::kAborted) memory_.loaded.reset();
     return give_up(std::move(report), stored.error().in("store the record"));

@@ -95,6 +95,7 @@ TEST_F(ReconcilerTest, AFailedSaveAllowsNoStepAndIsSaid) {
   EXPECT_EQ(degraded->status, api::Truth::kTrue);
   EXPECT_NE(degraded->message.find("disk full"), std::string::npos);
   EXPECT_NE(r.last()->problem.find("disk full"), std::string::npos);
+  EXPECT_EQ(r.last()->plan.record.epoch, 0) << "what was not stored is not remembered";
   // The disk has room again: the same plan is carried out from the old record.
   driver_.save_answer = {};
   ASSERT_TRUE(r.pass(intent_, {}));
