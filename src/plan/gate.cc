@@ -15,12 +15,10 @@ constexpr base::Duration kLookAgain{5'000};
 
 Answer check_record(Context& c) {
   if (c.seen.record_state == RecordState::kTorn)
-    return Answer::stop(
-        Reason::kRecordTorn,
-        fmt::format("the record cannot be trusted ({}); nothing is touched until its file is put "
-                    "back from a copy, or moved away together with the data of its members",
-                    c.seen.record_problem),
-        kLookAgain);
+    return Answer::stop(Reason::kRecordTorn,
+                        fmt::format("nothing is touched while the record cannot be used: {}",
+                                    c.seen.record_problem),
+                        kLookAgain);
   if (c.record.formation != Formation::kNone || c.intent.wish == Wish::kDeleted ||
       mutant(base::Mutant::kStrayDataIsNothing))
     return Answer::nothing();

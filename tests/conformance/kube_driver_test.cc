@@ -126,6 +126,21 @@ TEST_F(KubeDriverTest, AClaimOfAnotherVolumeIsNeitherMarkedNorDeleted) {
   EXPECT_EQ(*find(kube::kClaims, "data-c-0"), before);
 }
 
+TEST_F(KubeDriverTest, AClaimThatNoVolumeWasBoundToGoesWithItsMember) {
+  bench.node.no_volumes = true;
+  found();
+  ASSERT_EQ(apply(plan::PrepareMember{"c-0"}).text, "");
+  record.members.at("c-0").phase = plan::Phase::kRetired;
+  EXPECT_EQ(apply(plan::PutAside{"c-0", false}).text, "");
+  EXPECT_NE(find(kube::kClaims, "data-c-0"), nullptr) << "nobody says that it is not bound";
+  bench.node.must(
+      kube::of_part(kube::merge_patch(kube::kClaims, {"default", "data-c-0"},
+                                      json::Object{{"status", json::Object{{"phase", "Pending"}}}}),
+                    "status"));
+  EXPECT_EQ(apply(plan::PutAside{"c-0", false}).text, "");
+  EXPECT_EQ(find(kube::kClaims, "data-c-0"), nullptr);
+}
+
 TEST_F(KubeDriverTest, ASilentNodeMakesItsMemberUnknown) {
   run();
   EXPECT_TRUE(facts("c-0").process == Process::kRunning);
@@ -197,6 +212,35 @@ TEST_F(KubeDriverTest, AFormationIsThrownAwayWithItsVolumes) {
   EXPECT_EQ(find(kube::kClaims, "data-c-0"), nullptr);
   EXPECT_NE(find(kube::kConfigMaps, "c-record"), nullptr);
   EXPECT_TRUE(look().stray_data == std::vector<std::string>{});
+}
+
+TEST_F(KubeDriverTest, AFormationFromABackupIsThrownAwayAndNoOtherRestore) {
+  found();
+  ASSERT_EQ(apply(plan::PrepareMember{"c-0"}).outcome, Outcome::kDone);
+  ASSERT_EQ(apply(plan::StartMember{"c-0"}).outcome, Outcome::kDone);
+  ASSERT_EQ(apply(plan::StopMember{"c-0"}).text, "");
+  const auto* set = find(kube::kStatefulSets, "c-0");
+  auto ticket = guard::decode_ticket(set->at("spec.template.metadata.annotations")
+                                         ->find(render::kTicketAnnotation)
+                                         ->if_string()
+                                         ->c_str());
+  ASSERT_TRUE(ticket);
+  ticket->permit = guard::Permit::kRestore;
+  ticket->restore_operation = "op1";
+  ticket->restore_snapshot = "/restore/snapshot.db";
+  const json::Value notes =
+      json::Object{{std::string(render::kTicketAnnotation), guard::encode(*ticket)}};
+  bench.node.must(kube::merge_patch(
+      kube::kStatefulSets, {"default", "c-0"},
+      json::Object{
+          {"spec",
+           json::Object{
+               {"template", json::Object{{"metadata", json::Object{{"annotations", notes}}}}}}}}));
+  record.restore.operation = "op2";
+  EXPECT_EQ(apply(plan::DiscardFormation{}).outcome, Outcome::kRefused);
+  record.restore.operation = "op1";
+  EXPECT_EQ(apply(plan::DiscardFormation{}).text, "");
+  EXPECT_EQ(find(kube::kStatefulSets, "c-0"), nullptr);
 }
 
 TEST_F(KubeDriverTest, APodThatIsRefusedIsToldInTheServersWords) {

@@ -59,7 +59,7 @@ std::string KubeNode::member_at(const std::string& ip) const {
 bool KubeNode::provision() {
   const auto before = server.changes();
   for (const auto& claim : all(kube::kClaims)) {
-    if (text_at(claim, "status.phase") == "Bound") continue;
+    if (text_at(claim, "status.phase") == "Bound" || no_volumes) continue;
     const auto volume = fmt::format("pv-{}", ++volumes_);
     const kube::Name name{text_at(claim, "metadata.namespace"), text_at(claim, "metadata.name")};
     const json::Value ref = json::Object{{"namespace", name.ns}, {"name", name.name}};

@@ -53,7 +53,9 @@ class KubeNode {
   bool kubelet_is_silent = false;
   bool pods_are_refused = false;  // sets cannot make any
   NodeStore store;
+  bool no_volumes = false;  // claims wait for them
   bool jobs_hang = false;  // their programs run and do not end
+  std::string jobs_crash;  // what they log last before they are killed; empty: they are not
 
  private:
   bool provision();

@@ -138,6 +138,8 @@ bool KubeNode::run_job_pod(const json::Value& pod) {
   if (jobs_hang)
     return say(name,
                status_of("Running", kList, "archive", json::Object{{"running", json::Object()}}));
+  if (!jobs_crash.empty())
+    return say(name, status_of("Failed", kList, "archive", ended(137, jobs_crash)));
   const auto report = work(keyed(pod, "metadata.labels", render::kJobKindLabel),
                            keyed(pod, "metadata.annotations", render::kJobFileAnnotation));
   return say(name, status_of("Succeeded", kList, "archive", ended(0, report)));

@@ -66,7 +66,9 @@ base::Result<engine::Loaded> HostDriver::load_record() {
     if (!rebuilt) {
       loaded.state = plan::RecordState::kTorn;
       loaded.problem = files_.record + ": " + record.error().message +
-                       "; it was not rebuilt: " + rebuilt.error().message;
+                       "; it was not rebuilt: " + rebuilt.error().message +
+                       "; put the file back from a copy, or move it away together with the data of "
+                       "its members";
       return loaded;
     }
     shared_.log.warning("record_rebuilt",

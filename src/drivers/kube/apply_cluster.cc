@@ -21,6 +21,29 @@ bool is_of(const json::Value& claim, const std::string& volume) {
   return volume.empty() || annotation(claim, render::kVolumeAnnotation) == volume;
 }
 
+// No volume was ever bound to it: it holds nothing, and each try of a member that no node can take
+// would leave one more.
+bool is_unbound(const json::Value& claim) {
+  return text_at(claim, "status.phase") == "Pending" && text_at(claim, "spec.volumeName").empty();
+}
+
+struct ClaimOf {
+  kube::Name name;
+  std::string volume;
+};
+
+base::Status remove_claim(Objects& objects, const ClaimOf& of, bool with_data,
+                          const std::stop_token& stop) {
+  TRY(const auto present, objects.read_ours(kube::kClaims, of.name.name, "", stop));
+  if (!present || is_going(*present) || !is_of(*present, of.volume)) return {};
+  if (!with_data && !is_unbound(*present)) return {};
+  kube::Expected same{.uid = text_at(*present, "metadata.uid")};
+  if (!with_data) same.resource_version = text_at(*present, "metadata.resourceVersion");
+  const auto gone = objects.send(kube::remove(kube::kClaims, of.name, {.expected = same}), stop);
+  if (!gone && gone.error().code != base::Code::kNotFound) return std::unexpected(gone.error());
+  return {};
+}
+
 }  // namespace
 
 // A claim of another volume is not the member's: it is left as it is, and is never taken for data.
@@ -161,11 +184,8 @@ base::Status KubeDriver::put_away(const std::string& member, bool delete_data, c
     if (set) volume = annotation(*set, render::kVolumeAnnotation);
   }
   TRY_OK(mark_claim(member, volume, render::VolumeState::kRemoved, call.stop));
-  if (delete_data) {
-    const auto name = api::claim_of_member(member);
-    TRY(const auto claim, objects_.read_ours(kube::kClaims, name, "", call.stop));
-    if (claim && is_of(*claim, volume)) TRY_OK(objects_.remove(kube::kClaims, name, "", call.stop));
-  }
+  TRY_OK(
+      remove_claim(objects_, {name(api::claim_of_member(member)), volume}, delete_data, call.stop));
   return objects_.remove(kube::kStatefulSets, member, call.job.intent.cluster.uid, call.stop);
 }
 
@@ -220,7 +240,11 @@ KubeDriver::Done KubeDriver::act(const plan::DiscardFormation& /*a*/, const Call
   for (const auto& set : items_of(*sets)) {
     const auto member = text_at(set, "metadata.name");
     const auto ticket = guard::decode_ticket(template_annotation(set, render::kTicketAnnotation));
-    if (ticket && ticket->permit != guard::Permit::kBootstrap)
+    // What begins from a backup holds nothing else, as long as it was not latched.
+    const bool fetched = ticket && ticket->permit == guard::Permit::kRestore &&
+                         !call.job.record.recovery &&
+                         ticket->restore_operation == call.job.record.restore.operation;
+    if (ticket && !fetched && ticket->permit != guard::Permit::kBootstrap)
       return refused(member + " may hold data of a cluster that was formed");
     if (const auto stopped = stop_pod(member, false, call); !stopped) return result_of(stopped);
     // Nothing of it was ever promised to anybody (S4).

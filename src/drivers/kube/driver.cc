@@ -131,9 +131,10 @@ base::Result<engine::Loaded> KubeDriver::load_record() {
     auto rebuilt = rebuild_record();
     if (!rebuilt) {
       loaded.state = plan::RecordState::kTorn;
-      loaded.problem =
-          fmt::format("ConfigMap {}/{}: {}; it was not rebuilt: {}", key_.ns, names_.record(),
-                      record.error().message, rebuilt.error().message);
+      loaded.problem = fmt::format(
+          "ConfigMap {}/{}: {}; it was not rebuilt: {}; put its data back from a copy, "
+          "or delete it together with the claims of its members",
+          key_.ns, names_.record(), record.error().message, rebuilt.error().message);
       return loaded;
     }
     shared_.parts.log.warning("record_rebuilt",

@@ -104,9 +104,14 @@ base::Result<StorePlace> StoreJobs::source_of(const engine::Job& job) const {
   const bool another = !by_backup && !spec.restore->backup_cluster_name.empty();
   const auto* at = pointer(by_backup ? spec.backup->destination : spec.restore->source);
   const auto certain = at == nullptr || by_backup ? std::nullopt : named_backup(*at);
-  TRY(auto out, place_of(certain ? &certain->at : at,
-                         {objects_.key().ns,
-                          another ? spec.restore->backup_cluster_name : objects_.key().name}));
+  const base::ClusterKey of{objects_.key().ns,
+                            another ? spec.restore->backup_cluster_name : objects_.key().name};
+  // Where backups were sent to a claim by its name they lie in it as in any claim.
+  const bool sent = at != nullptr && spec.backup && spec.backup->destination &&
+                    spec.backup->destination->kind == at->kind &&
+                    spec.backup->destination->path == at->path;
+  const auto* place = certain ? &certain->at : at;
+  TRY(auto out, by_backup || sent ? place_of(place, of) : place_to_read(place, of));
   out.wish = at;
   if (certain) {
     out.common.direct = true;

@@ -33,6 +33,14 @@ base::Result<StorePlace> place_of(const api::ObjectLocation* at, const base::Clu
   return out;
 }
 
+base::Result<StorePlace> place_to_read(const api::ObjectLocation* at, const base::ClusterKey& of) {
+  if (at == nullptr || at->kind != "pvc" || at->path != api::ObjectNames{of.name}.backups())
+    return place_of(at, of);
+  auto out = place_of(nullptr, of);
+  if (out) out->wish = at;
+  return out;
+}
+
 std::optional<NamedBackup> named_backup(const api::ObjectLocation& at) {
   if (at.kind == "pvc" || at.kind == "local") return std::nullopt;
   const auto file = at.path.rfind('/');

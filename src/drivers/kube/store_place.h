@@ -21,6 +21,8 @@ struct StorePlace {
 // `of`: whose backups; where they lie in a volume of its own. `at`: null is that volume, else it
 // must outlive the answer. FailedPrecondition: no pod gets at it.
 base::Result<StorePlace> place_of(const api::ObjectLocation* at, const base::ClusterKey& of);
+// As above, to read from: the volume of that cluster's own backups may be named as any other claim.
+base::Result<StorePlace> place_to_read(const api::ObjectLocation* at, const base::ClusterKey& of);
 // A place may be one backup, by the name that a status gives it:
 // "bucket/shop/c/20261122T031500Z-8f3a9c02/full-…". Then `name` is "<incarnation>/full-…" and `at`
 // the root of the cluster that it is of, whatever that is called.

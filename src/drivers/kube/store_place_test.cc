@@ -35,6 +35,21 @@ TEST(StorePlace, AFolderIsNoBackup) {
   EXPECT_FALSE(named_backup(volume));
 }
 
+TEST(StorePlace, TheVolumeOfAClustersOwnBackupsIsReadAsItWasWritten) {
+  api::ObjectLocation claim;
+  claim.kind = "pvc";
+  claim.path = "c-backups";
+  const auto own = place_to_read(&claim, {"shop", "c"});
+  ASSERT_TRUE(own);
+  EXPECT_EQ(own->access.claim, "c-backups");
+  EXPECT_TRUE(own->common.direct);
+  EXPECT_FALSE(own->access.shared);
+  const auto another = place_to_read(&claim, {"shop", "d"});
+  ASSERT_TRUE(another);
+  EXPECT_FALSE(another->common.direct);
+  EXPECT_TRUE(another->access.shared);
+}
+
 TEST(StorePlace, ADirectoryOfANodeIsRefused) {
   auto local = bucket("/backups");
   local.kind = "local";
