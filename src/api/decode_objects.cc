@@ -58,6 +58,8 @@ BackupRequest decode_backup_request(Fields& root, Group group) {
     spec.error("etcdEndpoints", group == Group::kOperatorEtcdIo
                                     ? "clusterName or etcdEndpoints is required"
                                     : "is required");
+  if (!out.endpoints.empty() && !out.cluster_name.empty())
+    spec.error("etcdEndpoints", "only one of clusterName and etcdEndpoints may be set");
   out.client_tls_secret = decode_secret_name(spec, "clientTLSSecret");
   out.destination = decode_location(spec);
   check_type(spec, "storageType", out.destination);

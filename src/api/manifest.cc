@@ -95,13 +95,15 @@ void decode_kind(Fields& root, const std::string& api_version, Platform platform
   if (document.kind == "EtcdBackup") {
     auto request = decode_backup_request(root, group);
     root.has("status");
-    root.warning("kind", "EtcdBackup is accepted, but not acted on in this version");
+    if (platform == Platform::kHost)
+      root.warning("kind", "EtcdBackup has no effect on a host: use spec.backup, and backup-now");
     return take(std::move(request));
   }
   if (document.kind == "EtcdRestore") {
     auto request = decode_restore_request(root, group);
     root.has("status");
-    root.warning("kind", "EtcdRestore is accepted, but not acted on in this version");
+    if (platform == Platform::kHost)
+      root.warning("kind", "EtcdRestore has no effect on a host: use spec.restore");
     return take(std::move(request));
   }
   take(decode_cluster(root, group, platform));

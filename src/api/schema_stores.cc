@@ -153,6 +153,11 @@ json::Value backup_schema(Group group) {
                      : "(has(self.etcdEndpoints) && self.etcdEndpoints.size() > 0) || "
                        "(has(self.clusterName) && self.clusterName != '')",
               coreos ? "etcdEndpoints is required" : "clusterName or etcdEndpoints is required");
+  if (!coreos)
+    spec = rule(std::move(spec),
+                "!has(self.clusterName) || self.clusterName == '' || !has(self.etcdEndpoints) || "
+                "self.etcdEndpoints.size() == 0",
+                "only one of clusterName and etcdEndpoints may be set");
   return document(std::move(spec), backup_status(),
                   "One backup of a cluster, or one every backupIntervalInSecond.");
 }

@@ -14,6 +14,11 @@ constexpr auto kBoth = Has::kBoth;
 constexpr auto kOperatorEtcdIo = Has::kOperatorEtcdIo;
 constexpr auto kCoreOs = Has::kCoreOs;
 
+constexpr std::string_view kOwnStore =
+    "on a host STATE/NAMESPACE/NAME/backups, on Kubernetes the claim NAME-backups";
+constexpr std::string_view kStoreWords =
+    "where the backups go; local is for hosts, pvc for Kubernetes (on a host: the default)";
+
 constexpr std::array kTable{
     FieldInfo{"spec.size", kBoth, "integer 1 to 9", "", kActs, kActs,
               "how many members; odd numbers are better"},
@@ -83,10 +88,9 @@ constexpr std::array kTable{
     FieldInfo{"spec.backup.backupPolicy.timeoutInSecond", kBoth, "seconds", "900", kActs, kActs,
               "a backup that takes longer failed"},
     FieldInfo{"spec.backup.backupPolicy.storageSource", kBoth,
-              "one of s3, gcs, abs, oss, local, pvc", "the operator's default", kActs, kActs,
-              "where the backups go"},
-    FieldInfo{"spec.backup.storageSource", kBoth, "one of s3, gcs, abs, oss, local, pvc",
-              "the operator's default", kActs, kActs, "where the backups go"},
+              "one of s3, gcs, abs, oss, local, pvc", kOwnStore, kActs, kActs, kStoreWords},
+    FieldInfo{"spec.backup.storageSource", kBoth, "one of s3, gcs, abs, oss, local, pvc", kOwnStore,
+              kActs, kActs, kStoreWords},
     FieldInfo{"spec.backup.encryption.secretRef", kBoth, "name and key", "", kActs, kActs,
               "the key of client-side encryption"},
     FieldInfo{"spec.backup.retention", kBoth, "hourly, daily, weekly, monthly", "0", kActs, kActs,

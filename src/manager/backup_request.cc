@@ -33,9 +33,10 @@ void take_end(const k8s::BackupTry& tried, base::Instant now, api::BackupRequest
   status.etcd_version = report.etcd_version;
   status.etcd_revision = report.revision;
   status.location = report.location;
-  // The cluster was looked at, and had nothing new.
-  const auto taken = report.end == plan::JobEnd::kUnchanged ? std::nullopt : report.time;
-  status.last_success = std::min(taken.value_or(tried.started), now);
+  // The cluster was looked at, and had nothing new; or the Job's machine was ahead of us, and "now"
+  // would be later with each look.
+  const bool dated = report.end != plan::JobEnd::kUnchanged && report.time && *report.time <= now;
+  status.last_success = std::min(dated ? *report.time : tried.started, now);
 }
 
 }  // namespace

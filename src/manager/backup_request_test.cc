@@ -122,7 +122,12 @@ TEST(BackupRequest, AFailureKeepsWhatIsKnownOfTheLastSuccess) {
 TEST(BackupRequest, AClockThatWasAheadDoesNotHoldItUp) {
   auto tried = ended(plan::JobEnd::kNotDue, kNow);
   tried.report.time = kNow + 24h;
-  EXPECT_EQ(next_step(every(1h), 1, {}, &tried, kNow + 1s).at, kNow + 1s + 1h);
+  auto step = next_step(every(1h), 1, {}, &tried, kNow + 1s);
+  EXPECT_EQ(step.at, kNow + 1h);
+  // Nor does its end count anew with each look.
+  step = next_step(every(1h), 1, step.status, &tried, kNow + 1h);
+  EXPECT_TRUE(step.start);
+  EXPECT_EQ(step.status.last_success, kNow);
 }
 
 TEST(BackupRequest, AddressesOfAClusterAreKnown) {

@@ -12,7 +12,9 @@
 namespace manager {
 namespace {
 
-constexpr base::Duration kAgain{5'000};  // after an answer that we could not work with
+// After an answer that we could not work with.
+constexpr base::Duration kAgain{5'000}, kAgainLatest{600'000};
+constexpr int kToldAfter = 3;  // such answers
 constexpr base::Duration kTheirTurn{60'000};
 // CoreOS's operator puts it on periodic ones.
 constexpr std::string_view kTheirFinalizer = "backup-operator-periodic";
@@ -117,6 +119,11 @@ KubeBackups::Target KubeBackups::target_of(const api::BackupRequest& wish) const
   return out;
 }
 
+void KubeBackups::try_later(Cell& cell) const {
+  cell.failures = std::min(cell.failures + 1, 10);
+  cell.at = parts_.clock.now() + std::min(kAgain * (1 << (cell.failures - 1)), kAgainLatest);
+}
+
 void KubeBackups::start(Cell& cell, const BackupStep& step, const std::stop_token& stop) {
   const auto& wish = *cell.wish;
   const auto target = target_of(wish);
@@ -140,6 +147,7 @@ void KubeBackups::start(Cell& cell, const BackupStep& step, const std::stop_toke
                                .last_revision = step.last_revision};
   const auto started = parts_.platform.requests().start(order, stop);
   if (started) {
+    cell.failures = 0;
     parts_.log.info("BackupStarted",
                     {{"object", cell.id.key.text()}, {"try", std::to_string(step.start->tries)}});
     if (cell.status.succeeded != false) cell.status.reason.clear();
@@ -147,7 +155,7 @@ void KubeBackups::start(Cell& cell, const BackupStep& step, const std::stop_toke
   }
   parts_.log.warning("BackupNotStarted",
                      {{"object", cell.id.key.text()}, {"why", started.error().text()}});
-  cell.at = parts_.clock.now() + kAgain;
+  try_later(cell);
   cell.status.succeeded = false;
   cell.status.reason = "its Job could not be made: " + started.error().message;
 }
@@ -163,7 +171,7 @@ void KubeBackups::tell(Cell& cell, const std::stop_token& stop) {
   }
   parts_.log.warning("StatusNotTold",
                      {{"object", cell.id.key.text()}, {"why", told.error().text()}});
-  cell.at = parts_.clock.now() + kAgain;
+  try_later(cell);
 }
 
 // Where CoreOS's operator still runs it does so at once; where it is gone nobody else would.
@@ -195,8 +203,11 @@ void KubeBackups::work(Cell& cell, const std::stop_token& stop) {
   }
   const auto newest = parts_.platform.requests().newest(cell.id, stop);
   if (newest.is_unknown()) {
-    cell.at = parts_.clock.now() + kAgain;
-    return;
+    try_later(cell);
+    parts_.log.warning("JobNotSeen", {{"object", cell.id.key.text()}, {"why", newest.why()}});
+    if (cell.failures < kToldAfter) return;
+    cell.status.reason = "it is not known how its Job stands: " + newest.why();
+    return tell(cell, stop);
   }
   const auto step =
       next_step(*cell.wish, cell.id.generation, cell.status, newest.get(), parts_.clock.now());

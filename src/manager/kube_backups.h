@@ -44,6 +44,7 @@ class KubeBackups {
     api::BackupRequestStatus status;  // as we know it
     std::string told;                 // as it was written last
     std::optional<base::Instant> at;  // nothing is to be done before; none: never
+    int failures = 0;                 // answers in a row that we could not work with
   };
   // Whom to ask. All empty: the endpoints.
   struct Target {
@@ -53,6 +54,7 @@ class KubeBackups {
   };
   static void read(const k8s::DeclaredRequest& from, Cell& into);
   void work(Cell& cell, const std::stop_token& stop);
+  void try_later(Cell& cell) const;
   void let_go(Cell& cell, const std::stop_token& stop);
   [[nodiscard]] Target target_of(const api::BackupRequest& wish) const;
   void start(Cell& cell, const BackupStep& step, const std::stop_token& stop);

@@ -41,6 +41,7 @@ base::Result<bool> add_restore(const k8s::Requests& requests, const Looked& of,
   const auto has_begun = [](const plan::Record& record) {
     return record.formation == plan::Formation::kLatched;
   };
+  if (intent.wish == plan::Wish::kDeleted) return true;
   const auto last = of.reconciler.last();
   if (last != nullptr && has_begun(last->plan.record)) return true;
   auto restore = restore_for(intent.cluster.key, requests.declared());

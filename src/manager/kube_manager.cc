@@ -50,7 +50,7 @@ class Operator final : public KubeManager {
         clusters_({*platform_, client_, parts.clock, parts.random, parts.log, registry_,
                    &plan::plan, [this] { return term(); }, options.faults}),
         backups_({*platform_, clusters_, parts.clock, parts.log, [this] { return term(); }}),
-        restores_({*platform_, clusters_, parts.log, [this] { return term(); }}),
+        restores_({*platform_, clusters_, parts.clock, parts.log, [this] { return term(); }}),
         queue_(parts.clock, parts.random, {}) {}
 
   base::Status listen() {

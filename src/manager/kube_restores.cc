@@ -8,6 +8,11 @@
 #include "manager/restore_request.h"
 
 namespace manager {
+namespace {
+
+constexpr base::Duration kAgain{10'000};  // after a status that could not be written
+
+}  // namespace
 
 void KubeRestores::work(const k8s::DeclaredRequest& declared, Told& told,
                         const std::stop_token& stop) {
@@ -43,12 +48,15 @@ void KubeRestores::work(const k8s::DeclaredRequest& declared, Told& told,
   auto value = api::to_json(status);
   auto printed = json::print(value);
   if (printed != told.text) {
+    if (told.again && parts_.clock.now() < *told.again) return;
     const auto sent = parts_.platform.requests().tell(text.id, std::move(value), stop);
     if (!sent) {
       parts_.log.warning("StatusNotTold",
                          {{"object", text.id.key.text()}, {"why", sent.error().text()}});
+      told.again = parts_.clock.now() + kAgain;
       return;
     }
+    told.again.reset();
     told.text = std::move(printed);
   }
   told.generation = generation;

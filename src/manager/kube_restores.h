@@ -20,6 +20,7 @@ class KubeRestores {
   struct Parts {
     k8s::Platform& platform;
     const KubeClusters& clusters;
+    const base::Clock& clock;
     base::Logger& log;
     // The number of the term in which we lead; none: somebody else does.
     std::function<std::optional<std::int64_t>()> term;
@@ -34,6 +35,7 @@ class KubeRestores {
     std::int64_t generation = 0;
     bool over = false;
     std::string text;
+    std::optional<base::Instant> again;  // nothing is written before
   };
   void work(const k8s::DeclaredRequest& declared, Told& told, const std::stop_token& stop);
 

@@ -35,8 +35,8 @@ class KubeManagerStory : public testing::Test {
     platform = machine.platform(random, log);
     clusters.emplace(manager::KubeClusters::Parts{*platform, node.client, node.clock, random, log,
                                                   registry, &plan::plan, [this] { return term; }});
-    restores.emplace(
-        manager::KubeRestores::Parts{*platform, *clusters, log, [this] { return term; }});
+    restores.emplace(manager::KubeRestores::Parts{*platform, *clusters, node.clock, log,
+                                                  [this] { return term; }});
     backups.emplace(manager::KubeBackups::Parts{*platform, *clusters, node.clock, log,
                                                 [this] { return term; }});
   }

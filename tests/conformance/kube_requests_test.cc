@@ -151,6 +151,39 @@ TEST_F(KubeRequestsStory, APodThatGoesAfterItsReportTakesNothingBack) {
   EXPECT_EQ(jobs_of("often").size(), 1U);
 }
 
+TEST_F(KubeRequestsStory, WhatACrashedJobSaidLastStays) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  secret("aws-secret");
+  node.jobs_crash = "terminate called";
+  ask("once", of("https://c-client:2379"));
+  ASSERT_TRUE(run_until([&] { return succeeded("once") == false; }));
+  const auto said = reason("once");
+  EXPECT_NE(said.find("exit code 137"), std::string::npos) << said;
+  EXPECT_NE(said.find("terminate called"), std::string::npos) << said;
+  for (const auto& pod : node.all(kube::kPods)) {
+    const auto name = json::get_string(pod, "metadata.name").value_or("");
+    if (name.starts_with("once-")) node.must(kube::remove(kube::kPods, {"default", name}));
+  }
+  restart();
+  turn();
+  EXPECT_EQ(reason("once"), said);
+}
+
+TEST_F(KubeRequestsStory, AJobThatCannotBeMadeIsTriedLaterAndLater) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  secret("aws-secret");
+  for (int i = 0; i < 6; ++i)
+    node.server.befall("create jobs", sim::KubeServer::Fate::kUnavailable);
+  ask("once", of("https://c-client:2379"));
+  ASSERT_TRUE(run_until([&] { return says("once", "could not be made"); }));
+  for (int i = 0; i < 60; ++i) {
+    turn();
+    node.let_pass(1s);
+  }
+  EXPECT_TRUE(jobs_of("once").empty());
+  ASSERT_TRUE(run_until([&] { return succeeded("once") == true; }, 600s));
+}
+
 TEST_F(KubeRequestsStory, AWatchThatLagsMakesNoSecondJob) {
   ASSERT_NO_FATAL_FAILURE(cluster("c"));
   secret("aws-secret");

@@ -12,6 +12,9 @@ namespace {
 
 // Told to be in the way: a Secret may come a moment after its cluster, a volume takes its time.
 constexpr base::Duration kPatience{15'000};
+// A node may have to be made first, or a volume to be let go by another one.
+constexpr base::Duration kNodePatience{300'000};
+constexpr base::Duration kAskAgain{15'000};
 constexpr size_t kLongestWords = 1'000;
 
 }  // namespace
@@ -63,16 +66,18 @@ std::string JobLooks::warning_about(std::string_view kind, const std::string& ob
 
 // Why a job that has not begun shall not begin any more; empty: it is waited for.
 std::string JobLooks::why_give_up(const json::Value& job, const json::Value* pod,
-                                  const std::string& held_up, const std::stop_token& stop) {
+                                  const JobSight& sight, const std::stop_token& stop) {
   const auto job_name = text_at(job, "metadata.name");
   const auto now = shared_.parts.clock.tick();
-  const auto since = waits_.emplace(job_name, now).first->second;
-  if (now - since < kPatience) return {};
-  auto words = held_up;
-  if (words.empty())
-    words = pod == nullptr ? warning_about("Job", job_name, stop)
-                           : warning_about("Pod", text_at(*pod, "metadata.name"), stop);
-  return words;
+  auto& wait = waits_.emplace(job_name, Wait{now, now}).first->second;
+  if (now - wait.since < (sight.needs_node ? kNodePatience : kPatience)) return {};
+  if (!sight.held_up.empty()) return sight.held_up;
+  if (now < wait.ask_at) return {};
+  wait.ask_at = now + kAskAgain;
+  auto words = pod == nullptr ? warning_about("Job", job_name, stop)
+                              : warning_about("Pod", text_at(*pod, "metadata.name"), stop);
+  const bool attaches = words.starts_with("FailedAttachVolume");
+  return attaches && now - wait.since < kNodePatience ? std::string() : words;
 }
 
 // It never begins after this, so that another can be tried.
@@ -102,7 +107,7 @@ base::Fact<JobSight> JobLooks::look_at(const json::Value& job, const std::stop_t
   }
   if (sight.started || !sight.running) {
     waits_.erase(text_at(job, "metadata.name"));
-  } else if (const auto why = why_give_up(job, pod->get(), sight.held_up, stop); !why.empty()) {
+  } else if (const auto why = why_give_up(job, pod->get(), sight, stop); !why.empty()) {
     if (const auto given = give_up(job, why, stop); !given)
       return Seen::unknown(given.error().message);
   }

@@ -29,13 +29,16 @@ class JobLooks {
  private:
   std::string warning_about(std::string_view kind, const std::string& object,
                             const std::stop_token& stop);
-  std::string why_give_up(const json::Value& job, const json::Value* pod,
-                          const std::string& held_up, const std::stop_token& stop);
+  std::string why_give_up(const json::Value& job, const json::Value* pod, const JobSight& sight,
+                          const std::stop_token& stop);
   base::Status give_up(const json::Value& job, const std::string& why, const std::stop_token& stop);
 
   Shared& shared_;
   Objects& objects_;
-  std::map<std::string, base::Tick> waits_;  // since when jobs have not begun, by name
+  struct Wait {
+    base::Tick since, ask_at;
+  };
+  std::map<std::string, Wait> waits_;  // of jobs that have not begun, by name
 };
 
 }  // namespace k8s

@@ -43,6 +43,12 @@ const json::Value* worker(const json::Value& pod) {
   return nullptr;
 }
 
+bool lacks_node(const json::Value& pod) {
+  return std::ranges::any_of(items(pod, "status.conditions"), [](const auto& condition) {
+    return text_at(condition, "type") == "PodScheduled" && text_at(condition, "status") == "False";
+  });
+}
+
 std::string why_held_up(const json::Value& pod) {
   for (const auto& condition : items(pod, "status.conditions"))
     if (text_at(condition, "type") == "PodScheduled" && text_at(condition, "status") == "False")
@@ -100,7 +106,10 @@ JobSight judge_job(const json::Value& job, const json::Value* pod) {
   }
   const auto* container = pod == nullptr ? nullptr : worker(*pod);
   sight.started = container != nullptr && container->at("state.running") != nullptr;
-  if (!sight.started && pod != nullptr) sight.held_up = why_held_up(*pod);
+  if (!sight.started && pod != nullptr) {
+    sight.held_up = why_held_up(*pod);
+    sight.needs_node = lacks_node(*pod);
+  }
   return sight;
 }
 

@@ -14,6 +14,7 @@ struct JobSight {
   bool started = false;      // its program has begun, or its end is known
   // Why it cannot begin, in Kubernetes' words; empty: nobody says so.
   std::string held_up;
+  bool needs_node = false;  // that is why: one may have to be made first
 };
 
 // `pod`: the newest of it; null: it has none.

@@ -108,8 +108,9 @@ class RequestJobs final : public Requests {
     return *place;
   }
   [[nodiscard]] std::vector<kube::Object> all(const RequestId& of) const;
-  base::Status keep_report(const json::Value& job, const std::string& report,
-                           const std::stop_token& stop);
+  base::Status keep_end(const json::Value& job, const std::string& end,
+                        const std::stop_token& stop);
+  void drop_older(const RequestId& of, int epoch, const std::stop_token& stop);
 
   Shared& shared_;
   std::map<std::string, std::unique_ptr<Place>> places_;
@@ -130,10 +131,11 @@ std::vector<kube::Object> RequestJobs::all(const RequestId& of) const {
   return out;
 }
 
-base::Status RequestJobs::keep_report(const json::Value& job, const std::string& report,
-                                      const std::stop_token& stop) {
+// The job's report, or the words of its end where it left none: its pod may be gone at any time.
+base::Status RequestJobs::keep_end(const json::Value& job, const std::string& end,
+                                   const std::stop_token& stop) {
   json::Object annotations;
-  annotations[kReport] = report;
+  annotations[kReport] = end;
   const json::Value patch =
       json::Object{{"metadata", json::Object{{"annotations", std::move(annotations)}}}};
   const kube::Name name{text_at(job, "metadata.namespace"), text_at(job, "metadata.name")};
@@ -154,23 +156,21 @@ base::Fact<BackupTry> RequestJobs::newest(const RequestId& of, const std::stop_t
                 .not_before = instant(annotation(job, kNotBefore)),
                 .running = false,
                 .report = {}};
-  auto sight = judge_job(job, nullptr);
-  if (const auto kept = annotation(job, kReport); !kept.empty()) {
-    sight.report = kept;
-  } else {
+  const auto file = judge_job(job, nullptr).file;
+  auto end = annotation(job, kReport);
+  if (end.empty()) {
     const auto seen = at(of.key.ns).looks.look_at(job, stop);
     if (!seen.known()) return Seen::unknown(seen.why());
-    sight = *seen;
-    out.running = sight.running;
+    out.running = seen->running;
     if (out.running) return out;
-    if (!sight.report.empty())
-      if (const auto kept_now = keep_report(job, sight.report, stop); !kept_now)
-        return Seen::unknown(kept_now.error().message);
+    end = jobs::run_report(file, seen->report) ? seen->report : seen->ended;
+    if (const auto kept = keep_end(job, end, stop); !kept)
+      return Seen::unknown(kept.error().message);
   }
-  if (auto report = jobs::run_report(sight.file, sight.report))
+  if (auto report = jobs::run_report(file, end))
     out.report = *std::move(report);
   else
-    out.report.error = sight.ended;
+    out.report.error = end;
   out.report.etcd_version = annotation(job, kEtcdVersion);
   return out;
 }
@@ -220,11 +220,21 @@ base::Status RequestJobs::start(const BackupOrder& order, const std::stop_token&
     return std::unexpected(made.error());
   if (!made)
     TRY_OK(objects.read_ours(kube::kJobs, text_at(object, "metadata.name"), order.id.uid, stop));
-  size_t kept = 1;
-  for (const auto& old : all(order.id))
-    if (epoch_of(*old) < order.next.epoch && ++kept > kKept)
-      TRY_OK(objects.remove(kube::kJobs, text_at(*old, "metadata.name"), order.id.uid, stop));
+  drop_older(order.id, order.next.epoch, stop);
   return {};
+}
+
+// One that stays goes after the next try, or with its owner.
+void RequestJobs::drop_older(const RequestId& of, int epoch, const std::stop_token& stop) {
+  size_t kept = 1;
+  for (const auto& old : all(of)) {
+    if (epoch_of(*old) >= epoch || ++kept <= kKept) continue;
+    const auto name = text_at(*old, "metadata.name");
+    const auto gone = at(of.key.ns).objects.remove(kube::kJobs, name, of.uid, stop);
+    if (!gone)
+      shared_.parts.log.warning("JobNotRemoved",
+                                {{"job", of.key.ns + "/" + name}, {"why", gone.error().message}});
+  }
 }
 
 base::Status RequestJobs::release(const RequestId& of, std::string_view finalizer,
