@@ -118,7 +118,10 @@ struct Adoption {
           "no quorum answers, so who this member is cannot be read: " + sight->problem);
     const auto* own = sight->by_id(status.id);
     if (own == nullptr)
-      return base::fail(Code::kFailedPrecondition, "this etcd is not in its cluster's list");
+      return base::fail(
+          Code::kFailedPrecondition,
+          "this etcd is not in its cluster's list: it was removed, and only `etcdadm join` "
+          "without its data makes it a member again");
     if (status.learner)
       return base::fail(Code::kFailedPrecondition,
                         "it is a learner: promote it first, then adopt it");

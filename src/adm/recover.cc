@@ -304,7 +304,8 @@ Reply member_recover(const Context& context) {
     if (lock) TRY_OK(posix::remove_tree(context.places().recovery()));
   }
   if (!choice && host.stage != Stage::kMember && host.stage != Stage::kStarted)
-    return base::fail(Code::kFailedPrecondition, "this host has no data of a member");
+    return base::fail(Code::kFailedPrecondition,
+                      "this host has no data of a member: type it on one that has");
   Recovery recovery{context, std::move(host), std::move(choice)};
   const auto steps = steps_of(recovery);
   const Run run{"member recover", {}};

@@ -349,7 +349,9 @@ base::Status be_up(const Context& context, Host& host) {
 Reply certs_rotate(const Context& context) {
   TRY(Host host, load_host(context.places()));
   if (host.stage != Stage::kMember)
-    return base::fail(Code::kFailedPrecondition, "this host is no member of a cluster yet");
+    return base::fail(
+        Code::kFailedPrecondition,
+        "this host is no member of a cluster yet: begin with `etcdadm init` or `etcdadm join URL`");
   TRY_OK(token_life(context.flags));
   std::optional<posix::FileLock> lock;
   if (!context.flags.dry_run) {

@@ -38,9 +38,10 @@ std::string p99(std::string_view histogram, std::string_view by) {
 
 // What a person does first, whatever is wrong with one cluster.
 constexpr std::string_view kAsk =
-    "`etcd-operator status CLUSTER` or `kubectl describe etcd CLUSTER`: the conditions and the "
-    "last "
-    "events name what was seen and the next step.";
+    "`etcd-operator status NAMESPACE/CLUSTER --state DIR` on a host, on Kubernetes "
+    "`kubectl -n NAMESPACE describe etcdclusters.operator.etcd.io CLUSTER` (declared as CoreOS's: "
+    "`etcdclusters.etcd.database.coreos.com`). The conditions and the last events name what was "
+    "seen and the next step.";
 
 std::vector<Alert> of_clusters() {
   return {
@@ -62,7 +63,7 @@ std::vector<Alert> of_clusters() {
        "The message of the condition NeedsApproval: it says what is known of each member and what "
        "may be lost.",
        "Bring the lost data back if you can; nothing is lost by waiting. Else "
-       "`etcd-operator approve CLUSTER`, or the annotation operator.etcd.io/approve."},
+       "give the approval that the message names, word for word."},
       {"EtcdClusterDegraded", condition("Degraded", "== 1"), "15m", kWarning,
        "{{ $labels.namespace }}/{{ $labels.cluster }} has been degraded for a quarter of an hour",
        "The cluster serves, with fewer members than it should, or with an alarm.", kAsk,
@@ -90,7 +91,7 @@ std::vector<Alert> of_what_comes() {
        "the upgrade of {{ $labels.namespace }}/{{ $labels.cluster }} does not go on",
        "A check before the next step failed; nothing was changed.",
        "The message of the condition UpgradeBlocked.",
-       "Do what it says, or put the version back: that is always possible."},
+       "Do what it says, or set the version to what the members run: the status shows it."},
       {"EtcdCertificatesInvalid", condition("CertificatesValid", "== 0"), "5m", kCritical,
        "a certificate of {{ $labels.namespace }}/{{ $labels.cluster }} is not valid",
        "Members or clients will be refused, or are.", "The message of CertificatesValid.",

@@ -94,10 +94,7 @@ bool is_approved(const Intent& intent, const std::string& operation, base::Insta
 }
 
 std::string approve_command(const Context& c) {
-  const std::string& operation = c.record.operation->id;
-  if (c.intent.platform == api::Platform::kKubernetes) return approve_command(c, operation);
-  return fmt::format("`etcd-operator approve {}` (operation {})", name_to_type(c.record.key),
-                     operation);
+  return approve_command(c, c.record.operation->id);
 }
 
 std::string approve_command(const Context& c, const std::string& id) {
@@ -108,7 +105,7 @@ std::string approve_command(const Context& c, const std::string& id) {
                            ? "etcdclusters.etcd.database.coreos.com"
                            : "etcdclusters.operator.etcd.io",
                        key.name, key.ns, api::kApproveAnnotation, id);
-  return fmt::format("`etcd-operator approve {} {}`", name_to_type(key), id);
+  return fmt::format("`etcd-operator approve {} {} --state DIR`", name_to_type(key), id);
 }
 
 void hidden_last(const View& view, std::vector<Step>& stops) {
