@@ -153,7 +153,9 @@ class Steps(unittest.TestCase):
 
 
 class Installed(Steps):
-    """The operator from its image and deploy/install.yaml."""
+    """The operator from its image and what is to be installed."""
+
+    MANIFEST = "deploy/install.yaml"
 
     @classmethod
     def setUpClass(cls):
@@ -161,7 +163,7 @@ class Installed(Steps):
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         archive, = glob.glob(f"{ROOT}/build/image/etcd-operator-*.oci.tar")
         tool("load-image", archive)
-        kubectl("apply", "-f", "deploy/install.yaml")
+        kubectl("apply", "-f", cls.MANIFEST)
         kubectl("-n", SYSTEM, "rollout", "status", "deployment/etcd-operator", "--timeout=120s")
 
     def healthy(self, size: int, seconds: float = 180, version: str = "") -> None:
