@@ -76,8 +76,9 @@ class RequestsTest(Stored):
     def test_life(self):
         self.steps(self.created, self.without_a_secret, self.once, self.no_such_bucket,
                    self.of_others, self.of_others_by_certificate, self.periodic, self.store_away,
-                   self.objects_deleted, self.refused, self.brought_back, self.one_by_its_name,
-                   self.nothing_to_begin_from, self.nothing_forbidden)
+                   self.objects_deleted, self.held_by_coreos, self.refused, self.brought_back,
+                   self.one_by_its_name, self.nothing_to_begin_from, self.let_go,
+                   self.nothing_forbidden)
 
     def told(self, kind: str, name: str, succeeded, words: str = "", group: str = "coreos",
              seconds: float = 120) -> dict:
@@ -220,6 +221,19 @@ class RequestsTest(Stored):
                    "their pods to go")
         self.assertEqual(whole(self.data), made)
         self.assertGreaterEqual(len(made), 5)
+
+    def held_by_coreos(self):
+        """One that CoreOS's operator made its own, and which is gone."""
+        held = backup("held", etcdEndpoints=[f"https://{SHOP}-client:2379"],
+                      backupPolicy={"backupIntervalInSecond": 3600})
+        held["metadata"]["finalizers"] = ["backup-operator-periodic"]
+        apply(held)
+        self.told("etcdbackup", "held", True)
+        kubectl("delete", f"etcdbackup.{GROUPS['coreos']}", "held", "--wait=false")
+
+    def let_go(self):
+        """A minute after it was deleted; what else there is has gone on meanwhile."""
+        eventually(lambda: not get(f"etcdbackup.{GROUPS['coreos']}")["items"], "it to go", 120)
 
     def refused(self):
         """A cluster that has begun is left alone, with what to do."""
