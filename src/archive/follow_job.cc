@@ -17,6 +17,8 @@ using base::Code;
 
 constexpr std::array<std::string_view, 3> kStates{"starting", "following", "waiting"};
 constexpr std::int64_t kLongestLag = 60'000;
+constexpr unsigned kMostPort = 65'535;
+constexpr size_t kLongestReport = 2048, kLongestWords = 1'500;
 constexpr std::uint64_t kLeastSeal = 64 << 10, kMostSeal = 64 << 20;
 
 }  // namespace
@@ -43,6 +45,7 @@ void fields(A& a, X& x) {
   a("sealBytes", x.job.seal_bytes);
   a("heartbeatSeconds", x.job.heartbeat_after);
   a("status", x.job.status);
+  a("statusPort", x.job.status_port);
 }
 template <class A, Is<FollowStatus> X>
 void fields(A& a, X& x) {
@@ -56,6 +59,8 @@ void fields(A& a, X& x) {
   a("base", x.base);
   a("weakFence", x.weak_fence);
   a("problem", x.problem);
+  a("ageMilliseconds", x.age_ms);
+  a("outdated", x.outdated);
 }
 template <class A, Is<FollowReport> X>
 void fields(A& a, X& x) {
@@ -75,6 +80,7 @@ base::Result<FollowJob> parse_follow_job(std::string_view json) {
   };
   TRY_OK(within("maxLagMilliseconds", form.max_lag_ms, std::int64_t{100}, kLongestLag));
   TRY_OK(within("sealBytes", form.job.seal_bytes, kLeastSeal, kMostSeal));
+  TRY_OK(within("statusPort", form.job.status_port, 0U, kMostPort));
   form.job.max_lag = std::chrono::milliseconds(form.max_lag_ms);
   return std::move(form.job);
 }
@@ -90,7 +96,12 @@ base::Result<FollowStatus> parse_follow_status(std::string_view json) {
   return read_fields<FollowStatus>(value, /*strict=*/false);
 }
 std::string to_json(const FollowReport& report) {
-  return json::print(write_fields(report)) + "\n";
+  FollowReport fits = report;
+  for (size_t size = kLongestWords;; size /= 2) {
+    shorten(fits.error, size);
+    auto text = json::print(write_fields(fits)) + "\n";
+    if (text.size() <= kLongestReport || size == 0) return text;
+  }
 }
 base::Result<FollowReport> parse_follow_report(std::string_view json) {
   TRY(const auto value, json::parse(json));

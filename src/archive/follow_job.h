@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,8 +21,9 @@ struct FollowJob {
   std::chrono::seconds seal_after{60};   // of data
   std::uint64_t seal_bytes = 16u << 20;  // of frames, before compression
   std::chrono::seconds heartbeat_after{
-      300};                 // a segment without records says that nothing happened
-  std::string status = {};  // a file, written anew at least each second
+      300};                  // a segment without records says that nothing happened
+  std::string status = {};   // a file, written anew at least each second
+  unsigned status_port = 0;  // its status is served there, on every address, to GET /; 0: nowhere
   bool operator==(const FollowJob&) const = default;
 };
 base::Result<FollowJob> parse_follow_job(std::string_view json);
@@ -42,6 +44,10 @@ struct FollowStatus {
   std::string base = {};       // the backup that a restore begins from
   bool weak_fence = false;     // the store cannot create without replacing
   std::string problem = {};    // what it waits for
+  // Only where it is served: how old it is by the clock of who says it, and that a file which it
+  // read when it began (credentials, certificates, keys) holds something else now.
+  std::optional<std::int64_t> age_ms = {};
+  bool outdated = false;
   bool operator==(const FollowStatus&) const = default;
 };
 std::string to_json(const FollowStatus& status);
@@ -53,7 +59,7 @@ struct FollowReport {
   std::string error = {}, error_kind = {};
   bool operator==(const FollowReport&) const = default;
 };
-std::string to_json(const FollowReport& report);
+std::string to_json(const FollowReport& report);  // at most 2 KiB
 base::Result<FollowReport> parse_follow_report(std::string_view json);
 
 }  // namespace archive

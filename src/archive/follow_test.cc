@@ -37,6 +37,22 @@ TEST(FollowJobs, AreReadAndWrittenAndJudged) {
   const archive::FollowStatus status{
       .state = archive::FollowState::kWaiting, .saved = 3, .problem = "no member"};
   EXPECT_EQ(archive::parse_follow_status(to_json(status)), status);
+  EXPECT_EQ(said("\"status\": \"/st\"", "\"statusPort\": 65536"),
+            "statusPort is 65536; allowed is 0 to 65535");
+  auto served = status;
+  served.age_ms = 7;
+  served.outdated = true;
+  EXPECT_EQ(archive::parse_follow_status(to_json(served)), served);
+}
+
+// A container's termination message is cut at 4 KiB, and what is cut cannot be read.
+TEST(FollowJobs, AReportStaysSmallWhateverItSays) {
+  const archive::FollowReport long_one{.saved = 3, .error = std::string(5'000, '"')};
+  const auto text = to_json(long_one);
+  EXPECT_LE(text.size(), 2048U);
+  const auto read = archive::parse_follow_report(text);
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->error.substr(0, 40), std::string(40, '"'));
 }
 
 TEST_F(Follow, TakesABackupAndThenAllThatHappens) {

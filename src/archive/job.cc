@@ -35,6 +35,18 @@ bool find_name(const std::array<std::string_view, n>& names, std::string_view te
 
 }  // namespace
 
+void shorten(std::string& text, size_t size) {
+  if (text.size() <= size) return;
+  size_t end = 0;
+  while (end < size) {
+    const size_t next = std::max<size_t>(1, base::utf8_length(std::string_view(text).substr(end)));
+    if (end + next > size) break;
+    end += next;
+  }
+  text.resize(end);
+  text += "…";
+}
+
 std::string_view name_of(RunOutcome outcome) {
   return kRunOutcomes[static_cast<size_t>(outcome)];
 }
@@ -141,19 +153,6 @@ base::Status check_backup(const std::string& name) {
   if (name.empty() || Name::parse(name)) return {};
   return base::fail(Code::kInvalidArgument,
                     fmt::format("name: \"{}\" is no backup's; `archive list` shows them", name));
-}
-
-// Cut to whole characters, with a sign that it was.
-void shorten(std::string& text, size_t size) {
-  if (text.size() <= size) return;
-  size_t end = 0;
-  while (end < size) {
-    const size_t next = std::max<size_t>(1, base::utf8_length(std::string_view(text).substr(end)));
-    if (end + next > size) break;
-    end += next;
-  }
-  text.resize(end);
-  text += "…";
 }
 
 }  // namespace

@@ -1,11 +1,16 @@
 // Jobs as JSON; for this module's sources. The lists are found by their arguments' namespace.
 #pragma once
 
+#include <string>
+
 #include "archive/fields.h"
 #include "archive/job.h"
 #include "archive/tier_fields.h"
 
 namespace archive {
+
+// Cut to whole characters, with a sign that it was.
+void shorten(std::string& text, size_t size);
 
 template <class A, Is<StoreRef> X>
 void fields(A& a, X& x) {

@@ -10,6 +10,7 @@
 #include "archive/run.h"
 #include "bin/archive_place.h"
 #include "bin/commands.h"
+#include "bin/follow_page.h"
 #include "posix/files.h"
 
 namespace bin {
@@ -60,11 +61,16 @@ bool is_done(const archive::FollowReport& report) {
 
 archive::FollowReport work(const archive::FollowJob& job, ArchivePlace& place) {
   const auto& common = job.run.common;
+  FollowPage page(job, *place.world().clock);
   auto ready = place.open(common.store, /*may_make=*/true);
   if (ready) ready = place.read_key(common.encryption_key);
   if (ready) ready = place.use_tls(job.run.tls);
   if (!ready) return failed<archive::FollowReport>(ready.error());
+  if (job.status_port != 0)
+    if (const auto served = page.serve(job.status_port); !served) report(served.error());
   return archive::follow(job, place.world(), [&](const archive::FollowStatus& status) {
+    page.tell(status);
+    if (job.status.empty() && job.status_port != 0) return;
     if (job.status.empty()) {
       print_text(archive::to_json(status));
     } else if (const auto written = posix::write_atomic(job.status, to_json(status)); !written) {

@@ -16,6 +16,7 @@
 #include "etcd/bolt/hashkv.h"
 #include "etcd/bolt/record.h"
 #include "etcd/bolt/verify.h"
+#include "http/client.h"
 #include "json/json.h"
 #include "pki/random.h"
 #include "posix/clock.h"
@@ -84,7 +85,8 @@ class History : public testing::TestWithParam<std::string> {
                                    .epoch = ++epoch_,
                                    .tls = tls_},
                            .seal_after = std::chrono::seconds(2),
-                           .status = path("status.json")};
+                           .status = path("status.json"),
+                           .status_port = port_};
     for (const auto& member : cluster_->members)
       job.run.endpoints.push_back({member->options().name, member->client_url()});
     ASSERT_TRUE(posix::write_atomic(path("follow.job"), to_json(job)));
@@ -279,6 +281,7 @@ class History : public testing::TestWithParam<std::string> {
     return member.connect();
   }
 
+  void expect_page();
   void expect_served(std::int64_t at);
   void expect_told();
 
@@ -291,6 +294,7 @@ class History : public testing::TestWithParam<std::string> {
   std::map<std::int64_t, Then> then_;
   std::vector<Mark> marks_;
   std::int64_t epoch_ = 0;
+  const posix::Port port_ = support::free_ports(1).front();
 
  private:
   std::stop_source stop_;
@@ -337,6 +341,7 @@ TEST_P(History, AnyRevisionAndTimeComesBack) {
   wait_saved();
   ASSERT_FALSE(HasFatalFailure());
   EXPECT_EQ(status().problem, "");
+  expect_page();
   kill_follower();
 
   // Those that were asked of etcd behind the first backup.
@@ -356,6 +361,27 @@ TEST_P(History, AnyRevisionAndTimeComesBack) {
 
   expect_served(reached.front());
   expect_told();
+}
+
+// The same is served, with how old it is and whether what the follower read has changed since.
+void History::expect_page() {
+  const auto page = [&] {
+    const auto text =
+        http::fetch({.url = fmt::format("http://127.0.0.1:{}/", port_), .deadline = kCall}, {});
+    EXPECT_TRUE(text) << text.error().text();
+    return archive::parse_follow_status(text.value_or("{}")).value_or(FollowStatus{});
+  };
+  const auto said = page();
+  EXPECT_TRUE(said.age_ms);
+  EXPECT_EQ(said.base, status().base);
+  EXPECT_GE(said.saved, marks_.back().revision);
+  EXPECT_FALSE(said.outdated);
+  const auto before = posix::read_file(tls_.cert, 65'536);
+  ASSERT_TRUE(before);
+  ASSERT_TRUE(posix::write_atomic(tls_.cert, *before + "\n"));
+  EXPECT_TRUE(page().outdated);
+  ASSERT_TRUE(posix::write_atomic(tls_.cert, *before));
+  EXPECT_FALSE(page().outdated);
 }
 
 // etcd itself serves it: as it was, and raised.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "archive/names.h"
 #include "base/text.h"
@@ -82,6 +83,24 @@ base::Instant newest_begin(const plan::Record& record, const plan::Observation& 
   // One that was fetched a moment ago: the record does not tell of it yet.
   if (seen.fetch_job.known() && seen.fetch_job->report) take_backup(seen.fetch_job->report->name);
   return newest;
+}
+
+// Of one that runs, and of which nothing else is known.
+plan::Follower silent(std::string why) {
+  plan::Follower out;
+  out.running = true;
+  out.lag = base::Fact<base::Duration>::unknown(std::move(why));
+  return out;
+}
+
+plan::Follower said_by(const archive::FollowStatus& status) {
+  // Without a watch what happens is not known; what came before is.
+  plan::Follower out = silent("it does not see its cluster yet");
+  if (status.state == archive::FollowState::kFollowing || status.lag_ms > 0)
+    out.lag = base::Duration(status.lag_ms);
+  out.base = status.base;
+  out.problem = status.problem;
+  return out;
 }
 
 }  // namespace
@@ -239,34 +258,31 @@ std::optional<plan::JobReport> drill_report(const std::string& job, const std::s
 }
 
 plan::Follower running_follower(const std::string& text, base::Instant now) {
-  using Lag = base::Fact<base::Duration>;
-  plan::Follower out;
-  out.running = true;
   const auto status = archive::parse_follow_status(text);
-  if (!status) {
-    out.lag = Lag::unknown("it says nothing yet");
-    return out;
-  }
-  if (status->time < now - kFresh || status->time > now + kFresh) {
-    out.lag = Lag::unknown("it last said something at " + base::to_rfc3339(status->time));
-    return out;
-  }
-  out.base = status->base;
-  out.problem = status->problem;
-  // Without a watch what happens is not known; what came before is.
-  if (status->state == archive::FollowState::kFollowing || status->lag_ms > 0)
-    out.lag = base::Duration(status->lag_ms);
-  else
-    out.lag = Lag::unknown("it does not see its cluster yet");
+  if (!status) return silent("it says nothing yet");
+  if (status->time < now - kFresh || status->time > now + kFresh)
+    return silent("it last said something at " + base::to_rfc3339(status->time));
+  return said_by(*status);
+}
+
+plan::Follower answering_follower(const std::string& page) {
+  const auto status = archive::parse_follow_status(page);
+  if (!status) return silent("what it says cannot be read: " + status.error().message);
+  const base::Duration age(status->age_ms.value_or(0));
+  plan::Follower out = !status->age_ms ? silent("it does not say how old its words are")
+                       : age < base::Duration(0) || age > kFresh
+                           ? silent(fmt::format("its words are {} old", base::to_text(age)))
+                           : said_by(*status);
+  out.outdated = status->outdated;
   return out;
 }
 
-plan::Follower ended_follower(const std::string& text) {
+plan::Follower ended_follower(const std::string& text, const std::string& otherwise) {
   plan::Follower out;
   out.lag = base::Fact<base::Duration>::unknown("it does not run");
   const auto report = archive::parse_follow_report(text);
   if (!report) {
-    out.problem = "it ended without a word";
+    out.problem = otherwise;
     return out;
   }
   out.problem = report->error_kind.empty() ? "it was ended by somebody" : report->error;

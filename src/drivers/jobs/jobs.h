@@ -51,6 +51,10 @@ std::optional<plan::JobReport> fetch_report(const std::string& job, const std::s
 std::optional<plan::JobReport> drill_report(const std::string& job, const std::string& report);
 // What a follower that runs says; a status that is not of about `now` says nothing.
 plan::Follower running_follower(const std::string& status, base::Instant now);
-plan::Follower ended_follower(const std::string& report);
+// The same of one that was asked over the network: how old its words are, its own clock tells.
+plan::Follower answering_follower(const std::string& page);
+// `otherwise`: why it ended, where it left no report.
+plan::Follower ended_follower(const std::string& report,
+                              const std::string& otherwise = "it ended without a word");
 
 }  // namespace jobs

@@ -248,7 +248,33 @@ TEST(Jobs, WhatAFollowerDoesNotSayOfNowIsUnknown) {
   EXPECT_EQ(running_follower(archive::to_json(status), now).lag, base::Fact<base::Duration>(9s));
 }
 
+// Asked over the network its own clock tells how old its words are: clocks of nodes differ.
+TEST(Jobs, WhatAFollowerAnswersIsAsOldAsItSays) {
+  archive::FollowStatus status{.state = archive::FollowState::kFollowing,
+                               .time = at("2001-01-01T00:00:00Z"),
+                               .lag_ms = 250,
+                               .base = "i/full-1"};
+  EXPECT_TRUE(answering_follower(archive::to_json(status)).lag.is_unknown()) << "no age";
+  status.age_ms = 9'000;
+  auto said = answering_follower(archive::to_json(status));
+  EXPECT_TRUE(said.running);
+  EXPECT_FALSE(said.outdated);
+  EXPECT_EQ(said.lag, base::Fact<base::Duration>(250ms));
+  EXPECT_EQ(said.base, "i/full-1");
+  for (const std::int64_t age : {11'000, -1}) {
+    status.age_ms = age;
+    status.outdated = true;
+    said = answering_follower(archive::to_json(status));
+    EXPECT_TRUE(said.lag.is_unknown()) << age;
+    EXPECT_EQ(said.base, "");
+    EXPECT_TRUE(said.running && said.outdated) << "what it works with it knows without a watch";
+  }
+  said = answering_follower("it has not begun yet");
+  EXPECT_TRUE(said.running && said.lag.is_unknown() && !said.outdated);
+}
+
 TEST(Jobs, HowAFollowerEndedIsTold) {
+  EXPECT_EQ(ended_follower("", "OOMKilled").problem, "OOMKilled");
   EXPECT_EQ(ended_follower("").problem, "it ended without a word");
   EXPECT_EQ(ended_follower(archive::to_json(archive::FollowReport{})).problem,
             "it was ended by somebody");
