@@ -22,6 +22,9 @@ constexpr std::string_view kClientDir = "/etc/etcd-operator/client";
 constexpr std::string_view kGuard = "/opt/etcd-operator/etcd-guard";
 // From its creation: its pod has to find a node, its image and its volumes first.
 constexpr std::chrono::seconds kStartsWithin{300};
+// A node that is away: how long one without an end stays bound to it. Another one takes its place;
+// of two at work the older one is fenced by its epoch.
+constexpr int kAwayWithin = 30;
 // What a new member's log takes, however small its database is.
 constexpr std::int64_t kLogBytes = std::int64_t{256} << 20;
 
@@ -37,6 +40,13 @@ class JobPod {
     out[kJobOfLabel] = job_.owner ? job_.owner->uid : cluster_.key.name;
     out[kJobKindLabel] = job_.kind;
     out[kJobEpochLabel] = std::to_string(job_.epoch);
+    return out;
+  }
+
+  // Others that need its volume go to its node.
+  [[nodiscard]] Object pod_labels() const {
+    Object out = labels();
+    if (!job_.deadline && has_volume()) out[kHasBackupsLabel] = job_.store.claim;
     return out;
   }
 
@@ -58,15 +68,31 @@ class JobPod {
         {"containers", Array{container()}},
         {"volumes", volumes()}};
     if (job_.etcd) out["initContainers"] = programs();
-    if (!job_.store.claim.empty() && !job_.store.shared) out["affinity"] = beside_its_volume();
+    if (has_volume()) out["affinity"] = beside_its_volume();
     for (const auto& [key, value] : user.pod.node_selector) out["nodeSelector"][key] = value;
     for (const auto* name :
          {"tolerations", "priorityClassName", "schedulerName", "imagePullSecrets"})
       if (auto value = pod_field(user, name)) out[name] = *std::move(value);
+    if (!job_.deadline) add_tolerations(out);
     return out;
   }
 
  private:
+  // The store is a volume that one node at a time may have.
+  [[nodiscard]] bool has_volume() const { return !job_.store.claim.empty() && !job_.store.shared; }
+
+  static void add_tolerations(Object& pod) {
+    Array all;
+    if (const auto* users = pod.find("tolerations"); users != nullptr && users->is_array())
+      all = *users->if_array();
+    for (const auto* taint : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
+      all.push_back(Object{{"key", taint},
+                           {"operator", "Exists"},
+                           {"effect", "NoExecute"},
+                           {"tolerationSeconds", kAwayWithin}});
+    pod["tolerations"] = std::move(all);
+  }
+
   [[nodiscard]] Value container() const {
     Array command{"/usr/bin/etcd-operator"};
     for (const auto& word : job_.words) command.emplace_back(word);
@@ -77,15 +103,18 @@ class JobPod {
     mounts.push_back(mount("scratch", kJobScratch, false));
     if (job_.client) mounts.push_back(mount("client", kClientDir, true));
     if (job_.etcd) mounts.push_back(mount("programs", kJobEtcdDir, true));
-    return Object{{"name", kJobContainer},
-                  {"image", platform_.operator_image},
-                  {"imagePullPolicy", "IfNotPresent"},
-                  {"command", std::move(command)},
-                  {"terminationMessagePath", kReportFile},
-                  {"terminationMessagePolicy", "FallbackToLogsOnError"},
-                  {"resources", resources()},
-                  {"securityContext", confined()},
-                  {"volumeMounts", std::move(mounts)}};
+    Object out{{"name", kJobContainer},
+               {"image", platform_.operator_image},
+               {"imagePullPolicy", "IfNotPresent"},
+               {"command", std::move(command)},
+               {"terminationMessagePath", kReportFile},
+               {"terminationMessagePolicy", "FallbackToLogsOnError"},
+               {"resources", resources()},
+               {"securityContext", confined()},
+               {"volumeMounts", std::move(mounts)}};
+    if (!job_.deadline)
+      out["ports"] = Array{Object{{"name", "status"}, {"containerPort", kStatusPort}}};
+    return out;
   }
 
   // A volume that is in use on a node may not be had on another one.
@@ -196,15 +225,13 @@ Value store_job(const api::Cluster& cluster, const StoreJob& job,
   if (job.owner) out["metadata"]["ownerReferences"] = owner_of(*job.owner);
   for (const auto& [key, value] : job.notes) out["metadata"]["annotations"][key] = value;
   for (const auto& [key, value] : pod.labels()) out["metadata"]["labels"][key] = value;
-  out["spec"] = Object{
-      // A second try is another job, which looks first for what this one has done.
-      {"backoffLimit", 0},
-      {"completions", 1},
-      {"parallelism", 1},
-      {"activeDeadlineSeconds", (job.deadline + kStartsWithin).count()},
-      {"template",
-       Object{{"metadata", Object{{"labels", pod.labels()}, {"annotations", pod.annotations()}}},
-              {"spec", pod.spec()}}}};
+  // A second try is another job, which looks first for what this one has done.
+  Object spec{{"backoffLimit", 0}, {"completions", 1}, {"parallelism", 1}};
+  if (job.deadline) spec["activeDeadlineSeconds"] = (*job.deadline + kStartsWithin).count();
+  spec["template"] =
+      Object{{"metadata", Object{{"labels", pod.pod_labels()}, {"annotations", pod.annotations()}}},
+             {"spec", pod.spec()}};
+  out["spec"] = std::move(spec);
   return out;
 }
 

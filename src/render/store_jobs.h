@@ -21,11 +21,13 @@ namespace render {
 inline constexpr std::string_view kJobOfLabel =
     "operator.etcd.io/job-of";  // the cluster, or the uid of the object that asks for it
 inline constexpr std::string_view kJobKindLabel =
-    "operator.etcd.io/job";  // "backup", "fetch", "drill"
+    "operator.etcd.io/job";  // "backup", "fetch", "drill", "follow"
 inline constexpr std::string_view kJobEpochLabel = "operator.etcd.io/job-epoch";
 inline constexpr std::string_view kJobFileAnnotation = "operator.etcd.io/job-file";
 // Why a job was given up before it could begin.
 inline constexpr std::string_view kGivenUpAnnotation = "operator.etcd.io/given-up";
+// Of one without an end of its own: a digest of all that it was made of.
+inline constexpr std::string_view kToldAnnotation = "operator.etcd.io/told";
 // The container that works.
 inline constexpr std::string_view kJobContainer = "archive";
 
@@ -37,6 +39,7 @@ inline constexpr std::string_view kBackupsDir = "/var/lib/etcd-backups";
 inline constexpr std::string_view kJobScratch = "/var/lib/etcd-scratch";
 inline constexpr std::string_view kJobEtcdDir = "/opt/etcd-operator";  // etcd, its tool, if wanted
 inline constexpr std::string_view kReportFile = "/dev/termination-log";
+inline constexpr unsigned kStatusPort = 2382;  // of one without an end of its own
 TlsFiles job_tls_files();
 
 // Who asked for it, and whom it goes with.
@@ -45,14 +48,15 @@ struct JobOwner {
 };
 
 struct StoreJob {
-  std::string kind;  // "backup", "fetch", "drill"
+  std::string kind;  // "backup", "fetch", "drill", "follow"
   int epoch = 0;
   std::vector<std::string> words;  // of etcd-operator's command line: "archive", "run"
-  std::string file;                // what it is told, at kJobFile
+  std::string file = {};           // what it is told, at kJobFile
   StoreAccess store = {};
-  bool client = false;                            // it is a client of the cluster
-  std::optional<api::Version> etcd = {};          // these programs are wanted in kJobEtcdDir
-  std::chrono::seconds deadline{600};             // its own; a while later it is ended
+  bool client = false;                    // it is a client of the cluster
+  std::optional<api::Version> etcd = {};  // these programs are wanted in kJobEtcdDir
+  // Its own; a while later it is ended. None: it has no end, and serves its status at kStatusPort.
+  std::optional<std::chrono::seconds> deadline = std::chrono::seconds(600);
   std::optional<JobOwner> owner = {};             // none: the cluster
   std::map<std::string, std::string> notes = {};  // annotations of the Job
 };

@@ -11,6 +11,7 @@
 #include "api/manifest.h"
 #include "api/yaml_text.h"
 #include "json/json.h"
+#include "render/kubernetes_parts.h"
 
 namespace render {
 namespace {
@@ -66,6 +67,11 @@ TEST(StoreJobs, Golden) {
   with_etcd.kind = "drill";
   with_etcd.words = {"archive", "drill"};
   with_etcd.etcd = cloud.spec.version;
+  StoreJob follower = into_a_volume;
+  follower.kind = "follow";
+  follower.words = {"archive", "follow"};
+  follower.deadline.reset();
+  follower.notes[std::string(kToldAnnotation)] = "5f1c";
   KubernetesMember first;
   first.name = "cloud-etcd-0";
   first.version = cloud.spec.version;
@@ -74,7 +80,8 @@ TEST(StoreJobs, Golden) {
   const auto text = api::to_yaml(std::vector<Value>{
       store_job(cloud, backup_to_a_bucket(), platform()), backups_claim(production, nullptr),
       store_job(production, into_a_volume, platform()), store_job(cloud, fetch, platform()),
-      store_job(cloud, with_etcd, platform()), member_workload(cloud, first, platform())});
+      store_job(cloud, with_etcd, platform()), store_job(production, follower, platform()),
+      member_workload(cloud, first, platform())});
   const std::string path = "tests/golden/kubernetes/jobs.yaml";
   if (std::getenv("EO_REWRITE") != nullptr) std::ofstream(path) << text;
   EXPECT_EQ(text, slurp(path));
@@ -103,6 +110,23 @@ TEST(StoreJobs, TheUsersCertificatesAndPlacementAreTheJobs) {
   EXPECT_NE(text.find("etcd-client-ca.crt"), std::string::npos);
   EXPECT_NE(job.at("spec.template.spec.nodeSelector.disk"), nullptr);
   EXPECT_NE(job.at("spec.template.spec.tolerations"), nullptr);
+}
+
+// It runs for as long as its cluster: nothing ends it but what it says, its node, or we.
+TEST(StoreJobs, OneWithoutAnEndHasNoDeadlineAndLeavesANodeThatIsAway) {
+  auto cluster = cluster_of(
+      "apiVersion: operator.etcd.io/v1alpha1\nkind: EtcdCluster\nmetadata: {name: x}\n"
+      "spec:\n  size: 3\n  version: 3.6.16\n"
+      "  podTemplate: {spec: {tolerations: [{key: etcd, operator: Exists}]}}\n");
+  auto wish = backup_to_a_bucket();
+  EXPECT_NE(store_job(cluster, wish, platform()).at("spec.activeDeadlineSeconds"), nullptr);
+  wish.deadline.reset();
+  const auto job = store_job(cluster, wish, platform());
+  EXPECT_EQ(job.at("spec.activeDeadlineSeconds"), nullptr);
+  const auto* tolerations = job.at("spec.template.spec.tolerations");
+  ASSERT_NE(tolerations, nullptr);
+  EXPECT_EQ(tolerations->if_array()->size(), 3U) << json::print(*tolerations);
+  EXPECT_EQ(job.at("spec.template.metadata.labels")->find(kHasBackupsLabel), nullptr);
 }
 
 TEST(StoreJobs, NamesFitIntoTheLimits) {
