@@ -97,7 +97,7 @@ constexpr std::array kTable{
               "kept beyond maxBackups, by age"},
     FieldInfo{"spec.backup.verify.intervalSeconds", kBoth, "seconds, at least 60", "86400", kActs,
               kActs, "how often the newest backup is restored for proof"},
-    FieldInfo{"spec.backup.continuous", kBoth, "enabled, maxLagSeconds", "", kActs, kLater,
+    FieldInfo{"spec.backup.continuous", kBoth, "enabled, maxLagSeconds", "", kActs, kActs,
               "keeps every revision, not only snapshots"},
     FieldInfo{"spec.backup.pv", kCoreOs, "volumeSizeInMB, storageClass", "", kNoMeaning, kActs,
               "the volume of the form of 0.5 and 0.6"},

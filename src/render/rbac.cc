@@ -49,7 +49,7 @@ constexpr std::array kTable{
     Permission{kClusters, "policy", "poddisruptionbudgets", kWhole, "drains keep the quorum"},
     Permission{kClusters, "networking.k8s.io", "networkpolicies", "get create patch delete",
                "spec.networkPolicy"},
-    Permission{kClusters, "batch", "jobs", kWhole, "backups, restores and drills"},
+    Permission{kClusters, "batch", "jobs", kWhole, "backups, restores, drills, the continuous log"},
     Permission{kClusters, "events.k8s.io", "events", "list create patch",
                "the story of each cluster; why a pod cannot be made"},
     Permission{kOwnNamespace, "coordination.k8s.io", "leases", "get create update",

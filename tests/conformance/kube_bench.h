@@ -35,6 +35,10 @@ class WorldMachine final : public k8s::Machine {
     if (etcd == nullptr || !etcd->is_up() || etcd->state().cluster_minor == 0) return std::nullopt;
     return api::Version{3, etcd->state().cluster_minor, 0, ""};
   }
+  base::Result<std::string> page(const std::string& url, base::Duration /*deadline*/,
+                                 const std::stop_token& /*stop*/) override {
+    return node.page(url);
+  }
   // By address; the world knows members by the names that they advertise.
   std::unique_ptr<etcd::EtcdApi> dial(const std::string& url, const etcd::Tls& tls) {
     sim::Client client;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "conformance/kube_manager_bench.h"
 
@@ -36,6 +37,17 @@ class KubeClientStory : public KubeManagerStory {
         return !got->kvs.empty();
     ADD_FAILURE() << "nobody answers for " << key;
     return false;
+  }
+  // "AsWanted what happens is…"; empty: nothing is said.
+  std::string said(const kube::Resource& resource, const std::string& name, std::string_view type) {
+    const auto* object = find(resource, name);
+    const auto* all = object == nullptr ? nullptr : object->at("status.conditions");
+    if (all == nullptr || !all->is_array()) return {};
+    for (const auto& one : *all->if_array())
+      if (json::get_string(one, "type").value_or("") == type)
+        return json::get_string(one, "reason").value_or("") + " " +
+               json::get_string(one, "message").value_or("");
+    return {};
   }
 };
 

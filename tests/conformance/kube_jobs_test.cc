@@ -30,16 +30,6 @@ class KubeJobsStory : public KubeClientStory {
     node.must(kube::create(kube::kSecrets, "default",
                            json::Object{{"metadata", json::Object{{"name", "aws-secret"}}}}));
   }
-  std::string said(const kube::Resource& resource, const std::string& name, std::string_view type) {
-    const auto* object = find(resource, name);
-    const auto* all = object == nullptr ? nullptr : object->at("status.conditions");
-    if (all == nullptr || !all->is_array()) return {};
-    for (const auto& one : *all->if_array())
-      if (json::get_string(one, "type").value_or("") == type)
-        return json::get_string(one, "reason").value_or("") + " " +
-               json::get_string(one, "message").value_or("");
-    return {};
-  }
   bool cloud_serves() {
     return text(kube::kCoreosClusters, "cloud", "status.phase") == "Running" &&
            find(kube::kServices, "cloud-client") != nullptr &&

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "archive/follow_job.h"
 #include "guard/files.h"
 #include "json/value.h"
 #include "kube/client.h"
@@ -30,6 +31,19 @@ struct NodeStore {
   int looked = 0;  // how often a job was there
 };
 
+// Pods that write continuous logs.
+struct NodeFollowers {
+  struct One {
+    std::int64_t epoch = 0;
+    std::string file;  // what it was told
+  };
+  std::map<std::string, One> running;  // by the address of its pod
+  int begun = 0;
+  archive::FollowStatus says;  // each of them, of now
+  bool silent = false;         // nobody hears them
+  std::string ends;            // the report with which the next that is looked at ends
+};
+
 class KubeNode {
  public:
   KubeNode();
@@ -40,6 +54,8 @@ class KubeNode {
 
   json::Value must(const kube::Request& request);
   std::vector<json::Value> all(const kube::Resource& resource);
+  // What a follower says at this address.
+  base::Result<std::string> page(const std::string& url);
   // The member whose pod has this address; empty: none.
   [[nodiscard]] std::string member_at(const std::string& ip) const;
 
@@ -53,6 +69,7 @@ class KubeNode {
   bool kubelet_is_silent = false;
   bool pods_are_refused = false;  // sets cannot make any
   NodeStore store;
+  NodeFollowers followers;
   bool no_volumes = false;  // claims wait for them
   bool jobs_hang = false;  // their programs run and do not end
   std::string jobs_crash;  // what they log last before they are killed; empty: they are not
@@ -63,6 +80,7 @@ class KubeNode {
   bool run_pod(const json::Value& pod);
   // kube_node_jobs.cc
   bool run_job_pod(const json::Value& pod);
+  bool run_follower(const json::Value& pod);
   bool lacks_secret(const json::Value& pod);
   std::string work(const std::string& kind, const std::string& file);
   std::string drill(const std::string& file);
@@ -70,8 +88,9 @@ class KubeNode {
   bool export_survivor(const json::Value& pod, const guard::Ticket& ticket);
   bool say(const kube::Name& pod, json::Value status);
 
-  std::map<std::string, std::string> pod_of_;      // uid of the pod whose guard runs, by member
-  std::map<std::string, std::string> address_of_;  // by member
+  std::map<std::string, std::string> pod_of_;       // uid of the pod whose guard runs, by member
+  std::map<std::string, std::string> address_of_;   // by member
+  std::map<std::string, std::string> follower_at_;  // addresses by pod's uid
   int volumes_ = 0;
 };
 

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <utility>
+
 #include "archive/drill_job.h"
 #include "archive/job.h"
 #include "archive/names.h"
@@ -125,9 +128,49 @@ std::string KubeNode::work(const std::string& kind, const std::string& file) {
   return archive::to_json(report);
 }
 
+base::Result<std::string> KubeNode::page(const std::string& url) {
+  const std::string_view scheme = "http://";
+  const auto port = fmt::format(":{}/", render::kStatusPort);
+  EXPECT_TRUE(url.starts_with(scheme) && url.ends_with(port)) << url;
+  const auto ip = url.substr(scheme.size(), url.size() - scheme.size() - port.size());
+  if (followers.silent || !followers.running.contains(ip))
+    return base::fail(base::Code::kUnavailable, "no route to " + ip);
+  auto said = followers.says;
+  said.time = world.now() + std::chrono::hours(1);  // its clock need not be ours
+  said.age_ms = 0;
+  return archive::to_json(said);
+}
+
+bool KubeNode::run_follower(const json::Value& pod) {
+  const kube::Name name{text_at(pod, "metadata.namespace"), text_at(pod, "metadata.name")};
+  constexpr auto kList = "containerStatuses";
+  const auto [at, fresh] = follower_at_.emplace(text_at(pod, "metadata.uid"),
+                                                fmt::format("10.1.0.{}", follower_at_.size() + 1));
+  if (fresh) {
+    const auto file = keyed(pod, "metadata.annotations", render::kJobFileAnnotation);
+    const auto job = archive::parse_follow_job(file);
+    EXPECT_TRUE(job) << file;
+    if (!job) return false;
+    EXPECT_EQ(job->status_port, render::kStatusPort);
+    EXPECT_EQ(job->run.common.report, render::kReportFile);
+    followers.running[at->second] = {job->run.epoch, file};
+    ++followers.begun;
+  }
+  if (!followers.ends.empty()) {
+    followers.running.erase(at->second);
+    return say(name, status_of("Succeeded", kList, "archive",
+                               ended(0, std::exchange(followers.ends, ""))));
+  }
+  auto status = status_of("Running", kList, "archive", json::Object{{"running", json::Object()}});
+  status["podIP"] = at->second;
+  return say(name, std::move(status));
+}
+
 bool KubeNode::run_job_pod(const json::Value& pod) {
   const kube::Name name{text_at(pod, "metadata.namespace"), text_at(pod, "metadata.name")};
   if (pod.at("metadata.deletionTimestamp") != nullptr) {
+    if (const auto at = follower_at_.find(text_at(pod, "metadata.uid")); at != follower_at_.end())
+      followers.running.erase(at->second);
     server.pod_ended(name);
     return true;
   }
@@ -135,6 +178,7 @@ bool KubeNode::run_job_pod(const json::Value& pod) {
   if (phase == "Succeeded" || phase == "Failed") return false;
   constexpr auto kList = "containerStatuses";
   if (lacks_secret(pod)) return say(name, status_of("Pending", kList, "archive", waits()));
+  if (keyed(pod, "metadata.labels", render::kJobKindLabel) == "follow") return run_follower(pod);
   if (jobs_hang)
     return say(name,
                status_of("Running", kList, "archive", json::Object{{"running", json::Object()}}));

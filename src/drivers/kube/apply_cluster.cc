@@ -157,18 +157,6 @@ KubeDriver::Done KubeDriver::act(const plan::ExportSurvivor& /*a*/, const Call& 
   return result_of(check_survivor(call));
 }
 
-KubeDriver::Done KubeDriver::act(const plan::StartBackup& a, const Call& call) {
-  return result_of(store_jobs_.start_backup(a.epoch, {call.job, call.stop}));
-}
-
-KubeDriver::Done KubeDriver::act(const plan::StartDrill& a, const Call& call) {
-  return result_of(store_jobs_.start_drill(a.epoch, {call.job, call.stop}));
-}
-
-KubeDriver::Done KubeDriver::act(const plan::FetchBackup& a, const Call& call) {
-  return result_of(store_jobs_.start_fetch(a.epoch, {call.job, call.stop}));
-}
-
 base::Status KubeDriver::put_away(const std::string& member, bool delete_data, const Call& call) {
   TRY(const auto pod, objects_.read(kube::kPods, api::pod_of_member(member), call.stop));
   // One that has no node has never begun, and goes with its set.

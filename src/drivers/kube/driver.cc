@@ -201,9 +201,8 @@ engine::ApplyResult KubeDriver::apply(const plan::Step& step, const engine::Job&
         using Action = std::remove_cvref_t<decltype(action)>;
         if constexpr (std::is_same_v<Action, plan::RemoveMember>) {
           return remove_member(action, call, at);
-        } else if constexpr (std::is_same_v<Action, plan::StartFollower> ||
-                             std::is_same_v<Action, plan::EndFollower>) {
-          return {plan::Outcome::kRefused, "the continuous log is not written on Kubernetes yet"};
+        } else if constexpr (requires { store_jobs_.act(action, {job, stop}); }) {
+          return result_of(store_jobs_.act(action, {job, stop}));
         } else if constexpr (requires { etcd_.act(action, at); }) {
           if constexpr (std::is_same_v<Action, plan::PromoteMember>)
             if (const auto kept = keep_budget(call, count_voters(job.record) + 1); !kept)

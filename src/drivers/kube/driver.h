@@ -80,9 +80,6 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   Done act(const plan::OpenToClients& a, const Call& call);
   Done act(const plan::FetchBinary& a, const Call& call);
   Done act(const plan::PutAside& a, const Call& call);
-  Done act(const plan::StartBackup& a, const Call& call);
-  Done act(const plan::StartDrill& a, const Call& call);
-  Done act(const plan::FetchBackup& a, const Call& call);
   Done act(const plan::DeleteCluster& a, const Call& call);
   Done act(const plan::DiscardFormation& a, const Call& call);
   Done act(const plan::NewPeerAuthority& a, const Call& call);

@@ -10,6 +10,7 @@ namespace k8s {
 namespace {
 
 constexpr std::uint64_t kPageLimit = std::uint64_t{4} << 20;
+constexpr std::uint64_t kSmallPageLimit = std::uint64_t{64} << 10;
 
 class SystemMachine final : public Machine {
  public:
@@ -32,6 +33,15 @@ class SystemMachine final : public Machine {
                                    .deadline = deadline},
                                   stop);
     return page ? live::cluster_version_in(*page) : std::nullopt;
+  }
+
+  base::Result<std::string> page(const std::string& url, base::Duration deadline,
+                                 const std::stop_token& stop) override {
+    return http::fetch({.url = url,
+                        .max_bytes = kSmallPageLimit,
+                        .connect_deadline = deadline,
+                        .deadline = deadline},
+                       stop);
   }
 };
 

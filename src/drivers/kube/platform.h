@@ -50,6 +50,9 @@ class Machine {
   virtual std::optional<api::Version> cluster_version(const std::string& metrics_url,
                                                       base::Duration deadline,
                                                       const std::stop_token& stop) = 0;
+  // A small page that a pod of ours serves, by HTTP.
+  virtual base::Result<std::string> page(const std::string& url, base::Duration deadline,
+                                         const std::stop_token& stop) = 0;
 };
 
 // The product's: threads, and pages by HTTP.

@@ -184,10 +184,7 @@ base::Status RequestJobs::start(const BackupOrder& order, const std::stop_token&
                {ns, ours ? order.cluster->key.name : fmt::format("{}{}", kForeign, name)}));
   if (ours) add_encryption_key(cluster.spec, place);
   auto job = ours ? job_of_ours(order) : job_of_foreign(order);
-  place.common.deadline = job.common.deadline;
-  job.common = place.common;
-  job.common.scratch = render::kJobScratch;
-  job.common.report = render::kReportFile;
+  place_files(place, job.common);
   job.epoch = 0;  // those in the store count the cluster's own backups
   // One backup alone removes no other, as it was with CoreOS's operator.
   const bool periodic = order.wish.interval.count() > 0;

@@ -17,15 +17,6 @@ const std::string kBackup = "backup", kFetch = "fetch", kDrill = "drill";
 constexpr size_t kKept = 2;  // jobs of a kind: the last and the one before
 constexpr size_t kRemembered = 8;
 
-int epoch_of(const json::Value& job) {
-  return static_cast<int>(std::min<std::int64_t>(
-      base::parse_int(label(job, render::kJobEpochLabel)).value_or(0), 1'000'000'000));
-}
-
-bool is_of(const json::Value& job, const std::string& kind, const std::string& owner) {
-  return label(job, render::kJobKindLabel) == kind && owner_uid(job) == owner && epoch_of(job) > 0;
-}
-
 plan::JobReport failure(std::string why) {
   plan::JobReport out;
   out.error = std::move(why);
@@ -37,6 +28,15 @@ base::Error refusal(std::string why) {
 }
 
 }  // namespace
+
+int StoreJobs::epoch_of(const json::Value& job) {
+  return static_cast<int>(std::min<std::int64_t>(
+      base::parse_int(label(job, render::kJobEpochLabel)).value_or(0), 1'000'000'000));
+}
+
+bool StoreJobs::is_of(const json::Value& job, const std::string& kind, const std::string& owner) {
+  return label(job, render::kJobKindLabel) == kind && owner_uid(job) == owner && epoch_of(job) > 0;
+}
 
 // Of the newest first.
 std::vector<kube::Object> StoreJobs::all(const std::string& kind,
@@ -92,6 +92,7 @@ void StoreJobs::see(const Scope& scope, plan::Observation& seen) {
       look_at({kFetch, jobs::fetch_report, restore.running ? restore.epoch : 0}, scope);
   const auto& drill = scope.job.record.drill;
   seen.drill_job = look_at({kDrill, jobs::drill_report, drill.running ? drill.epoch : 0}, scope);
+  seen.follower = look_at_follower(scope);
 }
 
 // From which place, and of which cluster, a formation begins.
@@ -156,32 +157,31 @@ base::Status StoreJobs::drop(const std::string& kind, size_t keep, int before, c
   return {};
 }
 
-base::Status StoreJobs::start_backup(int epoch, const Scope& scope) {
+void StoreJobs::reach_members(const Scope& scope, archive::RunJob& to, render::StoreJob& pod) {
+  pod.client = scope.cluster().spec.tls.mode != api::TlsMode::kDisabled;
+  if (!pod.client) return;
+  const auto files = render::job_tls_files();
+  to.tls = archive::TlsFiles{files.ca, files.cert, files.key};
+}
+
+base::Status StoreJobs::act(const plan::StartBackup& a, const Scope& scope) {
   const auto& spec = scope.cluster().spec;
   if (!spec.backup) return std::unexpected(refusal("no backup block"));
   const auto* at = spec.backup->destination ? &*spec.backup->destination : nullptr;
   TRY(auto place, place_of(at, objects_.key()));
   TRY_OK(end_drill(scope));
   add_encryption_key(spec, place);
-  auto job = jobs::backup_job(*spec.backup, scope.job.record, epoch);
-  place.common.deadline = job.common.deadline;
-  job.common = place.common;
-  job.common.scratch = render::kJobScratch;
-  job.common.report = render::kReportFile;
+  auto job = jobs::backup_job(*spec.backup, scope.job.record, a.epoch);
+  place_files(place, job.common);
   jobs::add_endpoints(scope.job.record, job);
-  const bool tls = spec.tls.mode != api::TlsMode::kDisabled;
-  if (tls) {
-    const auto files = render::job_tls_files();
-    job.tls = archive::TlsFiles{files.ca, files.cert, files.key};
-  }
-  return start({.kind = kBackup,
-                .epoch = epoch,
-                .words = {"archive", "run"},
-                .file = archive::to_json(job),
-                .store = place.access,
-                .client = tls,
-                .deadline = job.common.deadline},
-               place, scope);
+  render::StoreJob pod{.kind = kBackup,
+                       .epoch = a.epoch,
+                       .words = {"archive", "run"},
+                       .store = place.access,
+                       .deadline = job.common.deadline};
+  reach_members(scope, job, pod);
+  pod.file = archive::to_json(job);
+  return start(pod, place, scope);
 }
 
 // A backup does not wait for it. One that has ended stays to be looked at.
@@ -195,22 +195,19 @@ base::Status StoreJobs::end_drill(const Scope& scope) {
   return {};
 }
 
-base::Status StoreJobs::start_drill(int epoch, const Scope& scope) {
+base::Status StoreJobs::act(const plan::StartDrill& a, const Scope& scope) {
   const auto& spec = scope.cluster().spec;
   if (!spec.backup) return std::unexpected(refusal("no backup block"));
   const auto* at = spec.backup->destination ? &*spec.backup->destination : nullptr;
   TRY(auto place, place_of(at, objects_.key()));
   add_encryption_key(spec, place);
   auto job = jobs::drill_job(*spec.backup, scope.job.record);
-  place.common.deadline = job.common.deadline;
-  job.common = place.common;
-  job.common.scratch = render::kJobScratch;
-  job.common.report = render::kReportFile;
+  place_files(place, job.common);
   const bool has_etcdutl = spec.version.minor >= 5;
   job.programs = {spec.version.text(), fmt::format("{}/etcd", render::kJobEtcdDir),
                   fmt::format("{}/{}", render::kJobEtcdDir, has_etcdutl ? "etcdutl" : "etcdctl")};
   return start({.kind = kDrill,
-                .epoch = epoch,
+                .epoch = a.epoch,
                 .words = {"archive", "drill"},
                 .file = archive::to_json(job),
                 .store = place.access,
@@ -219,18 +216,14 @@ base::Status StoreJobs::start_drill(int epoch, const Scope& scope) {
                place, scope);
 }
 
-base::Status StoreJobs::start_fetch(int epoch, const Scope& scope) {
+base::Status StoreJobs::act(const plan::FetchBackup& a, const Scope& scope) {
   TRY(const auto place, source_of(scope.job));
   archive::FetchJob job = jobs::fetch_job(place.name);
-  const auto deadline = job.common.deadline;
-  job.common = place.common;
-  job.common.deadline = deadline;
-  job.common.scratch = render::kJobScratch;
-  job.common.report = render::kReportFile;
+  place_files(place, job.common);
   // Only what it is, and that it is good, is learnt: the member that begins with it gets its own.
   job.to = fmt::format("{}/snapshot.db", render::kJobScratch);
   return start({.kind = kFetch,
-                .epoch = epoch,
+                .epoch = a.epoch,
                 .words = {"archive", "fetch"},
                 .file = archive::to_json(job),
                 .store = place.access,
@@ -242,18 +235,16 @@ base::Status StoreJobs::start_fetch(int epoch, const Scope& scope) {
 base::Result<render::FetchedBackup> StoreJobs::fetched_backup(const engine::Job& of) const {
   TRY(const auto place, source_of(of));
   TRY(auto job, jobs::fetch_again_job(of.record.restore));
-  const auto deadline = job.common.deadline;
   const std::string folder(render::kFetchedSnapshot.substr(0, render::kFetchedSnapshot.rfind('/')));
-  job.common = place.common;
-  job.common.deadline = deadline;
+  place_files(place, job.common);
   job.common.scratch = folder + "/scratch";
-  job.common.report = render::kReportFile;
   job.to = render::kFetchedSnapshot;
   return render::FetchedBackup{place.access, archive::to_json(job)};
 }
 
 // The look into a store is over when the cluster serves.
 base::Status StoreJobs::tidy(const Scope& scope) {
+  TRY_OK(tidy_followers(scope));
   const auto& record = scope.job.record;
   if (!record.open_to_clients || record.restore.after_loss || record.restore.running) return {};
   return drop(kFetch, 0, record.restore.epoch + 1, scope);

@@ -14,6 +14,7 @@
 #include "drivers/kube/shared.h"
 #include "drivers/kube/store_place.h"
 #include "engine/driver.h"
+#include "plan/action.h"
 #include "plan/observation.h"
 #include "render/store_jobs.h"
 
@@ -36,9 +37,11 @@ class StoreJobs {
   // One that cannot begin is given up here, and told in Kubernetes' words.
   void see(const Scope& scope, plan::Observation& seen);
   // Done if that very job is there.
-  base::Status start_backup(int epoch, const Scope& scope);  // ends a drill that runs
-  base::Status start_drill(int epoch, const Scope& scope);
-  base::Status start_fetch(int epoch, const Scope& scope);
+  base::Status act(const plan::StartBackup& a, const Scope& scope);  // ends a drill that runs
+  base::Status act(const plan::StartDrill& a, const Scope& scope);
+  base::Status act(const plan::FetchBackup& a, const Scope& scope);
+  base::Status act(const plan::StartFollower& a, const Scope& scope);  // then ends older ones
+  base::Status act(const plan::EndFollower& a, const Scope& scope);
   // What the first member's pod does before its guard begins.
   [[nodiscard]] base::Result<render::FetchedBackup> fetched_backup(const engine::Job& of) const;
   // Removes those that nobody needs any more.
@@ -59,12 +62,27 @@ class StoreJobs {
   base::Status start(const render::StoreJob& job, const StorePlace& place, const Scope& scope);
   base::Status end_drill(const Scope& scope);
   base::Status drop(const std::string& kind, size_t keep, int before, const Scope& scope);
+  static int epoch_of(const json::Value& job);  // 0: it has none
+  static bool is_of(const json::Value& job, const std::string& kind, const std::string& owner);
+  // It is a client of the cluster.
+  static void reach_members(const Scope& scope, archive::RunJob& to, render::StoreJob& pod);
+  // follower.cc
+  struct Follower {
+    render::StoreJob job;
+    StorePlace place;
+  };
+  [[nodiscard]] base::Result<Follower> follower(int epoch, const Scope& scope) const;
+  base::Fact<plan::Follower> look_at_follower(const Scope& scope);
+  plan::Follower ask_follower(const json::Value& job, const JobSight& sight, const Scope& scope);
+  base::Status end_followers(int before, const Scope& scope);
+  base::Status tidy_followers(const Scope& scope);  // one is enough
 
   Shared& shared_;
   Objects& objects_;
   const api::ObjectNames names_;
   JobLooks looks_;
   std::map<std::string, plan::StoreJob> decided_;  // the newest that have ended, by uid
+  std::map<std::string, plan::Follower> ended_;    // the newest of those, by uid
 };
 
 }  // namespace k8s

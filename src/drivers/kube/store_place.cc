@@ -62,4 +62,12 @@ void add_encryption_key(const api::ClusterSpec& spec, StorePlace& place) {
   place.common.encryption_key = render::kStoreKeyFile;
 }
 
+void place_files(const StorePlace& place, archive::Common& to) {
+  const auto deadline = to.deadline;
+  to = place.common;
+  to.deadline = deadline;
+  to.scratch = render::kJobScratch;
+  to.report = render::kReportFile;
+}
+
 }  // namespace k8s

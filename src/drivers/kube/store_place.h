@@ -33,5 +33,7 @@ struct NamedBackup {
 std::optional<NamedBackup> named_backup(const api::ObjectLocation& at);
 // If the cluster's backups are encrypted.
 void add_encryption_key(const api::ClusterSpec& spec, StorePlace& place);
+// Where the pod of a job finds all this, and where it works; the deadline stays as it is.
+void place_files(const StorePlace& place, archive::Common& to);
 
 }  // namespace k8s
