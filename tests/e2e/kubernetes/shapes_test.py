@@ -6,11 +6,12 @@
 import json
 import os
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
-from bed import (Client, Installed, condition, eventually, get, kubectl,  # noqa: E402
-                 member_pods, tool)
+from bed import (SYSTEM, Client, Installed, condition, eventually, get,  # noqa: E402
+                 kubectl, member_pods, tool)
 
 OWN, COREOS = "etcdclusters.operator.etcd.io", "etcdclusters.etcd.database.coreos.com"
 
@@ -32,6 +33,18 @@ def available(kind: str, name: str, seconds: int = 120) -> None:
                "the clients' certificate")
 
 
+def all_available() -> set:
+    return {found["metadata"]["name"] for found in get(OWN)["items"]
+            if any(one["type"] == "Available" and one["status"] == "True"
+                   for one in found.get("status", {}).get("conditions", []))}
+
+
+def pods_of_many() -> set:
+    """The pods of the twenty clusters."""
+    return {pod["metadata"]["uid"] for pod in get("pods", "-l", "operator.etcd.io/cluster")["items"]
+            if pod["metadata"]["labels"]["operator.etcd.io/cluster"].startswith("many-")}
+
+
 def says(kind: str, name: str) -> str:
     return " ".join(one.get("reason", "") + " " + one.get("message", "")
                     for one in get(kind, name).get("status", {}).get("conditions", []))
@@ -39,7 +52,8 @@ def says(kind: str, name: str) -> str:
 
 class ShapesTest(Installed):
     def test_life(self):
-        self.steps(self.second_example, self.names, self.both_groups, self.cut_off, self.quorum)
+        self.steps(self.second_example, self.names, self.both_groups, self.many, self.cut_off,
+                   self.quorum)
 
     def second_example(self):
         """There is no backup to begin from: it waits, says so, and never starts empty."""
@@ -78,6 +92,27 @@ class ShapesTest(Installed):
         self.assertEqual([pod["metadata"]["uid"] for pod in member_pods("twin")], before)
         kubectl("delete", f"{COREOS}/twin", "--timeout=60s")
         self.assertEqual([pod["metadata"]["uid"] for pod in member_pods("twin")], before)
+
+    def many(self):
+        """Declared at once, by one operator of which another takes over; each has its own data."""
+        names = {f"many-{n}" for n in range(20)}
+        apply(*(cluster(name) for name in sorted(names)))
+        eventually(all_available, "the first of them", 120)
+        kubectl("-n", SYSTEM, "delete", "pod", "--all", "--grace-period=0", "--force")
+        began = time.monotonic()
+        eventually(lambda: all_available() >= names, "all of them", 400)
+        print(f"  all {time.monotonic() - began:.0f} s after the operators were killed", flush=True)
+        pods = pods_of_many()
+        self.assertEqual(len(pods), len(names))
+        for name in names:
+            available(OWN, name)
+            Client(name, self.folder).run("put", "whose", name)
+        for name in names:
+            found = Client(name, self.folder).run("get", "whose", "--print-value-only").stdout
+            self.assertEqual(found.strip(), name)
+        self.assertEqual(pods_of_many(), pods, "nobody was begun twice")
+        kubectl("delete", OWN, *names, "--timeout=180s")
+        eventually(lambda: len(pods_of_many() & pods) == 0, "their pods to go")
 
     def cut_off(self):
         """A node without a word for the API server, whose member serves on: nothing is rebuilt."""
