@@ -206,9 +206,9 @@ Answer join_learner(Context& c, const Seat& seat) {
   // The cluster version has moved past what it was to run: etcd refuses to start it.
   if (member.version.minor < minor_reached(c))
     member.version = std::max(member.version, version_for_new(c));
-  // It waits with a member list that a removal has made old.
-  if (member.may_start && !seat.etcd->started && seat.process_is(Process::kBackoff) &&
-      seat.ended_by(End::kRetry) && !too_soon(c, "WriteTicket") && !just_done(c, "WriteTicket") &&
+  // It waits with a member list that a removal has made old, perhaps after it lost its data.
+  if (member.may_start && seat.process_is(Process::kBackoff) && seat.ended_by(End::kRetry) &&
+      !too_soon(c, "WriteTicket") && !just_done(c, "WriteTicket") &&
       !mutant(base::Mutant::kOldMemberList))
     return soon(Answer::act(Reason::kLearnerAdded, WriteTicket{member.name},
                             member.name + " gets the member list of now"));
