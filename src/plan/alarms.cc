@@ -200,7 +200,7 @@ Answer corrupt(Context& c) {
 
 struct Space {
   std::string unknown;   // a member whose size is not known
-  std::string no_quota;  // one whose quota is not known
+  std::string no_quota;  // one whose quota is not known before it restarts; who leaves does not
   bool full = false;     // a member is at 90 % of its quota
   // Percentage of live data, of the member with the least: all hold the same, and a member that
   // commits nothing more (all but the one that was asked to compact) still counts freed pages.
@@ -222,7 +222,7 @@ Space measure(const Context& c) {
       continue;
     }
     const auto quota = quota_of(c.intent, seat);
-    if (!quota) space.no_quota = seat.name();
+    if (!quota && seat.record->phase != Phase::kRemoving) space.no_quota = seat.name();
     space.full |= is_full(c, seat);
     if (quota && *quota > 0)
       space.in_use = std::min(space.in_use, seat.status->db_in_use / (*quota / 100 + 1));

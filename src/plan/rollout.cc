@@ -358,15 +358,23 @@ Answer wait_for_health(Context& c, const std::string& problem, bool version_chan
   return Answer::wait(op.reason, fmt::format("waiting: {}", problem), 250ms);
 }
 
-const Seat* next_misfit(const Context& c) {
+const Seat* next_misfit(const Context& c, bool that_cures) {
   const Seat* last = nullptr;  // the leader
   for (const Seat& seat : c.view.seats) {
     if (!takes_part(seat) || fits(c.record, seat)) continue;
+    if (that_cures && !raises_quota(c.intent, seat)) continue;
     const bool leads = c.view.leader != nullptr && c.view.leader->record == seat.record;
     if (leads == mutant(base::Mutant::kLeaderFirst)) return &seat;
     last = &seat;
   }
   return last;
+}
+
+// With NOSPACE set the others wait for the alarm, and the alarm may wait for a member's larger
+// quota.
+const Seat* next_misfit(const Context& c) {
+  const Seat* cure = only_no_space(c) ? next_misfit(c, true) : nullptr;
+  return cure != nullptr ? cure : next_misfit(c, false);
 }
 
 // Every member takes both: the addresses that clients get become those with TLS.
