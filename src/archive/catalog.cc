@@ -89,27 +89,50 @@ bool newer(const Entry& a, const Entry& b) {
   return std::pair(a.name.revision, a.time) > std::pair(b.name.revision, b.time);
 }
 
-}  // namespace
-
-base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incarnation>& only,
-                                   const objstore::Call& call) {
-  const auto& root = shelf.root();
-  TRY(const auto objects, objstore::list_all(shelf.store(), root, kMostObjects, call));
-  Catalog catalog;
+// Segments are many more than backups: they pass by, and are none of the objects that may be kept.
+struct Listed {
   std::map<std::string, Group> groups;
-  for (const auto& object : objects) {
-    if (!object.key.starts_with(root)) continue;  // a store that is no store
-    if (SegmentName::parse(std::string_view(object.key).substr(root.size()))) continue;
-    const auto part = parse_part(std::string_view(object.key).substr(root.size()));
-    if (!part) {
-      ++catalog.foreign;
-      continue;
+  unsigned foreign = 0;
+};
+base::Result<Listed> list_below(const Shelf& shelf, const std::string& below,
+                                const objstore::Call& call) {
+  const auto& root = shelf.root();
+  Listed out;
+  size_t kept = 0;
+  objstore::ListOptions options{.prefix = root + below};
+  do {
+    TRY(auto page, shelf.store().list(options, call));
+    for (const auto& object : page.objects) {
+      if (!object.key.starts_with(root)) continue;  // a store that is no store
+      if (SegmentName::parse(std::string_view(object.key).substr(root.size()))) continue;
+      if (++kept > kMostObjects)
+        return base::fail(Code::kResourceExhausted,
+                          fmt::format("{} holds more than {} objects beside the log", shelf.where(),
+                                      kMostObjects));
+      const auto part = parse_part(std::string_view(object.key).substr(root.size()));
+      if (!part) {
+        ++out.foreign;
+        continue;
+      }
+      auto& group = out.groups[part->name.text()];
+      group.name = part->name;
+      group.parts[static_cast<size_t>(part->part)] = {*part, object.size, object.modified};
     }
-    auto& group = groups[part->name.text()];
-    group.name = part->name;
-    group.parts[static_cast<size_t>(part->part)] = {*part, object.size, object.modified};
-  }
-  for (const auto& [text, group] : groups) {
+    if (!page.next.empty() && page.next == options.page)
+      return base::fail(Code::kDataLoss,
+                        shelf.where() + ": the store gives one page again and again");
+    options.page = std::move(page.next);
+  } while (!options.page.empty());
+  return out;
+}
+
+base::Result<Catalog> read_below(const Shelf& shelf, const std::string& below,
+                                 const std::optional<Incarnation>& only,
+                                 const objstore::Call& call) {
+  TRY(const auto listed, list_below(shelf, below, call));
+  Catalog catalog;
+  catalog.foreign = listed.foreign;
+  for (const auto& [text, group] : listed.groups) {
     if (!group.parts[static_cast<size_t>(Part::kManifest)]) {
       for (const auto& part : group.parts)
         if (part)
@@ -124,6 +147,18 @@ base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incar
   }
   std::ranges::sort(catalog.entries, newer);
   return catalog;
+}
+
+}  // namespace
+
+base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incarnation>& only,
+                                   const objstore::Call& call) {
+  return read_below(shelf, "", only, call);
+}
+
+base::Result<Catalog> read_life(const Shelf& shelf, const Incarnation& incarnation,
+                                const objstore::Call& call) {
+  return read_below(shelf, incarnation.text + "/full-", incarnation, call);
 }
 
 base::Result<std::optional<Entry>> read_entry(const Shelf& shelf, const Name& name,

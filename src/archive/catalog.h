@@ -56,6 +56,10 @@ struct Catalog {
 base::Result<Catalog> read_catalog(const Shelf& shelf, const std::optional<Incarnation>& only,
                                    const objstore::Call& call);
 
+// The same of one incarnation alone, leftovers too: what else is in the store is not listed.
+base::Result<Catalog> read_life(const Shelf& shelf, const Incarnation& incarnation,
+                                const objstore::Call& call);
+
 // One of them, as the store shows it now; no value: it has no manifest.
 base::Result<std::optional<Entry>> read_entry(const Shelf& shelf, const Name& name,
                                               const objstore::Call& call);

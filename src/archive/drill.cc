@@ -141,7 +141,7 @@ class Drill {
     }
     auto fetched = fetch_judged(shelf_, entry, scratch, world_.key, call());
     if (fetched || fetched.error().kind != kind::kMismatch) return fetched;
-    TRY(const auto catalog, read_catalog(shelf_, entry.name.incarnation, call()));
+    TRY(const auto catalog, read_life(shelf_, entry.name.incarnation, call()));
     const auto again = std::ranges::find(catalog.entries, entry.name, &Entry::name);
     if (again == catalog.entries.end())
       return trouble(kind::kUnavailable, entry.name.text() + " was removed meanwhile");

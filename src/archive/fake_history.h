@@ -23,6 +23,7 @@ struct Stream {
   std::mt19937_64 dice{3};
   std::int64_t compacted = 0, hole = 0;  // hole: a revision that is not sent
   std::uint64_t auth = 1;
+  base::Duration each{0};                 // not 0: one revision at a time, which takes so long
   unsigned opened = 0, breaks_after = 0;  // batches until the stream ends; 0: never
   std::map<std::int64_t, std::int64_t> leases;
   std::vector<std::int64_t> from;  // where each watch began
@@ -47,8 +48,11 @@ class FakeWatch final : public etcd::Watch {
       if (!std::exchange(asked_, false)) return std::nullopt;
       return etcd::Batch{.revision = newest, .cluster_id = {cluster_.id}, .events = {}};
     }
+    if (stream_.each > base::Duration(0)) clock_.pass(stream_.each);
     const auto last =
-        std::min<std::int64_t>(newest, next_ + static_cast<std::int64_t>(stream_.dice() % 4));
+        stream_.each > base::Duration(0)
+            ? next_
+            : std::min<std::int64_t>(newest, next_ + static_cast<std::int64_t>(stream_.dice() % 4));
     etcd::Batch batch{.revision = newest,
                       .cluster_id = {cluster_.id},
                       .events = events_of(cluster_.sample, next_, last)};
@@ -85,7 +89,9 @@ class FakeHistory final : public etcd::HistoryApi {
     return at->second;
   }
   base::Result<etcd::AuthState> auth(base::Duration) override {
-    return etcd::AuthState{.enabled = stream_.auth > 1, .revision = stream_.auth};
+    return etcd::AuthState{.enabled = stream_.auth > 1,
+                           .revision = stream_.auth,
+                           .store_revision = cluster_.sample.revision};
   }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <utility>
 
 #include "archive/base_taker.h"
@@ -25,6 +26,9 @@ constexpr milliseconds kFrameTime{100}, kLongestTurn{100}, kTell{500};
 constexpr base::Duration kCall{5'000}, kLook{20'000}, kStore{60'000}, kLast{10'000};
 constexpr base::Duration kAskAuth{5'000}, kAskProgress{10'000}, kStoreAgain{1'000};
 constexpr base::Duration kFirstWait{200}, kLongestWait{5'000};
+constexpr base::Duration kMarks{50};
+constexpr std::int64_t kMostParts = 1'000;  // of a segment: names have room for 99,999
+constexpr size_t kMostMarks = 10'000;
 constexpr unsigned kSameGap = 3;  // seen so often, it is in the members and not on the way
 
 // These do not pass by waiting.
@@ -60,7 +64,8 @@ class Follower {
       const auto ended = session();
       if (ended || stopped()) break;
       if (final(ended.error().kind)) return ended;
-      if (ended.error().kind == kind::kOvertaken) forget();
+      // What lies at the name that it means is another's, or damaged: what to do, the store says.
+      if (ended.error().kind == kind::kOvertaken || ended.error().kind == kind::kMismatch) forget();
       if (status_.received > before) wait = kFirstWait;
       say(FollowState::kWaiting, ended.error().error.message);
       world_.wait(wait);
@@ -86,12 +91,20 @@ class Follower {
                      fmt::format("the cluster is at revision {}, and its log goes to {}: its data "
                                  "went back; a new life needs a new incarnation",
                                  members.revision, writer_->next() - 1));
-    const auto& member = members.usable[turn_++ % members.usable.size()];
+    auto& member = members.usable[turn_++ % members.usable.size()];
+    member_api_ = std::move(member.api);
+    member_id_ = member.status.id;
     status_.member = member.endpoint.member;
     version_ = member.status.version;
     api_ = world_.history(member.endpoint);
+    if (!began_at_) began_at_ = members.revision;
+    // What came since anything was heard came at some moment since then.
+    see_head(heard_ == base::Tick{} ? tick() : heard_, members.revision);
     TRY_OK(where_to_begin(members.revision));
     TRY_OK(ask_auth());
+    // Also where the one that saw the change was ended before there was a backup.
+    if (base_users_ != 0 && facts_.auth_revision != 0 && base_users_ != facts_.auth_revision)
+      base_.want();
     auto watch = api_->watch(writer_->next(), kCall);
     if (!watch) return refused(watch.error(), 0);
     recorder_.emplace(writer_->next(), writer_->last_time());
@@ -123,22 +136,38 @@ class Follower {
   Outcome<void> where_to_begin(std::int64_t now) {
     if (fresh_) {
       if (!writer_->empty()) TRY_OK(seal());
+      note_hole(writer_->next(), now);
       writer_->begin(now + 1);
+      facts_.base.clear();
       fresh_ = false;
     }
-    TRY(const auto catalog, read_catalog(shelf_, owner_.incarnation, store_call()));
+    TRY(const auto catalog, read_life(shelf_, owner_.incarnation, store_call()));
     const Entry* newest = nullptr;
     for (const auto& entry : catalog.entries)
       if (entry.name.incarnation == owner_.incarnation && entry.verified && newest == nullptr)
         newest = &entry;
     if (writer_->next() == 0)
       writer_->begin(newest != nullptr ? newest->name.revision + 1 : now + 1);
-    const bool fits = newest != nullptr && newest->name.revision >= writer_->chain_first() - 1;
-    if (fits && facts_.base.empty()) facts_.base = newest->name.text();
+    // With another key it must be written anew: one key shall be enough for a restore.
+    const auto key = world_.key == nullptr ? std::nullopt : std::optional(world_.key->encryption());
+    const bool fits = newest != nullptr && goes_on_from(newest->name.revision) &&
+                      newest->manifest->encryption == key;
+    facts_.base = fits ? newest->name.text() : std::string();
+    base_users_ = fits ? newest->manifest->auth_revision : 0;
     if (fits) reaches_begin();
     if (!fits) base_.want();
     status_.received = std::max(status_.received, writer_->next() - 1);
+    if (!writer_->unsaved()) keep_head(writer_->next() - 1);
     return {};
+  }
+  // All that came behind it is in the log.
+  [[nodiscard]] bool goes_on_from(std::int64_t revision) const {
+    return revision >= writer_->chain_first() - 1;
+  }
+  void note_hole(std::int64_t first, std::int64_t last) {
+    if (first < 1 || last < first) return;
+    ++status_.holes;
+    status_.last_hole = fmt::format("revisions {} to {}", first, last);
   }
   // There is a backup to begin from, so the store has all before what comes next.
   void reaches_begin() {
@@ -169,10 +198,15 @@ class Follower {
       heard_ = tick();
       if (base::to_text((*batch)->cluster_id) != owner_.cluster_id)
         return trouble(kind::kForeign, status_.member + " is a member of another cluster now");
-      if (const auto added = recorder_->add(**batch, world_.clock->now()); !added) {
+      if (recorder_->empty()) frame_since_ = heard_;
+      const auto whole = [this] {
+        if (recorder_->bytes() >= kFrameBytes) close_frame();
+      };
+      if (const auto added = recorder_->add(**batch, world_.clock->now(), whole); !added) {
         recorder_.reset();
         return refused(added.error(), 0);
       }
+      see_head(heard_, std::max((*batch)->revision, recorder_->next() - 1));
       proved_ = (*batch)->events.empty();
       if (!(*batch)->events.empty()) gaps_ = 0;
       if (!recorder_->empty() && !oldest_) oldest_ = heard_;
@@ -191,33 +225,40 @@ class Follower {
 
   Outcome<void> housekeeping(etcd::Watch& watch) {
     const auto now = tick();
-    if (!recorder_->empty() && (recorder_->bytes() >= kFrameBytes ||
-                                world_.clock->now() - recorder_->begin() >= kFrameTime))
+    if (!recorder_->empty() &&
+        (recorder_->bytes() >= kFrameBytes || now - frame_since_ >= kFrameTime))
       close_frame();
     TRY_OK(keep(now));
     if (!problem_with_frame_) return std::unexpected(Trouble(problem_with_frame_.error()));
-    if (now - asked_auth_ >= kAskAuth) TRY_OK(ask_auth());
+    if (now - asked_auth_ >= kAskAuth) {
+      TRY_OK(ask_auth());
+      TRY_OK(ask_alarms());
+    }
     if (now - heard_ >= kAskProgress && now - asked_progress_ >= kAskProgress) {
       asked_progress_ = now;
       watch.ask_progress();
     }
-    if (const auto made = base_.poll()) {
-      facts_.base = *made;
-      set_facts();
-      reaches_begin();
-    }
+    if (const auto made = base_.poll()) take_base(*made);
     tell();
     return {};
+  }
+
+  // One that was begun before a hole is none for what comes behind it.
+  void take_base(const std::string& made) {
+    const auto name = Name::parse(made);
+    if (!name || !goes_on_from(name->revision)) return;
+    facts_.base = made;
+    set_facts();
+    reaches_begin();
   }
 
   // What is due goes into the store. That it does not answer is waited out.
   Outcome<void> keep(base::Tick now) {
     if (now < store_again_) return {};
     Outcome<void> done;
-    const auto age =
-        std::chrono::duration_cast<milliseconds>(world_.clock->now() - writer_->segment_begin());
     if (!writer_->empty() &&
-        (writer_->pending_bytes() >= job_.seal_bytes || age >= job_.seal_after)) {
+        (writer_->pending_bytes() >= job_.seal_bytes || writer_->parts() >= kMostParts ||
+         now - segment_since_ >= job_.seal_after)) {
       close_frame();
       done = seal();
     } else if (oldest_ && now - *oldest_ >= job_.max_lag / 2) {
@@ -225,7 +266,8 @@ class Follower {
       done = writer_->save_part(store_call());
       if (done) note_saved();
     } else if (writer_->empty() && recorder_->empty() && proved_ && now - heard_ < kAskProgress &&
-               world_.clock->now() - writer_->last_time() >= job_.heartbeat_after) {
+               (now - kept_frame_ >= job_.heartbeat_after ||
+                world_.clock->now() - writer_->last_time() >= job_.heartbeat_after)) {
       recorder_->idle(world_.clock->now());
       close_frame();
       done = seal();
@@ -247,6 +289,7 @@ class Follower {
   }
   void note_saved() {
     status_.saved = writer_->next() - 1;
+    keep_head(status_.saved);
     oldest_.reset();
     say(FollowState::kFollowing, "");
   }
@@ -259,6 +302,8 @@ class Follower {
     if (recorder_->empty()) return;
     auto taken = recorder_->take();
     taken.frame.records = taken.records;
+    kept_frame_ = tick();
+    if (writer_->empty()) segment_since_ = kept_frame_;
     problem_with_frame_ = writer_->add(taken.frame);
   }
 
@@ -282,6 +327,7 @@ class Follower {
       if (auth.error().code == Code::kUnimplemented) return {};
       return std::unexpected(Trouble(kind::kUnavailable, auth.error().in("ask for users")));
     }
+    see_head(tick(), auth->store_revision);
     const bool changed = facts_.auth_revision != 0 && facts_.auth_revision != auth->revision;
     if (changed) base_.want();
     if (facts_.auth_revision == auth->revision && facts_.etcd_version == version_) {
@@ -294,9 +340,33 @@ class Follower {
     set_facts();
     return {};
   }
+  // What it sends is not what the others have. That it does not answer is not known here.
+  Outcome<void> ask_alarms() {
+    const auto alarms = member_api_->alarms(kCall);
+    if (!alarms) return {};
+    for (const auto& alarm : *alarms)
+      if (alarm.kind == etcd::AlarmKind::kCorrupt && (!alarm.member || alarm.member == member_id_))
+        return trouble(kind::kCorrupt, status_.member + ": etcd says CORRUPT of it");
+    return {};
+  }
   void set_facts() {
     facts_.etcd_version = version_;
     writer_->set(facts_);
+  }
+
+  // ---- How far the cluster is, and how far the store. ------------------------------------------
+
+  // It was at `revision` by `seen`.
+  void see_head(base::Tick seen, std::int64_t revision) {
+    if (revision <= kept_ || (!marks_.empty() && revision <= marks_.back().revision)) return;
+    if (!marks_.empty() && (marks_.size() >= kMostMarks || seen - marks_.back().seen < kMarks))
+      marks_.back().revision = revision;
+    else
+      marks_.push_back({seen, revision});
+  }
+  void keep_head(std::int64_t revision) {
+    kept_ = std::max(kept_, revision);
+    while (!marks_.empty() && marks_.front().revision <= kept_) marks_.pop_front();
   }
 
   // ---- What is told, and the end. --------------------------------------------------------------
@@ -311,7 +381,8 @@ class Follower {
     if (!at_once && now - told_ < kTell) return;
     told_ = now;
     status_.time = world_.clock->now();
-    status_.lag_ms = oldest_ ? (now - *oldest_).count() : 0;
+    status_.lag_ms = marks_.empty() ? 0 : (now - marks_.front().seen).count();
+    status_.catching_up = !began_at_ || kept_ < *began_at_;
     status_.base = facts_.base;
     status_.weak_fence = writer_ && writer_->weak();
     if (status_.problem.empty() && !base_.problem().empty())
@@ -321,9 +392,12 @@ class Follower {
 
   Outcome<void> leave() {
     base_.stop();
-    if (writer_ && writer_->unsaved()) {
-      // `stop` is set: what is left is not asked for it.
-      TRY_OK(writer_->save_part({.deadline = tick() + kLast}));
+    // A segment and no parts, which nobody else's key would open. `stop` is set: what is left is
+    // not asked for it.
+    if (writer_ && !writer_->empty()) {
+      const auto sealed = writer_->seal({.deadline = tick() + kLast / 2});
+      if (!sealed && writer_->unsaved())
+        TRY_OK(writer_->save_part({.deadline = tick() + kLast / 2}));
       note_saved();
     }
     tell(/*at_once=*/true);
@@ -338,12 +412,23 @@ class Follower {
   BaseTaker base_;
   std::optional<LogWriter> writer_;
   std::unique_ptr<etcd::HistoryApi> api_;
+  std::unique_ptr<etcd::EtcdApi> member_api_;  // of the same member
+  base::MemberId member_id_;
   std::optional<Recorder> recorder_;  // while there is a watch
   base::Status problem_with_frame_;
   std::vector<std::int64_t> leases_;  // to be asked for
   LogFacts facts_;
+  std::uint64_t base_users_ = 0;  // revision of users and roles in facts_.base; 0: not known
   std::string version_;
-  std::optional<base::Tick> oldest_;  // when the first change came that is not in the store
+  struct Mark {
+    base::Tick seen{};
+    std::int64_t revision = 0;
+  };
+  std::deque<Mark> marks_;                // what the cluster has beyond kept_, rising in both
+  std::int64_t kept_ = 0;                 // the last revision that the log has in the store
+  std::optional<std::int64_t> began_at_;  // where the cluster was when this process first saw it
+  std::optional<base::Tick> oldest_;      // when the first change came that is not in the store
+  base::Tick frame_since_{}, segment_since_{}, kept_frame_{};  // whatever the wall clock does
   base::Tick heard_{}, asked_auth_{}, asked_progress_{}, store_again_{}, told_{};
   size_t turn_ = 0;
   unsigned gaps_ = 0;

@@ -61,6 +61,9 @@ void fields(A& a, X& x) {
   a("problem", x.problem);
   a("ageMilliseconds", x.age_ms);
   a("outdated", x.outdated);
+  a("catchingUp", x.catching_up);
+  a("holes", x.holes);
+  a("lastHole", x.last_hole);
 }
 template <class A, Is<FollowReport> X>
 void fields(A& a, X& x) {

@@ -35,10 +35,13 @@ bool parse_name(std::string_view text, FollowState& state);
 
 struct FollowStatus {
   FollowState state = FollowState::kStarting;
-  base::Instant time{};        // of this status
-  std::int64_t received = 0;   // the last revision that came
-  std::int64_t saved = 0;      // the last one that the store has
-  std::int64_t lag_ms = 0;     // how old the oldest change is that the store does not have; 0: none
+  base::Instant time{};       // of this status
+  std::int64_t received = 0;  // the last revision that came
+  std::int64_t saved = 0;     // the last one that the store has
+  // How old the oldest change is that the cluster has and the store does not; 0: none. It is no
+  // younger than that: a change counts from when the follower last knew that it was not there.
+  std::int64_t lag_ms = 0;
+  bool catching_up = false;    // there is what happened before it began; how old it is nobody knows
   std::uint64_t segments = 0;  // sealed by this process
   std::string member = {};     // that is watched
   std::string base = {};       // the backup that a restore begins from
@@ -48,6 +51,8 @@ struct FollowStatus {
   // read when it began (credentials, certificates, keys) holds something else now.
   std::optional<std::int64_t> age_ms = {};
   bool outdated = false;
+  std::uint64_t holes = 0;     // found by this process: history that no member had any more
+  std::string last_hole = {};  // "revisions 7 to 19"
   bool operator==(const FollowStatus&) const = default;
 };
 std::string to_json(const FollowStatus& status);

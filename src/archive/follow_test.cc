@@ -151,6 +151,56 @@ TEST_F(Follow, AChangeThatIsNotSentIsFoundByItsNumber) {
   expect_reached(cluster.sample.revision);
 }
 
+// What a member has and did not send yet is no less late than what came and is not written.
+TEST_F(Follow, WhatIsStillToComeCountsAsLate) {
+  backup();
+  base::Tick since{};
+  std::int64_t head = 0;
+  unsigned late = 0;
+  const auto report =
+      follow({changes(2),
+              [&](const FollowStatus& status) {
+                if (status.saved < cluster.sample.revision) return false;
+                EXPECT_FALSE(status.catching_up);
+                stream.each = base::Duration(50);
+                changes(500)(status);
+                since = clock.tick();
+                head = cluster.sample.revision;
+                return true;
+              },
+              until([&](const FollowStatus& status) {
+                if (status.saved >= head) return true;
+                const auto age = clock.tick() - since;
+                if (age < std::chrono::seconds(2)) return false;
+                ++late;
+                EXPECT_GE(base::Duration(status.lag_ms), age - std::chrono::seconds(1));
+                EXPECT_LE(base::Duration(status.lag_ms), age + std::chrono::milliseconds(100));
+                return false;
+              })});
+  EXPECT_EQ(report.error, "");
+  EXPECT_GT(late, 20U);
+  EXPECT_EQ(last.lag_ms, 0);
+}
+
+TEST_F(Follow, HowOldAChangeIsFromBeforeItBeganIsNotKnown) {
+  backup();
+  ASSERT_EQ(follow({changes(5)}).error, "");
+  for (int i = 0; i < 100; ++i) change(cluster.sample, random);
+  const auto head = cluster.sample.revision;
+  clock.pass(std::chrono::hours(2));
+  stream.each = base::Duration(50);
+  unsigned told = 0;
+  ASSERT_EQ(follow({until([&](const FollowStatus& status) {
+              if (status.state != archive::FollowState::kFollowing) return false;
+              EXPECT_EQ(status.catching_up, status.saved < head) << status.saved;
+              if (status.catching_up) ++told;
+              return status.saved >= head;
+            })}).error,
+            "");
+  EXPECT_GT(told, 1U);
+  EXPECT_FALSE(last.catching_up);
+}
+
 TEST_F(Follow, AnotherUserMeansAnotherBackup) {
   cluster.sample.buckets["auth"]["authRevision"] = bolt::testing::number(1);
   const auto report = follow(

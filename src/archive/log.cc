@@ -12,7 +12,8 @@ namespace {
 
 using base::Code;
 
-constexpr size_t kMostSegments = 400'000;
+constexpr size_t kMostSegments = 4'000'000;
+constexpr int kTries = 3;  // where something goes while it is read
 
 // Of its own place in the log: what comes before it in the chain.
 struct Before {
@@ -80,7 +81,9 @@ class Judge {
     }
     const auto& head = *entry.head;
     bool joined = false;
-    if (i > 0 && !next_in_turn(before, entry.name)) {
+    // A name may be passed over; what was written behind what is another matter.
+    const bool follows = before.head != nullptr && head.previous == digest(*before.head);
+    if (i > 0 && !follows && !next_in_turn(before, entry.name)) {
       say(entry.name, fmt::format("gap: between it and {} segments are missing",
                                   log_.entries[i - 1].name.text()));
     } else if (i == 0 && entry.name.part > 1) {
@@ -115,25 +118,8 @@ base::Result<std::vector<objstore::Object>> list(const Shelf& shelf, const std::
   return objstore::list_all(shelf.store(), shelf.key(below), kMostSegments, call);
 }
 
-struct Listed {
-  SegmentName name = {};
-  std::uint64_t size = 0;
-};
-
-base::Result<std::vector<Listed>> list_segments(const Shelf& shelf, const Incarnation& incarnation,
-                                                const objstore::Call& call) {
-  TRY(const auto objects, list(shelf, incarnation.text + "/log-", call));
-  std::vector<Listed> out;
-  for (const auto& object : objects) {
-    if (!object.key.starts_with(shelf.root())) continue;
-    const auto name = SegmentName::parse(std::string_view(object.key).substr(shelf.root().size()));
-    if (name && name->incarnation == incarnation) out.push_back({*name, object.size});
-  }
-  return out;
-}
-
-base::Result<std::optional<LogEntry>> entry_of(const Shelf& shelf, const SegmentName& name,
-                                               std::uint64_t size, const objstore::Call& call) {
+base::Result<std::optional<LogEntry>> read_head(const Shelf& shelf, const SegmentName& name,
+                                                std::uint64_t size, const objstore::Call& call) {
   LogEntry entry{.name = name, .size_bytes = size};
   std::string bytes;
   if (size > 0) {
@@ -159,6 +145,19 @@ base::Result<std::optional<LogEntry>> entry_of(const Shelf& shelf, const Segment
   return entry;
 }
 
+// No value: something went while it was read.
+base::Result<std::optional<Log>> read_once(const Shelf& shelf, const Incarnation& incarnation,
+                                           const Calls& calls) {
+  TRY(const auto listed, list_segments(shelf, incarnation, calls()));
+  std::vector<LogEntry> entries;
+  for (const auto& one : listed) {
+    TRY(auto entry, read_listed(shelf, one, calls));
+    if (!entry) return std::nullopt;
+    entries.push_back(*std::move(entry));
+  }
+  return judge_log(std::move(entries));
+}
+
 }  // namespace
 
 const LogRange* Log::covering(std::int64_t first, std::int64_t last) const {
@@ -177,27 +176,59 @@ base::Result<Log> read_log(const Shelf& shelf, const Incarnation& incarnation,
 }
 
 base::Result<Log> read_log(const Shelf& shelf, const Incarnation& incarnation, const Calls& calls) {
-  TRY(const auto listed, list_segments(shelf, incarnation, calls()));
-  std::vector<LogEntry> entries;
-  for (const auto& [name, size] : listed) {
-    TRY(auto entry, entry_of(shelf, name, size, calls()));
-    if (entry) entries.push_back(*std::move(entry));
+  for (int i = 0; i < kTries; ++i) {
+    TRY(auto log, read_once(shelf, incarnation, calls));
+    if (log) return *std::move(log);
   }
-  return judge_log(std::move(entries));
+  return base::fail(Code::kUnavailable, fmt::format("{}{}: its log changes while it is read",
+                                                    shelf.where(), incarnation.text));
+}
+
+base::Result<std::vector<ListedSegment>> list_segments(const Shelf& shelf,
+                                                       const Incarnation& incarnation,
+                                                       const objstore::Call& call) {
+  TRY(const auto objects, list(shelf, incarnation.text + "/log-", call));
+  std::vector<ListedSegment> out;
+  for (const auto& object : objects) {
+    if (!object.key.starts_with(shelf.root())) continue;
+    const auto name = SegmentName::parse(std::string_view(object.key).substr(shelf.root().size()));
+    if (name && name->incarnation == incarnation) out.push_back({*name, object.size});
+  }
+  std::ranges::sort(out, {}, [](const ListedSegment& one) {
+    return std::tuple(one.name.sequence, one.name.part);
+  });
+  return out;
+}
+
+base::Result<std::optional<LogEntry>> read_listed(const Shelf& shelf, const ListedSegment& listed,
+                                                  const Calls& calls) {
+  TRY(auto read, read_head(shelf, listed.name, listed.size, calls()));
+  // What looks damaged may have been damaged on the way.
+  if (read && !read->head && !read->newer) {
+    TRY(read, read_head(shelf, listed.name, listed.size, calls()));
+  }
+  if (read) return read;
+  const auto key = shelf.key(listed.name.text());
+  TRY(const auto there, objstore::list_all(shelf.store(), key, 10, calls()));
+  if (there.empty()) return std::nullopt;
+  return base::fail(Code::kUnavailable,
+                    fmt::format("{}: the store lists it and does not give it", key));
 }
 
 base::Result<Log> read_log_behind(const Shelf& shelf, const Incarnation& incarnation,
                                   std::int64_t revision, const Calls& calls) {
   TRY(auto listed, list_segments(shelf, incarnation, calls()));
-  std::ranges::sort(listed, std::greater(),
-                    [](const Listed& one) { return std::pair(one.name.sequence, one.name.part); });
+  std::ranges::sort(listed, std::greater(), [](const ListedSegment& one) {
+    return std::pair(one.name.sequence, one.name.part);
+  });
   std::int64_t sealed = 0;
   for (const auto& one : listed)
     if (one.name.part == 0) sealed = std::max(sealed, one.name.sequence);
   std::vector<LogEntry> entries;
-  for (const auto& [name, size] : listed) {
+  for (const auto& one : listed) {
+    const auto& name = one.name;
     if (name.part != 0 && name.sequence <= sealed) continue;  // stale, as judge_log() has it
-    TRY(auto entry, entry_of(shelf, name, size, calls()));
+    TRY(auto entry, read_listed(shelf, one, calls));
     if (!entry) continue;
     const bool begins = entry->head && entry->head->first <= revision + 1 && name.part <= 1;
     entries.push_back(*std::move(entry));

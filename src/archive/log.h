@@ -59,6 +59,19 @@ base::Result<Log> read_log_behind(const Shelf& shelf, const Incarnation& incarna
 base::Result<std::vector<Incarnation>> logged_incarnations(const Shelf& shelf,
                                                            const objstore::Call& call);
 
+// The names alone, in order; a sealed one before parts of its.
+struct ListedSegment {
+  SegmentName name = {};
+  std::uint64_t size = 0;
+};
+base::Result<std::vector<ListedSegment>> list_segments(const Shelf& shelf,
+                                                       const Incarnation& incarnation,
+                                                       const objstore::Call& call);
+// Its head. No value: it went since, and the list does not show it any more. Unavailable: it is
+// listed and not given.
+base::Result<std::optional<LogEntry>> read_listed(const Shelf& shelf, const ListedSegment& listed,
+                                                  const Calls& calls);
+
 // Reads one from end to end. DataLoss and NotFound are about it.
 base::Status read_segment(const Shelf& shelf, const SegmentName& name, const Key* key,
                           const FrameSink& sink, const objstore::Call& call);

@@ -1,7 +1,11 @@
 #include "archive/log_prune.h"
 
 #include <algorithm>
-#include <limits>
+#include <iterator>
+#include <optional>
+#include <vector>
+
+#include "archive/log_tail.h"
 
 namespace archive {
 namespace {
@@ -19,48 +23,61 @@ LogPruned remove_all(const Shelf& shelf, const std::vector<SegmentName>& names,
   return out;
 }
 
-}  // namespace
-
-std::vector<SegmentName> needless(const Catalog& catalog, const Incarnation& incarnation,
-                                  const Log& log) {
-  // Of all that are there: one that was read as damaged may be good.
-  auto oldest = std::numeric_limits<std::int64_t>::max();
+// The lowest revision of a backup that anybody may want; none: no backup is known to be good. Of
+// all that are there: one that was read as damaged may be good.
+std::optional<std::int64_t> oldest(const Catalog& catalog) {
+  std::optional<std::int64_t> out;
   bool verified = false;
   for (const auto& entry : catalog.entries) {
-    if (entry.name.incarnation != incarnation) continue;
-    oldest = std::min(oldest, entry.name.revision);
+    out = std::min(out.value_or(entry.name.revision), entry.name.revision);
     verified = verified || entry.verified;
   }
+  return verified ? out : std::nullopt;
+}
+
+// The oldest are read until one is needed, so that a long log costs no more than a short one.
+base::Result<std::vector<SegmentName>> needless(const Shelf& shelf, const Catalog& catalog,
+                                                const std::vector<ListedSegment>& listed,
+                                                const objstore::Call& call) {
   std::vector<SegmentName> out;
-  if (!verified) return out;
-  const auto sealed =
-      std::ranges::count(log.entries, 0, [](const LogEntry& e) { return e.name.part; });
-  for (size_t i = 0; i + 1 < static_cast<size_t>(sealed); ++i) {
-    const auto& entry = log.entries[i];
-    // From the first one on that is needed, or of which nothing is known, all stay.
-    if (!entry.head || entry.head->last > oldest) break;
-    out.push_back(entry.name);
+  const auto from = oldest(catalog);
+  if (!from) return out;
+  const auto sealed = std::find_if(listed.rbegin(), listed.rend(),
+                                   [](const ListedSegment& one) { return one.name.part == 0; });
+  const auto newest = sealed == listed.rend() ? listed.begin() : std::prev(sealed.base());
+  for (auto at = listed.begin(); at != newest; ++at) {
+    TRY(const auto entry, read_listed(shelf, *at, [&] { return call; }));
+    if (!entry) continue;
+    // From the first one on that is needed, or of which nothing is known, all stay. Of parts that
+    // were left behind nothing can be known, and it is no more than of what is around them.
+    if (at->name.part == 0 && (!entry->head || entry->head->last > *from)) break;
+    if (entry->head && entry->head->last > *from) continue;
+    out.push_back(at->name);
   }
   return out;
 }
 
+}  // namespace
+
 LogPruned prune_log(const Shelf& shelf, const Incarnation& incarnation, const World& world,
                     const objstore::Call& call) {
-  const auto log = read_log(shelf, incarnation, call);
-  if (!log) return {.problem = log.error().message};
-  if (log->entries.empty()) return {};
-  const auto catalog = read_catalog(shelf, incarnation, call);
+  const auto listed = list_segments(shelf, incarnation, call);
+  if (!listed) return {.problem = listed.error().message};
+  if (listed->empty()) return {};
+  const auto catalog = read_life(shelf, incarnation, call);
   if (!catalog) return {.problem = catalog.error().message};
+  const auto names = needless(shelf, *catalog, *listed, call);
+  if (!names) return {.problem = names.error().message};
   world.pass("log_prune.before");
-  return remove_all(shelf, needless(*catalog, incarnation, *log), call);
+  return remove_all(shelf, *names, call);
 }
 
 LogPruned remove_log(const Shelf& shelf, const Incarnation& incarnation,
                      const objstore::Call& call) {
-  const auto log = read_log(shelf, incarnation, call);
-  if (!log) return {.problem = log.error().message};
-  auto names = log->stale;
-  for (const auto& entry : log->entries) names.push_back(entry.name);
+  const auto listed = list_segments(shelf, incarnation, call);
+  if (!listed) return {.problem = listed.error().message};
+  std::vector<SegmentName> names;
+  for (const auto& one : *listed) names.push_back(one.name);
   return remove_all(shelf, names, call);
 }
 

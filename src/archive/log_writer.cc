@@ -24,83 +24,112 @@ bool doubtful(const base::Error& error) {
 
 Outcome<LogWriter> LogWriter::open(const Shelf& shelf, const LogOwner& owner, std::string scratch,
                                    const World& world, const Calls& calls) {
-  TRY(const auto log, read_log(shelf, owner.incarnation, calls));
+  TRY(const auto tail, read_log_tail(shelf, owner.incarnation, calls));
   LogWriter writer(shelf, owner, std::move(scratch), world);
-  TRY_OK(writer.adopt(log, calls));
-  for (const auto& name : log.stale) TRY_OK(shelf.store().remove(shelf.key(name.text()), calls()));
+  if (tail.sealed) TRY_OK(writer.check_owner(*tail.sealed));
+  for (const auto& part : tail.parts) TRY_OK(writer.check_owner(part));
+  writer.adopt(tail);
+  TRY_OK(writer.adopt_parts(tail, calls));
+  writer.unsaved_ = {};
+  writer.parts_ = 0;
+  if (!writer.empty()) TRY_OK(writer.seal(calls()));
+  TRY_OK(writer.remove_parts(tail, calls));
   return writer;
 }
 
-Outcome<void> LogWriter::adopt(const Log& log, const Calls& calls) {
-  size_t sealed = 0;  // how many of the entries are
-  for (const auto& entry : log.entries) {
-    if (entry.head && entry.head->cluster_id != owner_.cluster_id)
-      return trouble(kind::kForeign,
-                     fmt::format("{}: of the cluster {}; this one is {}: nothing was written",
-                                 entry.name.text(), entry.head->cluster_id, owner_.cluster_id));
-    if (entry.head && entry.head->epoch > owner_.epoch)
-      return trouble(kind::kStale, fmt::format("{}: written with the epoch {}; this writer has {}",
-                                               entry.name.text(), entry.head->epoch, owner_.epoch));
-    if (entry.name.part == 0) ++sealed;
-  }
-  if (log.entries.empty()) return {};
-  if (sealed > 0) {
-    const auto& last = log.entries[sealed - 1];
-    sequence_ = last.name.sequence + 1;
-    // One that cannot be read is left as it is; what comes does not go on from it.
-    if (last.head) {
-      next_ = last.head->last + 1;
-      end_ = last.head->end;
-      sealed_digest_ = digest(*last.head);
-      facts_ = {last.head->base, last.head->auth_revision, last.head->etcd_version};
-      joins_ = true;
-      chain_first_ = log.ranges.back().first;
-    }
-  } else {
-    sequence_ = log.entries.front().name.sequence;
-  }
-  return adopt_parts(log, sealed, calls);
+Outcome<void> LogWriter::check_owner(const LogEntry& entry) const {
+  if (entry.head && entry.head->cluster_id != owner_.cluster_id)
+    return trouble(kind::kForeign,
+                   fmt::format("{}: of the cluster {}; this one is {}: nothing was written",
+                               entry.name.text(), entry.head->cluster_id, owner_.cluster_id));
+  if (entry.head && entry.head->epoch > owner_.epoch)
+    return trouble(kind::kStale, fmt::format("{}: written with the epoch {}; this writer has {}",
+                                             entry.name.text(), entry.head->epoch, owner_.epoch));
+  return {};
 }
 
-// Parts that follow each other and can be read; what is behind a bad one was never promised by a
-// writer that lives, and is read from etcd again.
-Outcome<void> LogWriter::adopt_parts(const Log& log, size_t from, const Calls& calls) {
-  std::vector<SegmentName> names;
-  for (size_t i = from; i < log.entries.size(); ++i) names.push_back(log.entries[i].name);
-  if (names.empty()) return {};
-  const bool in_turn = names.front().sequence == sequence_;
-  sequence_ = names.front().sequence;
-  for (size_t i = from; i < log.entries.size(); ++i) {
-    const auto& entry = log.entries[i];
-    if (!entry.head || entry.name.sequence != sequence_ ||
-        entry.name.part != static_cast<std::int64_t>(i - from) + 1)
-      break;
-    const auto& before = i == from ? sealed_digest_ : part_digest_;
-    const bool joins = entry.head->joins && entry.head->previous == before &&
-                       entry.head->first == next_ && (i > from || in_turn);
-    if (!joins && i > from) break;
-    if (!joins) begin(entry.head->first);
-    std::vector<std::pair<Frame, std::string>> frames;
-    const auto read = read_segment(
-        *shelf_, entry.name, world_->key,
+void LogWriter::adopt(const LogTail& tail) {
+  if (!tail.sealed) return;
+  sequence_ = tail.sealed->name.sequence + 1;
+  // One that cannot be read is left as it is; what comes does not go on from it.
+  if (!tail.sealed->head) return;
+  const auto& last = *tail.sealed->head;
+  next_ = last.last + 1;
+  end_ = last.end;
+  sealed_digest_ = digest(last);
+  facts_ = {last.base, last.auth_revision, last.etcd_version};
+  joins_ = true;
+  chain_first_ = tail.chain_first;
+}
+
+// Parts that follow each other and can be read. What is behind a bad one, and what another key
+// closed, is read from etcd again.
+Outcome<void> LogWriter::adopt_parts(const LogTail& tail, const Calls& calls) {
+  const auto key = world_->key == nullptr ? std::nullopt : std::optional(world_->key->encryption());
+  // Of one that is damaged nothing is known but that its name is taken.
+  const auto sealed = tail.sealed && tail.sealed->head ? tail.sealed->name.sequence : 0;
+  std::int64_t group = 0;
+  for (const auto& part : tail.parts) {
+    if (!part.head || part.head->encryption != key) continue;
+    const auto& head = *part.head;
+    const bool of_sealed = part.name.sequence <= sealed;
+    // A seal whose answer did not come may have been one, of less than came then.
+    if (of_sealed && (next_ == 0 || head.first > next_ || head.last < next_)) continue;
+    if (!of_sealed) {
+      if (part.name.part != parts_ + 1 || (parts_ > 0 && part.name.sequence != group)) continue;
+      const bool joins = head.joins && head.first == next_ &&
+                         head.previous == (parts_ > 0 ? part_digest_ : sealed_digest_);
+      if (!joins && !empty()) break;
+      if (!joins) begin(head.first);
+    }
+    TRY(const bool good, adopt_frames(part, calls));
+    if (!good) break;
+    facts_ = {head.base, head.auth_revision, head.etcd_version};
+    if (of_sealed) continue;
+    group = part.name.sequence;
+    sequence_ = std::max(sequence_, group);
+    part_digest_ = digest(head);
+    ++parts_;
+  }
+  return {};
+}
+
+// False: it is damaged, and none of it was taken.
+Outcome<bool> LogWriter::adopt_frames(const LogEntry& part, const Calls& calls) {
+  std::vector<std::pair<Frame, std::string>> frames;
+  base::Status read;
+  // What looks damaged may have been damaged on the way.
+  for (int i = 0; i < 2; ++i) {
+    frames.clear();
+    read = read_segment(
+        *shelf_, part.name, world_->key,
         [&](const Frame& frame) {
           frames.emplace_back(frame, std::string(frame.records));
           return base::Status();
         },
         calls());
-    if (!read && read.error().code == Code::kDataLoss) break;
-    if (!read) return std::unexpected(read.error());
-    for (auto& [frame, records] : frames) {
-      frame.records = records;
-      TRY_OK(add(frame));
-    }
-    facts_ = {entry.head->base, entry.head->auth_revision, entry.head->etcd_version};
-    part_digest_ = digest(*entry.head);
-    ++parts_;
+    if (read || read.error().code != Code::kDataLoss) break;
   }
-  unsaved_ = {};
-  if (!empty()) TRY_OK(seal(calls()));
-  for (const auto& name : names) TRY_OK(shelf_->store().remove(shelf_->key(name.text()), calls()));
+  if (!read && read.error().code == Code::kDataLoss) return false;
+  if (!read) return std::unexpected(read.error());
+  for (auto& [frame, records] : frames) {
+    if (frame.first < next_) continue;
+    frame.records = records;
+    TRY_OK(add(frame));
+  }
+  return true;
+}
+
+// Those whose content is in what is sealed. The names of the others stay in use.
+Outcome<void> LogWriter::remove_parts(const LogTail& tail, const Calls& calls) {
+  for (const auto& part : tail.parts) {
+    if (part.head && part.head->first >= chain_first_ && part.head->last < next_) {
+      TRY_OK(shelf_->store().remove(shelf_->key(part.name.text()), calls()));
+      world_->pass("log_part.removed");
+    } else {
+      sequence_ = std::max(sequence_, part.name.sequence + 1);
+    }
+  }
   return {};
 }
 
@@ -149,6 +178,7 @@ Outcome<SegmentHead> LogWriter::put(const Run& run, std::int64_t part, const obj
                    .base = facts_.base,
                    .previous = previous,
                    .joins = run.joins && !previous.empty(),
+                   .chain = chain_first_,
                    .first = run.first,
                    .last = run.last,
                    .begin = run.begin,
@@ -193,14 +223,19 @@ Outcome<void> LogWriter::put_bytes(const SegmentHead& head, std::string_view byt
 // The name is taken, or perhaps it is: by this very object, or by another writer's.
 Outcome<void> LogWriter::who_was_it(const SegmentHead& head, const objstore::Call& call) {
   std::string bytes;
-  TRY_OK(shelf_->store().get(
-      shelf_->key(head.name.text()), {.length = kLargestHead},
-      [&](std::string_view more) {
-        bytes += more;
-        return base::Status();
-      },
-      call));
-  const auto there = parse_head(bytes, head.name);
+  auto there = base::Result<ParsedHead>(base::fail(Code::kDataLoss, "it was not read"));
+  // What looks damaged may have been damaged on the way.
+  for (int i = 0; i < 2 && !there; ++i) {
+    bytes.clear();
+    TRY_OK(shelf_->store().get(
+        shelf_->key(head.name.text()), {.length = kLargestHead},
+        [&](std::string_view more) {
+          bytes += more;
+          return base::Status();
+        },
+        call));
+    there = parse_head(bytes, head.name);
+  }
   if (there && there->head == head) return {};
   if (there && (there->head.epoch < owner_.epoch || there->head.nonce == owner_.nonce))
     return trouble(kind::kOvertaken, fmt::format("{}: a writer with the epoch {} was faster",

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "archive/log.h"
+#include "archive/log_tail.h"
 #include "archive/trouble.h"
 #include "archive/world.h"
 #include "posix/scratch_file.h"
@@ -55,7 +56,7 @@ class LogWriter {
   [[nodiscard]] bool unsaved() const { return unsaved_.frames > 0; }
   [[nodiscard]] std::uint64_t pending_bytes() const { return pending_ ? pending_->size() : 0; }
   [[nodiscard]] bool empty() const { return segment_.frames == 0; }
-  [[nodiscard]] base::Instant segment_begin() const { return segment_.begin; }
+  [[nodiscard]] std::int64_t parts() const { return parts_; }  // in the store, of the segment
 
   // What was added since the last one becomes durable.
   Outcome<void> save_part(const objstore::Call& call);
@@ -73,8 +74,11 @@ class LogWriter {
   LogWriter(const Shelf& shelf, LogOwner owner, std::string scratch, const World& world)
       : shelf_(&shelf), owner_(std::move(owner)), scratch_(std::move(scratch)), world_(&world) {}
 
-  Outcome<void> adopt(const Log& log, const Calls& calls);
-  Outcome<void> adopt_parts(const Log& log, size_t from, const Calls& calls);
+  Outcome<void> check_owner(const LogEntry& entry) const;
+  void adopt(const LogTail& tail);
+  Outcome<void> adopt_parts(const LogTail& tail, const Calls& calls);
+  Outcome<bool> adopt_frames(const LogEntry& part, const Calls& calls);
+  Outcome<void> remove_parts(const LogTail& tail, const Calls& calls);
   Outcome<SegmentHead> put(const Run& run, std::int64_t part, const objstore::Call& call);
   Outcome<void> put_bytes(const SegmentHead& head, std::string_view bytes,
                           const objstore::Call& call);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 #include "archive/fetch.h"
@@ -15,6 +16,9 @@ namespace archive {
 namespace {
 
 using base::Code;
+
+// Where nothing happens a follower says so each 300 s (FollowJob::heartbeat_after).
+constexpr base::Duration kLongestSilence{360'000};
 
 std::string span_of(const Reach& reach) {
   return fmt::format("{} from revision {} to {}, {} to {}", reach.incarnation.text, reach.first,
@@ -138,18 +142,32 @@ class Point {
     if (range == nullptr) range = log_.covering(reached.last, reached.last);
     if (range == nullptr) return std::nullopt;
     std::int64_t last = std::max(range->first - 1, reached.first);
-    for (size_t i = range->from; i < range->to; ++i) {
+    base::Instant before = range->begin;
+    std::optional<base::Instant> behind;
+    for (size_t i = range->from; i < range->to && !behind; ++i) {
       const auto& head = *log_.entries[i].head;
-      if (head.begin > time) break;
-      if (head.end <= time) {
+      if (head.begin > time) {
+        behind = head.begin;
+      } else if (head.end <= time) {
         last = std::max(last, head.last);
-        continue;
+        before = head.end;
+      } else {
+        TRY_OK(segment(log_.entries[i].name, [&](const Frame& frame) {
+          if (frame.time > time) {
+            behind = std::min(behind.value_or(frame.time), frame.time);
+            return base::Status();
+          }
+          last = std::max(last, frame.last);
+          before = frame.time;
+          return base::Status();
+        }));
       }
-      TRY_OK(segment(log_.entries[i].name, [&](const Frame& frame) {
-        if (frame.time <= time) last = std::max(last, frame.last);
-        return base::Status();
-      }));
     }
+    if (behind && *behind - before > kLongestSilence)
+      silence_ = fmt::format(
+          "nobody listened, or a clock jumped, between {} and {}: what came then has the later "
+          "time, and at {} the cluster may have been further than revision {}",
+          base::to_rfc3339(before), base::to_rfc3339(*behind), base::to_rfc3339(time), last);
     return last;
   }
 
@@ -193,6 +211,7 @@ class Point {
                        .etcd_version = entry.manifest->etcd_version};
     TRY_OK(write_merged(job_, world_, *base, log, revision_, report));
     note_users(*base, entry.name.revision, auth, report);
+    if (!silence_.empty()) note(report, silence_);
     return report;
   }
 
@@ -201,14 +220,15 @@ class Point {
                        std::uint64_t& auth_revision) {
     const auto* range = log_.covering(after + 1, revision_);
     if (range == nullptr || after == revision_) return {};
+    leases_.clear();
     for (size_t i = range->from; i < range->to; ++i) {
       const auto& head = *log_.entries[i].head;
       if (head.last <= after || head.first > revision_) continue;
       auth_revision = head.auth_revision;
       const auto read = segment(log_.entries[i].name, [&](const Frame& frame) {
-        if (frame.first > revision_ || frame.last <= after) return base::Status();
-        time = frame.time;
-        return log.append(frame.records);
+        if (frame.last <= after) return base::Status();
+        if (frame.first <= revision_) time = frame.time;
+        return gather(frame, log);
       });
       if (!read && read.error().kind == kind::kMismatch)
         return trouble(kind::kMismatch,
@@ -219,6 +239,15 @@ class Point {
       TRY_OK(read);
     }
     return {};
+  }
+
+  // Of a later one what it learnt of leases: an answer that did not come at once came with it.
+  base::Status gather(const Frame& frame, posix::ScratchFile& log) {
+    std::string leases;
+    auto rest = frame.records;
+    while (const auto record = next_record(rest))
+      if (record->lease() && leases_.emplace(record->key).second) append_record(leases, *record);
+    return log.append(frame.first <= revision_ ? frame.records : std::string_view(leases));
   }
 
   const FetchJob& job_;
@@ -235,7 +264,9 @@ class Point {
   };
   std::vector<Mark> marks_;  // what can be reached, of the lives that were looked at
   std::int64_t revision_ = 0;
-  bool in_log_ = false;  // the trouble is of a segment
+  std::set<std::string, std::less<>> leases_;  // of which something was learnt
+  std::string silence_;                        // around the time that was asked for
+  bool in_log_ = false;                        // the trouble is of a segment
 };
 
 }  // namespace

@@ -28,7 +28,7 @@ base::Result<bool> still_needless(const Shelf& shelf, const Entry& entry,
 Pruned prune(const Shelf& shelf, const Incarnation& incarnation, const Retention& retention,
              const std::optional<Name>& made, const World& world, const objstore::Call& call) {
   Pruned pruned;
-  const auto catalog = read_catalog(shelf, incarnation, call);
+  const auto catalog = read_life(shelf, incarnation, call);
   if (!catalog) {
     pruned.problem = catalog.error().message;
     return pruned;

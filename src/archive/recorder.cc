@@ -36,7 +36,8 @@ base::Result<Stored> stored_form(const etcd::Event& event) {
   return out;
 }
 
-base::Status Recorder::add(const etcd::Batch& batch, base::Instant now) {
+base::Status Recorder::add(const etcd::Batch& batch, base::Instant now,
+                           const std::function<void()>& whole) {
   std::int64_t at = 0, sub = 0;
   bool wanted = false;  // the revision that it is in
   for (const auto& event : batch.events) {
@@ -46,6 +47,7 @@ base::Status Recorder::add(const etcd::Batch& batch, base::Instant now) {
                         fmt::format("revision {} comes after {}", stored.revision, at));
     sub = stored.revision == at ? sub + 1 : 0;
     at = stored.revision;
+    if (sub == 0 && wanted && whole) whole();
     if (sub == 0) wanted = at >= next_;
     if (!wanted) continue;
     if (at > next_)
@@ -84,7 +86,6 @@ void Recorder::idle(base::Instant now) {
 // The wall clock may be set back; what is noted never goes back.
 void Recorder::stamp(base::Instant now) {
   time_ = std::max(time_, now);
-  if (!open_) begin_ = time_;
   open_ = true;
 }
 

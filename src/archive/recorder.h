@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -30,7 +31,9 @@ class Recorder {
 
   // NotFound: a revision is missing (gap). DataLoss: what no etcd sends. After an error the frame
   // that is open counts for nothing. What was seen before is passed over.
-  base::Status add(const etcd::Batch& batch, base::Instant now);
+  // Between two revisions, where the frame may be taken, `whole` is called.
+  base::Status add(const etcd::Batch& batch, base::Instant now,
+                   const std::function<void()>& whole = {});
   void add_lease(std::int64_t id, std::int64_t ttl);
   // That nothing happened until now; for a frame without records.
   void idle(base::Instant now);
@@ -38,7 +41,6 @@ class Recorder {
   [[nodiscard]] std::int64_t next() const { return next_; }
   [[nodiscard]] bool empty() const { return !open_; }
   [[nodiscard]] size_t bytes() const { return records_.size(); }
-  [[nodiscard]] base::Instant begin() const { return begin_; }  // of the frame that is open
   // Leases that were named for the first time; whoever asks has them.
   std::vector<std::int64_t> new_leases() { return std::exchange(new_leases_, {}); }
 
@@ -52,7 +54,7 @@ class Recorder {
   void stamp(base::Instant now);
 
   std::int64_t first_, next_;
-  base::Instant begin_{}, time_;
+  base::Instant time_;
   bool open_ = false;
   std::string records_;
   std::uint32_t count_ = 0;

@@ -88,6 +88,7 @@ void fields(A& a, X& x) {
   a("base", h.base);
   a("previous", h.previous);
   a("joins", h.joins);
+  a("chain", h.chain);
   a("first", h.first, Need::kYes);
   a("last", h.last, Need::kYes);
   a("begin", h.begin, Need::kYes);

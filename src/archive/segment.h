@@ -43,6 +43,9 @@ struct SegmentHead {
   // Whether its first revision follows the last one of the segment before; else history was lost
   // in between, and only a backup from here on makes it of use.
   bool joins = false;
+  // From here on nothing is missing, through all segments that join, up to its end; none: an older
+  // program wrote it.
+  std::optional<std::int64_t> chain = {};
   // All that happened in these revisions is in it; last = first - 1: nothing happened.
   std::int64_t first = 0, last = 0;
   // When the first and the last of it came, by the writer's clock, which never goes back.

@@ -186,7 +186,9 @@ class GrpcHistory final : public HistoryApi {
     pb::AuthStatusResponse response;
     TRY_OK(call<pb::Auth::Stub>(&pb::Auth::Stub::AuthStatus, pb::AuthStatusRequest(), response,
                                 deadline));
-    return AuthState{.enabled = response.enabled(), .revision = response.authrevision()};
+    return AuthState{.enabled = response.enabled(),
+                     .revision = response.authrevision(),
+                     .store_revision = response.header().revision()};
   }
 
  private:

@@ -24,7 +24,8 @@ struct Event {
 
 // Whole revisions, in order; within one, in the order of its changes.
 struct Batch {
-  // Without events: all up to this revision has been given. With them nothing beyond the last one.
+  // Without events: all up to this revision has been given. With them: where the member was when it
+  // sent this; what is between them and it is still to come.
   std::int64_t revision = 0;
   base::ClusterId cluster_id;
   std::vector<Event> events;
@@ -45,6 +46,7 @@ class Watch {
 struct AuthState {
   bool enabled = false;
   std::uint64_t revision = 0;
+  std::int64_t store_revision = 0;  // of the keys, at that moment
 };
 
 // Thread-safe. Each call goes to one member, once.

@@ -16,7 +16,7 @@ class HandClock final : public base::Clock {
  public:
   [[nodiscard]] base::Instant now() const override {
     const std::scoped_lock lock(mutex_);
-    return start_ + passed_;
+    return start_ + passed_ - back_;
   }
   [[nodiscard]] base::Tick tick() const override {
     const std::scoped_lock lock(mutex_);
@@ -26,11 +26,15 @@ class HandClock final : public base::Clock {
     const std::scoped_lock lock(mutex_);
     passed_ += d;
   }
+  void set_wall_back(base::Duration d) {
+    const std::scoped_lock lock(mutex_);
+    back_ += d;
+  }
 
  private:
   const base::Instant start_ = *base::parse_rfc3339("2026-11-22T00:00:00.000Z");
   mutable std::mutex mutex_;
-  base::Duration passed_{0};  // guarded by mutex_
+  base::Duration passed_{0}, back_{0};  // guarded by mutex_
 };
 
 class NoChance final : public base::Random {

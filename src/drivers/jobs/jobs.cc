@@ -96,7 +96,9 @@ plan::Follower silent(std::string why) {
 plan::Follower said_by(const archive::FollowStatus& status) {
   // Without a watch what happens is not known; what came before is.
   plan::Follower out = silent("it does not see its cluster yet");
-  if (status.state == archive::FollowState::kFollowing || status.lag_ms > 0)
+  if (status.catching_up)
+    out = silent("it reads what happened before it began");
+  else if (status.state == archive::FollowState::kFollowing || status.lag_ms > 0)
     out.lag = base::Duration(status.lag_ms);
   out.base = status.base;
   out.problem = status.problem;

@@ -246,6 +246,10 @@ TEST(Jobs, WhatAFollowerDoesNotSayOfNowIsUnknown) {
   EXPECT_TRUE(running_follower(archive::to_json(status), now).lag.is_unknown());
   status.lag_ms = 9000;
   EXPECT_EQ(running_follower(archive::to_json(status), now).lag, base::Fact<base::Duration>(9s));
+  // How old what it has not read yet is, nobody knows.
+  status = {
+      .state = archive::FollowState::kFollowing, .time = now, .lag_ms = 200, .catching_up = true};
+  EXPECT_TRUE(running_follower(archive::to_json(status), now).lag.is_unknown());
 }
 
 // Asked over the network its own clock tells how old its words are: clocks of nodes differ.

@@ -1,0 +1,193 @@
+// What the continuous mode makes of clocks, keys, users and members that change under it.
+#include "archive/follow.h"
+#include "archive/follow_testing.h"
+#include "archive/recorder.h"
+
+namespace {
+
+using archive::FetchOutcome;
+using archive::FollowStatus;
+using archive::testing::change;
+using archive::testing::Killed;
+
+class FollowFaults : public archive::testing::FollowBench {};
+
+TEST_F(FollowFaults, AWallClockThatIsSetBackHoldsUpNothing) {
+  backup();
+  const auto report = follow({changes(5),
+                              [&](const FollowStatus& status) {
+                                if (status.saved < cluster.sample.revision) return false;
+                                clock.set_wall_back(std::chrono::hours(24));
+                                clock.pass(std::chrono::seconds(61));
+                                return true;
+                              },
+                              until([](const FollowStatus& s) { return s.segments == 1; }),
+                              changes(5), until([&](const FollowStatus& s) {
+                                return s.saved == cluster.sample.revision && s.segments == 1;
+                              })});
+  EXPECT_EQ(report.error, "");
+  expect_reached(cluster.sample.revision);
+}
+
+// Behind a hole nothing can be brought back until there is a backup from there on.
+TEST_F(FollowFaults, BehindAHoleThereIsNoBackupToBeginFrom) {
+  ASSERT_EQ(follow({changes(20)}).error, "");
+  const auto before = cluster.sample.revision;
+  for (int i = 0; i < 10; ++i) change(cluster.sample, random);
+  stream.compacted = cluster.sample.revision - 2;
+  then[cluster.sample.revision] = cluster.sample;
+  const auto lost = cluster.sample.revision;
+  bool fails = true;
+  faults = [&](std::string_view operation,
+               const std::string& key) -> std::optional<objstore::Fault> {
+    if (!fails || operation == "get" || operation == "list" ||
+        key.find("/full-") == std::string::npos)
+      return {};
+    return objstore::Fault{.trouble = objstore::Trouble::kRefused};
+  };
+  const auto report = follow({until([&](const FollowStatus& s) { return s.holes > 0; }),
+                              [&](const FollowStatus& s) {
+                                EXPECT_EQ(s.base, "");
+                                if (s.problem.find("backup: ") == std::string::npos) return false;
+                                fails = false;
+                                return true;
+                              },
+                              changes(5)});
+  EXPECT_EQ(report.error, "");
+  EXPECT_EQ(last.holes, 1U);
+  EXPECT_EQ(last.last_hole, fmt::format("revisions {} to {}", before + 1, lost));
+  EXPECT_NE(last.base, "");
+  expect_reached(cluster.sample.revision);
+}
+
+// What nobody saw come has the time at which it was read.
+TEST_F(FollowFaults, ATimeAtWhichNobodyListenedIsTold) {
+  backup();
+  ASSERT_EQ(follow({changes(10)}).error, "");
+  const auto before = cluster.sample.revision;
+  const auto left = clock.now();
+  for (int i = 0; i < 5; ++i) change(cluster.sample, random);
+  clock.pass(std::chrono::hours(1));
+  ASSERT_EQ(follow({changes(5)}).error, "");
+  auto wanted = fetch_job();
+  wanted.to_time = left + std::chrono::minutes(30);
+  const auto silent = archive::fetch(wanted, world());
+  EXPECT_EQ(silent.revision, before);
+  EXPECT_NE(silent.warning.find("nobody listened"), std::string::npos) << silent.warning;
+  wanted.to_time = log().ranges.at(0).end;
+  EXPECT_EQ(archive::fetch(wanted, world()).warning.find("nobody listened"), std::string::npos);
+}
+
+// Of what one key closed nothing is needed by who has the other one.
+TEST_F(FollowFaults, AnotherKeyGoesOnBehindABackupOfItsOwn) {
+  key = *archive::Key::parse(std::string(64, 'c'), "key");
+  ASSERT_EQ(follow({changes(10)}).error, "");
+  kill_at = "log_part.after";
+  kill_after = 2;
+  EXPECT_THROW(follow({changes(10), changes(10)}), Killed);
+  kill_at.clear();
+  key = *archive::Key::parse(std::string(64, 'd'), "key");
+  ASSERT_EQ(follow({changes(10)}).error, "");
+  EXPECT_EQ(log().ranges.size(), 1U);
+  EXPECT_TRUE(log().problems.empty()) << log().problems.front();
+  ASSERT_EQ(catalog().entries.size(), 2U);
+  EXPECT_EQ(catalog().entries.front().manifest->encryption, key->encryption());
+  expect_reached(cluster.sample.revision);
+  ASSERT_EQ(follow({changes(10)}).error, "");
+  EXPECT_EQ(catalog().entries.size(), 2U);
+  expect_reached(cluster.sample.revision);
+}
+
+// A part would need the key that it was closed with.
+TEST_F(FollowFaults, WhoIsStoppedLeavesASegmentAndNoParts) {
+  backup();
+  ASSERT_EQ(follow({changes(10)}).error, "");
+  for (const auto& entry : log().entries) EXPECT_EQ(entry.name.part, 0) << entry.name.text();
+  EXPECT_FALSE(log().entries.empty());
+}
+
+TEST_F(FollowFaults, ANameThatIsTakenByDamageIsPassedOver) {
+  backup();
+  const auto taken = shelf().key(life + "/log-000000000001.seg");
+  const auto report = follow({changes(10),
+                              [&](const FollowStatus& status) {
+                                if (status.saved < cluster.sample.revision) return false;
+                                EXPECT_TRUE(store.put(taken, "no segment", {}, call()));
+                                clock.pass(std::chrono::seconds(61));
+                                return true;
+                              },
+                              changes(10)});
+  EXPECT_EQ(report.error, "");
+  EXPECT_TRUE(store.get(taken, {}, [](std::string_view) { return base::Status(); }, call()));
+  expect_reached(cluster.sample.revision);
+}
+
+TEST_F(FollowFaults, AMemberThatTurnsCorruptIsNotWatchedOn) {
+  backup();
+  std::string first;
+  const auto report = follow(
+      {changes(5),
+       [&](const FollowStatus& status) {
+         first = status.member;
+         cluster.alarms.push_back(
+             {.member = {cluster.members.at(first).id}, .kind = etcd::AlarmKind::kCorrupt});
+         return true;
+       },
+       until([&](const FollowStatus& status) { return status.member != first; }), changes(5)});
+  EXPECT_EQ(report.error, "");
+  EXPECT_NE(last.member, first);
+}
+
+TEST_F(FollowFaults, TheBackupThatAChangeOfUsersNeedsIsTakenByTheNextOneToo) {
+  cluster.sample.buckets["auth"]["authRevision"] = bolt::testing::number(1);
+  backup();
+  faults = [&](std::string_view operation,
+               const std::string& key) -> std::optional<objstore::Fault> {
+    if (operation == "get" || operation == "list" || key.find("/full-") == std::string::npos)
+      return {};
+    return objstore::Fault{.trouble = objstore::Trouble::kRefused};
+  };
+  ASSERT_EQ(follow({changes(5),
+                    [&](const FollowStatus&) {
+                      stream.auth = 2;
+                      cluster.sample.buckets["auth"]["authRevision"] = bolt::testing::number(2);
+                      return true;
+                    },
+                    until([](const FollowStatus& s) {
+                      return s.problem.find("backup: ") != std::string::npos;
+                    })})
+                .error,
+            "");
+  faults = {};
+  ASSERT_EQ(catalog().entries.size(), 1U);
+  ASSERT_EQ(follow({until([&](const FollowStatus&) { return catalog().entries.size() == 2; }),
+                    changes(5)})
+                .error,
+            "");
+  EXPECT_EQ(catalog().entries.front().manifest->auth_revision, 2U);
+}
+
+// However many changes one answer has.
+TEST_F(FollowFaults, AFrameIsClosedBetweenRevisions) {
+  archive::Recorder recorder(2, {});
+  bolt::testing::Sample sample;
+  for (int i = 0; i < 30; ++i) sample.put("k", std::string(1000, 'v'));
+  std::vector<archive::Frame> frames;
+  std::string all;
+  const auto take = [&] {
+    if (recorder.bytes() < 5000) return;
+    auto taken = recorder.take();
+    frames.push_back(taken.frame);
+    all += taken.records;
+  };
+  ASSERT_TRUE(recorder.add({.revision = sample.revision,
+                            .cluster_id = {},
+                            .events = archive::testing::events_of(sample, 2, sample.revision)},
+                           clock.now(), take));
+  EXPECT_GE(frames.size(), 5U);
+  for (size_t i = 1; i < frames.size(); ++i) EXPECT_EQ(frames[i].first, frames[i - 1].last + 1);
+  EXPECT_EQ(all + recorder.take().records,
+            archive::testing::records_of(sample, 2, sample.revision));
+}
+
+}  // namespace
