@@ -198,6 +198,7 @@ void fields(A& a, auto& x)
   a("error", x.error);
   a("overrun", x.overrun);
   a("behindSince", x.behind_since);
+  a("holes", x.holes);
 }
 template <class A>
 void fields(A& a, auto& x)

@@ -81,7 +81,8 @@ plan::Record full() {
               .failed_at = base::Instant(base::Duration(10)),
               .error = "gone",
               .overrun = true,
-              .behind_since = base::Instant(base::Duration(11))};
+              .behind_since = base::Instant(base::Duration(11)),
+              .holes = 12};
   return r;
 }
 

@@ -105,14 +105,26 @@ Answer start(Context& c, std::string_view why) {
   f.epoch = next_epoch(f, c.now);
   f.running = true;
   f.started_at = c.now;
+  f.holes = 0;
   Answer answer = Answer::act(Reason::kContinuousStart, StartFollower{f.epoch},
                               fmt::format("what happens is kept: {} (follower {})", why, f.epoch));
   answer.look_again = kLookLeast;
   return answer;
 }
 
+void tell_of_holes(Context& c, const Follower& seen) {
+  FollowRecord& f = c.record.follow;
+  if (seen.holes <= f.holes) return;
+  f.holes = seen.holes;
+  warn(c, Reason::kContinuousFailed,
+       fmt::format("what happened is lost to the log: etcd had compacted {} before it was read; "
+                   "what comes is kept behind a new backup",
+                   seen.last_hole));
+}
+
 void judge(Context& c, const Follower& seen) {
   FollowRecord& f = c.record.follow;
+  if (seen.running) tell_of_holes(c, seen);
   if (!keeps_up(seen, *c.intent.cluster.spec.backup)) {
     if (!f.behind_since) f.behind_since = c.now;
     return;
@@ -146,6 +158,7 @@ Answer settle_follower(Context& c) {
     f.epoch = seen.epoch;
     f.running = true;
     f.started_at = c.now;
+    f.holes = 0;
   }
   if (seen.running && !wanted(c) && !paused(c.intent) && !too_soon(c, "EndFollower", kPatience)) {
     Answer answer = Answer::act(Reason::kContinuousStop, EndFollower{},

@@ -28,6 +28,7 @@ Follower draw_follower(int epoch) {
   out.overrun = !out.running && chance(20);
   if (chance(70)) out.lag = chance(70) ? base::Duration(300ms) : base::Duration(1min);
   if (chance(70)) out.base = "i1/full-900";
+  if (chance(20)) out.holes = 1 + below(3);
   if (chance(30)) out.problem = "the store does not answer";
   return out;
 }
@@ -82,6 +83,7 @@ void draw_stores(World& w) {
   f.failed_at = ago();
   f.overrun = f.failures > 0 && chance(20);
   if (chance(30)) f.behind_since = ago();
+  f.holes = below(3);
   w.seen.follower = fact(draw_follower(f.epoch));
   w.seen.no_slot = chance(20);
   w.seen.drill_job = fact(draw_job(d.epoch));

@@ -45,6 +45,8 @@ struct Follower {
   std::string base;      // the backup that a restore begins from; empty: there is none yet
   std::string problem;   // what it waits for; of one that ended why
   bool overrun = false;  // it ended because the log has a writer with a higher epoch
+  int holes = 0;         // that this process found in what it wrote
+  std::string last_hole = {};
 };
 
 struct BackupRecord {
@@ -97,6 +99,7 @@ struct FollowRecord {
   std::string error;
   bool overrun = false;                       // the last one, as seen
   std::optional<base::Instant> behind_since;  // it was not seen to keep up
+  int holes = 0;                              // of this one, that were told
   bool operator==(const FollowRecord&) const = default;
 };
 

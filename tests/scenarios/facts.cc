@@ -257,6 +257,8 @@ void follower(Situation& s, Words& w) {
   w.set("base", seen.base);
   w.set("problem", seen.problem);
   w.set("overrun", seen.overrun);
+  w.set("holes", seen.holes);
+  w.set("hole", seen.last_hole);
   base::Duration lag{-1};
   w.set("lag", lag);
   seen.lag = lag < base::Duration(0) ? base::Fact<base::Duration>::unknown("it says nothing yet")

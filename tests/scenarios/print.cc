@@ -106,6 +106,7 @@ void follow(Differences& d, const plan::FollowRecord& a, const plan::FollowRecor
   d.field("failed followers", fmt::format("{}{}", a.failures, a.overrun ? " overrun" : ""),
           fmt::format("{}{}", b.failures, b.overrun ? " overrun" : ""));
   d.field("behind since", at(a.behind_since), at(b.behind_since));
+  d.field("holes told", std::to_string(a.holes), std::to_string(b.holes));
 }
 
 void restore(Differences& d, const plan::RestoreRecord& a, const plan::RestoreRecord& b) {

@@ -102,6 +102,8 @@ plan::Follower said_by(const archive::FollowStatus& status) {
     out.lag = base::Duration(status.lag_ms);
   out.base = status.base;
   out.problem = status.problem;
+  out.holes = static_cast<int>(std::min<std::uint64_t>(status.holes, 1'000'000));
+  out.last_hole = status.last_hole;
   return out;
 }
 

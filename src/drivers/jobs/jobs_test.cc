@@ -224,12 +224,16 @@ TEST(Jobs, WhatAFollowerDoesNotSayOfNowIsUnknown) {
                                .time = now - 1s,
                                .lag_ms = 250,
                                .base = "i/full-1",
-                               .problem = "slow"};
+                               .problem = "slow",
+                               .holes = 2,
+                               .last_hole = "revisions 7 to 19"};
   auto said = running_follower(archive::to_json(status), now);
   EXPECT_TRUE(said.running);
   EXPECT_EQ(said.lag, base::Fact<base::Duration>(250ms));
   EXPECT_EQ(said.base, "i/full-1");
   EXPECT_EQ(said.problem, "slow");
+  EXPECT_EQ(said.holes, 2);
+  EXPECT_EQ(said.last_hole, "revisions 7 to 19");
   // Old, or of a time to come.
   for (const auto time : {now - 11s, now + 11s}) {
     status.time = time;
