@@ -217,6 +217,8 @@ Answer back_up(Context& c) {
   if (c.now < due) return later(due - c.now);
   const bool waited_for = b.requested_at && !b.replaces;  // a person, or an upgrade
   if (c.seen.no_slot && !waited_for) return later(kLookMost);
+  // Of a loss that was none: what it brings does not count, and it has a deadline of its own.
+  if (c.seen.fetch_job.known() && c.seen.fetch_job->running) return later(kLookMost);
   if (c.seen.drill_job.known() && c.seen.drill_job->running) {
     if (!waited_for && waits_for_drill(c, due + drill_may_take(wish))) return later(kLookMost);
     end_drill(c, /*by_schedule=*/!waited_for);

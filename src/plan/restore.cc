@@ -163,6 +163,12 @@ std::optional<Answer> look_for_backup(Context& c, const std::string& source) {
                     source, r.error),
         std::clamp(base::Duration(r.failed_at + retry_after(r.failures) - c.now), kLookLeast,
                    kLookMost));
+  // What is being written may be the newest; its job has a deadline of its own.
+  if (c.seen.backup_job.known() && c.seen.backup_job->running)
+    return Answer::wait(
+        Reason::kRestoreLookup,
+        fmt::format("a backup is still being written: {} is looked into when its job ends", source),
+        std::clamp(base::Duration(c.now - c.record.backup.started_at) / 4, kLookLeast, kLookMost));
   r.epoch += 1;
   r.running = true;
   r.started_at = c.now;

@@ -22,6 +22,7 @@ bool runs(const base::Fact<StoreJob>& job) {
 RC_GTEST_PROP(Stores, OneBackupAtATimeUnderANewEpochAndOnlyOfAClusterThatServes, ()) {
   const auto [w, p] = draw();
   for (const auto& a : steps_of<StartBackup>(p)) {
+    RC_ASSERT(!runs(w.seen.fetch_job));
     RC_ASSERT(p.steps.size() == 1U);
     RC_ASSERT(w.seen.backup_job.known());
     RC_ASSERT(!runs(w.seen.backup_job));
@@ -131,6 +132,7 @@ RC_GTEST_PROP(Stores, AFetchIsAloneAndUnderANewEpoch, ()) {
   for (const auto& a : steps_of<FetchBackup>(p)) {
     RC_ASSERT(p.steps.size() == 1U);
     RC_ASSERT(w.seen.fetch_job.known() && !runs(w.seen.fetch_job));
+    RC_ASSERT(!runs(w.seen.backup_job));
     RC_ASSERT(a.epoch > w.record.restore.epoch);
     RC_ASSERT(a.epoch > known_epoch(w.seen.fetch_job));
     RC_ASSERT(!p.record.restore.operation.empty());
