@@ -175,4 +175,11 @@ std::string StoreOracles::missing(const World& world, base::Instant by) const {
   return held ? "" : fmt::format("no whole backup has revision {}", then->revision);
 }
 
+bool StoreOracles::hidden_damage(const World& world) const {
+  const Process* leader = server(world);
+  return leader != nullptr && std::ranges::any_of(before_, [&](const StoredBackup& b) {
+           return b.cluster == leader->dir.cluster && b.looks_whole && !b.whole && !b.bad;
+         });
+}
+
 }  // namespace sim

@@ -29,6 +29,10 @@ class StoreOracles {
   // serves, and no job is left over.
   [[nodiscard]] std::string missing(const World& world, base::Instant by) const;
 
+  // A backup of the cluster that serves has lost bytes that no list tells of: only a drill finds
+  // out, and until then it is taken for good.
+  [[nodiscard]] bool hidden_damage(const World& world) const;
+
   [[nodiscard]] std::size_t restores() const { return restores_; }
 
  private:

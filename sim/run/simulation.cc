@@ -64,6 +64,7 @@ Simulation::Simulation(const Schedule& schedule, std::function<void(const std::s
     scratch_ = std::make_unique<posix::TestDir>();
     depot_ = std::make_unique<Depot>(world_, schedule.seed, scratch_->path("jobs"));
     world_.stores = depot_.get();
+    depot_->before_damage = [this] { fail(store_oracles_.after_step(world_, rules())); };
   }
   for (const WorkInfo& work : works())
     if (schedule_.on.contains(work.work)) due_[work.work] = world_.now() + dice_.about(work.mean);
@@ -328,10 +329,12 @@ void Simulation::converge() {
 }
 
 // What was written before everything was well is in a backup after an interval, and the status says
-// so.
+// so. Where a drill must find out first that the one there is damaged: after its interval, too.
 void Simulation::converge_backups() {
   const base::Instant well = world_.now();
-  const base::Instant until = well + 2 * wanted_.backup_interval + base::Duration{60'000};
+  const base::Duration more =
+      store_oracles_.hidden_damage(world_) ? wanted_.verify : base::Duration{0};
+  const base::Instant until = well + more + 2 * wanted_.backup_interval + base::Duration{60'000};
   std::string what = "nobody looked";
   while (!failed() && !what.empty()) {
     if (world_.now() > until)

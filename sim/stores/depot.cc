@@ -324,6 +324,7 @@ void Depot::heal() {
 }
 
 std::string Depot::damage(std::uint64_t chance, bool cut) {
+  if (before_damage) before_damage();
   honest_ = true;
   const auto objects = objstore::list_all(store_, "", 10'000, in_time(clock_));
   honest_ = false;

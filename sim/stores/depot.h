@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -53,6 +54,8 @@ class Depot final : public Stores {
   void die_at(unsigned point) { die_ = point; }  // the next that passes so many of its steps
   // All is well with it: what is slow ends soon.
   void heal();
+  // Called before anything is changed: what jobs wrote a moment ago is seen as they left it.
+  std::function<void()> before_damage;
   // Changes bytes of what is stored, or cuts them. Empty: there is nothing. Else what was hurt.
   std::string damage(std::uint64_t chance, bool cut);
 
