@@ -160,6 +160,10 @@ Group keys() {
 }
 
 void status_and_lists(Bench& b, Script& s) {
+  // It follows the cluster version some moments after the start.
+  if (!b.is_35())
+    s.note("rises",
+           b.until([&] { return must(b.api(0).status(kCall)).storage_version == "3.6.0"; }));
   const auto status = b.api(0).status(kCall);
   if (!s.call("status", status)) return;
   s.note("leads", status->leader == status->id);
