@@ -71,8 +71,8 @@ class KubeNode {
   NodeStore store;
   NodeFollowers followers;
   bool no_volumes = false;  // claims wait for them
-  bool jobs_hang = false;  // their programs run and do not end
-  std::string jobs_crash;  // what they log last before they are killed; empty: they are not
+  bool jobs_hang = false;   // their programs run and do not end
+  std::string jobs_crash;   // what they log last before they are killed; empty: they are not
 
  private:
   bool provision();
