@@ -39,9 +39,9 @@ TEST_F(FollowFaults, BehindAHoleThereIsNoBackupToBeginFrom) {
   const auto lost = cluster.sample.revision;
   bool fails = true;
   faults = [&](std::string_view operation,
-               const std::string& key) -> std::optional<objstore::Fault> {
+               const std::string& object) -> std::optional<objstore::Fault> {
     if (!fails || operation == "get" || operation == "list" ||
-        key.find("/full-") == std::string::npos)
+        object.find("/full-") == std::string::npos)
       return {};
     return objstore::Fault{.trouble = objstore::Trouble::kRefused};
   };
@@ -142,8 +142,8 @@ TEST_F(FollowFaults, TheBackupThatAChangeOfUsersNeedsIsTakenByTheNextOneToo) {
   cluster.sample.buckets["auth"]["authRevision"] = bolt::testing::number(1);
   backup();
   faults = [&](std::string_view operation,
-               const std::string& key) -> std::optional<objstore::Fault> {
-    if (operation == "get" || operation == "list" || key.find("/full-") == std::string::npos)
+               const std::string& object) -> std::optional<objstore::Fault> {
+    if (operation == "get" || operation == "list" || object.find("/full-") == std::string::npos)
       return {};
     return objstore::Fault{.trouble = objstore::Trouble::kRefused};
   };

@@ -291,8 +291,8 @@ TEST_F(Follow, AStoreThatFailsIsWaitedOut) {
   backup();
   int left = 0;
   faults = [&](std::string_view operation,
-               const std::string& key) -> std::optional<objstore::Fault> {
-    if (key.find("/log-") == std::string::npos || operation != "put" || left == 0) return {};
+               const std::string& object) -> std::optional<objstore::Fault> {
+    if (object.find("/log-") == std::string::npos || operation != "put" || left == 0) return {};
     --left;
     return objstore::Fault{.trouble = left % 3 == 0   ? objstore::Trouble::kRefused
                                       : left % 3 == 1 ? objstore::Trouble::kLostAnswer
@@ -395,8 +395,8 @@ TEST_F(Follow, ALongLogIsTakenUpFromASlowStore) {
   ASSERT_GE(log().entries.size(), 4U);
   const auto before = cluster.sample.revision;
   faults = [&](std::string_view operation,
-               const std::string& key) -> std::optional<objstore::Fault> {
-    if (operation == "get" && key.find("/log-") != std::string::npos)
+               const std::string& object) -> std::optional<objstore::Fault> {
+    if (operation == "get" && object.find("/log-") != std::string::npos)
       clock.pass(std::chrono::seconds(25));
     return {};
   };
@@ -417,8 +417,8 @@ TEST_F(Follow, SegmentsStayBehindABackupThatReadsBadlyOnce) {
   const auto before = log().entries.size();
   ASSERT_GE(before, 3U);
   faults = [&](std::string_view operation,
-               const std::string& key) -> std::optional<objstore::Fault> {
-    if (operation != "get" || key != key_of(base.name, archive::Part::kManifest)) return {};
+               const std::string& object) -> std::optional<objstore::Fault> {
+    if (operation != "get" || object != key_of(base.name, archive::Part::kManifest)) return {};
     return objstore::Fault{.trouble = objstore::Trouble::kLiedHalf};
   };
   ASSERT_EQ(backup(2).outcome, archive::RunOutcome::kUploaded);

@@ -150,8 +150,8 @@ TEST_F(Latest, ATornSegmentEndsItAndIsNamed) {
 TEST_F(Latest, AStoreThatDoesNotAnswerIsNoReasonToTakeLess) {
   ASSERT_NO_FATAL_FAILURE(live(2));
   const auto silent = shelf().key(changed().front().name.text());
-  faults = [&](std::string_view operation, const std::string& key) {
-    return operation == "get" && key == silent
+  faults = [&](std::string_view operation, const std::string& object) {
+    return operation == "get" && object == silent
                ? std::optional(objstore::Fault{.code = base::Code::kUnavailable})
                : std::nullopt;
   };
@@ -178,11 +178,11 @@ TEST_F(Latest, ANewerLifeOfWhichOnlyTheLogIsThereIsNamed) {
 
 TEST_F(Latest, APointThatNothingReachesIsToldWithWhatIsNearest) {
   ASSERT_NO_FATAL_FAILURE(live(2));
-  const auto first = then.begin()->first, last = cluster.sample.revision;
+  const auto first = then.begin()->first, newest = cluster.sample.revision;
   auto wanted = fetch_job();
-  wanted.to_revision = last + 5;
+  wanted.to_revision = newest + 5;
   EXPECT_NE(archive::fetch(wanted, world())
-                .error.find(fmt::format("the nearest before it is revision {} at ", last)),
+                .error.find(fmt::format("the nearest before it is revision {} at ", newest)),
             std::string::npos)
       << archive::fetch(wanted, world()).error;
   wanted.to_revision = first - 1;
@@ -193,7 +193,7 @@ TEST_F(Latest, APointThatNothingReachesIsToldWithWhatIsNearest) {
   wanted.to_time = clock.now() + std::chrono::hours(1);
   const auto late = archive::fetch(wanted, world());
   EXPECT_EQ(late.error_kind, archive::kind::kRange);
-  EXPECT_NE(late.error.find(fmt::format("the nearest before it is revision {} at ", last)),
+  EXPECT_NE(late.error.find(fmt::format("the nearest before it is revision {} at ", newest)),
             std::string::npos)
       << late.error;
   // A damaged segment on the way is no other point either.
@@ -201,7 +201,7 @@ TEST_F(Latest, APointThatNothingReachesIsToldWithWhatIsNearest) {
   ASSERT_GE(entries.size(), 2U);
   flip(entries[1].name);
   wanted.to_time.reset();
-  wanted.to_revision = last;
+  wanted.to_revision = newest;
   const auto damaged = archive::fetch(wanted, world());
   EXPECT_EQ(damaged.error_kind, archive::kind::kMismatch);
   EXPECT_NE(damaged.error.find(

@@ -132,8 +132,9 @@ TEST_F(LogWriters, APartThatReadsBadlyOnceIsNotLost) {
     }
     int seen = 0;
     faults = [&](std::string_view operation,
-                 const std::string& key) -> std::optional<objstore::Fault> {
-      if (operation != "get" || key.find(".part-") == std::string::npos || ++seen != bad) return {};
+                 const std::string& object) -> std::optional<objstore::Fault> {
+      if (operation != "get" || object.find(".part-") == std::string::npos || ++seen != bad)
+        return {};
       return objstore::Fault{objstore::Trouble::kLiedHalf};
     };
     EXPECT_EQ(open().next(), cluster.sample.revision + 1) << bad;
