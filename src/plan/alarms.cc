@@ -203,7 +203,7 @@ struct Space {
   std::string no_quota;  // one whose quota is not known before it restarts; who leaves does not
   bool full = false;     // a member is at 90 % of its quota
   // Percentage of live data, of the member with the least: all hold the same, and a member that
-  // commits nothing more (all but the one that was asked to compact) still counts freed pages.
+  // commits nothing more since the compaction still counts freed pages.
   std::int64_t in_use = 100;
   std::int64_t revision = 0;  // the newest that is seen
 };
@@ -266,6 +266,34 @@ bool defragmentation_is_open(const Context& c, const Seat& seat) {
          failures_of(c.seen, "Defragment") == 0;
 }
 
+Answer defragments(Context& c, Answer answer) {
+  if (const auto* now = std::get_if<Defragment>(&answer.steps.front().action)) {
+    c.record.operation->step = "defragment";
+    c.record.operation->member = now->member;
+  }
+  return answer;
+}
+
+// A full member commits nothing that would make it count the pages which the compaction freed: live
+// data is blamed only when one was defragmented after it, whose size is exact. No value: one was,
+// or none may be.
+std::optional<Answer> size_exactly(Context& c) {
+  const Operation& op = *c.record.operation;
+  if (!defragment_hazard(c.view).why.empty()) return std::nullopt;
+  const bool due = op.step == "compact" || op.step == "look";
+  const std::uint32_t failures = failures_of(c.seen, "Defragment");
+  if (failures > 0 && failures < kTries && too_soon(c, "Defragment"))
+    return Answer::wait(Reason::kNoSpace, c.seen.last->text, 2s);
+  const bool again = op.step == "defragment" && failures > 0 && failures < kTries;
+  const auto need = [&](const Seat& seat) {
+    if (!due && !again && !defragmentation_is_open(c, seat)) return false;
+    return c.view.voters <= 2 || c.view.may_stop(seat);
+  };
+  auto answer = defragment_next(c, Reason::kNoSpaceDefragment, need);
+  if (!answer) return std::nullopt;
+  return defragments(c, *std::move(answer));
+}
+
 std::optional<Answer> make_room(Context& c) {
   if (const DefragmentHazard hazard = defragment_hazard(c.view); !hazard.why.empty()) {
     return Answer::wait(hazard.for_good ? Reason::kNoSpaceStuck : Reason::kNoSpace,
@@ -282,13 +310,8 @@ std::optional<Answer> make_room(Context& c) {
     unsafe = seat.name();
     return false;
   };
-  if (auto answer = defragment_next(c, Reason::kNoSpaceDefragment, need)) {
-    if (const auto* now = std::get_if<Defragment>(&answer->steps.front().action)) {
-      c.record.operation->step = "defragment";
-      c.record.operation->member = now->member;
-    }
-    return answer;
-  }
+  if (auto answer = defragment_next(c, Reason::kNoSpaceDefragment, need))
+    return defragments(c, *std::move(answer));
   if (unsafe.empty()) return std::nullopt;
   return Answer::wait(Reason::kQuorumUnsafe,
                       fmt::format("{} is full, but too few would serve meanwhile", unsafe), 2s);
@@ -323,7 +346,10 @@ Answer no_space(Context& c) {
                                     "not tell it",
                                     space.no_quota),
                         2s);
-  if (space.in_use >= kFullPercent) return stuck(c, space);
+  if (space.in_use >= kFullPercent) {
+    if (auto answer = size_exactly(c)) return *std::move(answer);
+    return stuck(c, space);
+  }
   op.halted = false;
   if (auto answer = make_room(c)) return *std::move(answer);
   halt_if_late(c);
