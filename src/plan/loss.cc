@@ -310,16 +310,21 @@ std::string facts_in_words(const Record& record, const Loss& loss) {
 }
 
 const Seat* choose_survivor(const View& view, const Record& record, const std::string& incarnation,
-                            const std::map<std::string, int>& failed) {
+                            const Failed& failed) {
   const Seat* best = nullptr;
   for (const Seat& seat : view.seats) {
     if (seat.record == nullptr || seat.record->incarnation != incarnation) continue;
     if (!in_membership(seat) && seat.record->phase != Phase::kSurvivor) continue;
-    const auto tries = failed.find(seat.record->name);
-    if (tries != failed.end() && tries->second >= kTriesEach) continue;
+    const auto tries = failed.tries.find(seat.record->name);
+    if (tries != failed.tries.end() && tries->second >= failed.limit) continue;
     if (has_data(record, seat) && (best == nullptr || is_better(seat, *best))) best = &seat;
   }
   return best;
+}
+
+const Seat* choose_survivor(const View& view, const Record& record,
+                            const std::string& incarnation) {
+  return choose_survivor(view, record, incarnation, {{}, 1});
 }
 
 bool ranks_before(const Seat& seat, const Seat& than) {

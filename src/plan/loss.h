@@ -40,12 +40,16 @@ Loss assess_loss(const View& view, const Record& record);
 // "c-0: data lost; c-1: not reachable; …"
 std::string facts_in_words(const Record& record, const Loss& loss);
 
-// A try from this one is not repeated while another has data.
-inline constexpr int kTriesEach = 2;
-// Of the members of that incarnation that have data and did not fail so often: voters first, then
-// by their logs. Null: there is none.
+// Failed tries by the names of those whose data was tried, and how many of them are too many.
+struct Failed {
+  const std::map<std::string, int>& tries;
+  int limit;
+};
+// Of the members of that incarnation that have data, without those whose data failed too often:
+// voters first, then by their logs. Null: there is none.
 const Seat* choose_survivor(const View& view, const Record& record, const std::string& incarnation,
-                            const std::map<std::string, int>& failed);
+                            const Failed& failed);
+const Seat* choose_survivor(const View& view, const Record& record, const std::string& incarnation);
 // By what they are (a voter's before a learner's, a removed one's last), whatever their logs.
 bool ranks_before(const Seat& seat, const Seat& than);
 // Both logs' ends were noted by their guards, both may be chosen alike, and this one's is longer.

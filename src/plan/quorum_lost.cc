@@ -21,7 +21,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr base::Duration kQuestionLook = 2s, kEmptyAgain = 30s;
+constexpr base::Duration kQuestionLook = 2s;
 
 // Nothing is asked any longer.
 void take_back_question(Context& c) {
@@ -80,19 +80,12 @@ Answer restore_after_loss(Context& c, const std::string& lost) {
                     source.empty() ? "there is no backup block"
                                    : "backup stores cannot be looked into on this platform"),
         kQuestionLook);
-  RestoreRecord& r = c.record.restore;
-  // What was found before the cluster first formed is old.
-  if (!r.after_loss) {
-    forget_lookup(c.record);
-    r.after_loss = true;
-  }
-  if (r.found == Found::kEmpty && c.now >= r.failed_at + kEmptyAgain) r.found = Found::kNothing;
-  if (auto answer = look_for_backup(c, source)) {
+  if (auto answer = look_after_loss(c, source)) {
     answer->reason = Reason::kDataLossTotal;
     answer->message = fmt::format("{}. {}", lost, answer->message);
     return *std::move(answer);
   }
-  if (r.found == Found::kEmpty)
+  if (c.record.restore.found == Found::kEmpty)
     return Answer::wait(Reason::kDataLossTotal,
                         fmt::format("{}. recovery.onDataLoss is Restore, and {} holds no backup of "
                                     "this cluster: it is looked into again. Bring a volume or a "

@@ -223,7 +223,7 @@ std::string why_outdated(const Context& c) {
     return fmt::format("what was proven is not proven any more ({})",
                        facts_in_words(c.record, loss));
   if (!recovery.failed.empty()) return {};  // everything had stopped when it was chosen
-  const Seat* best = choose_survivor(c.view, c.record, recovery.old_incarnation, {});
+  const Seat* best = choose_survivor(c.view, c.record, recovery.old_incarnation);
   const Seat* chosen = c.view.by_name(recovery.survivor);
   if (best == nullptr || chosen == nullptr) return {};
   if (ranks_before(*best, *chosen))

@@ -180,6 +180,17 @@ std::optional<Answer> look_for_backup(Context& c, const std::string& source) {
   return answer;
 }
 
+std::optional<Answer> look_after_loss(Context& c, const std::string& source) {
+  RestoreRecord& r = c.record.restore;
+  // What was found before the cluster first formed is old.
+  if (!r.after_loss) {
+    forget_lookup(c.record);
+    r.after_loss = true;
+  }
+  if (r.found == Found::kEmpty && c.now >= r.failed_at + kEmptyAgain) r.found = Found::kNothing;
+  return look_for_backup(c, source);
+}
+
 std::optional<Answer> restore_first(Context& c) {
   const api::ClusterSpec& spec = c.intent.cluster.spec;
   RestoreRecord& r = c.record.restore;

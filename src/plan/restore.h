@@ -17,6 +17,10 @@ std::string after_loss_source(const api::ClusterSpec& spec);  // when every memb
 // Record::restore says which of the two. An answer waits or acts.
 std::optional<Answer> look_for_backup(Context& c, const std::string& source);
 
+// The same after a loss, where backups are looked for then: what an earlier lookup found does not
+// count, and a store without one is looked into again after a while.
+std::optional<Answer> look_after_loss(Context& c, const std::string& source);
+
 // What was found, in words: a backup, and the revision that comes back, which a log behind it may
 // have raised; as of when, as long as the job that fetched it is seen.
 std::string brought_back(const Context& c);

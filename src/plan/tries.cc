@@ -8,6 +8,7 @@
 #include "plan/loss.h"
 #include "plan/members.h"
 #include "plan/question.h"
+#include "plan/restore.h"
 
 namespace plan {
 namespace {
@@ -17,6 +18,11 @@ using namespace std::chrono_literals;
 // An export that fails so often, and for so long, is not waited for until the deadline.
 constexpr std::uint32_t kExportTries = 4;
 constexpr base::Duration kExportLimit = 2min;
+// A try from this one is not repeated while another has data.
+constexpr int kTriesEach = 2;
+// So often all that have data are gone through before their data is given up; a person who is
+// asked in between may have mended what was wrong.
+constexpr int kRounds = 2;
 
 // A new try under a new id: the present incarnation, if it was begun, is left as the old one was.
 void try_again(Context& c, const std::string& survivor, const std::vector<std::string>& hidden) {
@@ -99,6 +105,11 @@ bool is_empty_learner(const Seat& seat) {
          seat.facts->log_index == 0 && seat.facts->log_commit == 0;
 }
 
+bool may_begin_again(const Context& c) {
+  return c.intent.cluster.spec.recovery.on_data_loss != api::OnDataLoss::kNever &&
+         !c.seen.survivor_snapshot.is_unknown() && !saved(c);
+}
+
 // Whose data the next try takes; the same member's when no other has any that did not fail too.
 // Empty: what could be read was tried often enough, and there is nothing to try but to begin again.
 std::string next_survivor(const Context& c) {
@@ -106,27 +117,64 @@ std::string next_survivor(const Context& c) {
   const auto present = c.record.members.find(recovery.survivor);
   if (present == c.record.members.end()) return recovery.survivor;
   const std::string& from = present->second.incarnation;
-  const Seat* next = choose_survivor(c.view, c.record, from, recovery.failed);
-  if (next == nullptr) next = choose_survivor(c.view, c.record, from, {});
+  const Seat* next = nullptr;
+  for (int round = 1; round <= kRounds && next == nullptr; ++round)
+    next = choose_survivor(c.view, c.record, from, {recovery.failed, round * kTriesEach});
   if (next != nullptr && !is_empty_learner(*next)) return next->record->name;
   const auto tries = recovery.failed.find(recovery.survivor);
   const bool spent = tries != recovery.failed.end() && tries->second >= kTriesEach;
-  const bool may_ask = c.intent.cluster.spec.recovery.on_data_loss == api::OnDataLoss::kApprove;
-  if (spent && may_ask && !c.seen.survivor_snapshot.is_unknown() && !saved(c)) return {};
+  if (spent && may_begin_again(c)) return {};
+  if (next == nullptr) next = choose_survivor(c.view, c.record, from);
   return next == nullptr ? recovery.survivor : next->record->name;
 }
 
+// With recovery.onDataLoss: Restore a person is asked about a backup that is there: it is looked
+// for first. No value: Record::restore says whether there is one, or there is nowhere to look.
+std::optional<Answer> look_for_another_way(Context& c) {
+  const api::ClusterSpec& spec = c.intent.cluster.spec;
+  const std::string source = after_loss_source(spec);
+  if (spec.recovery.on_data_loss != api::OnDataLoss::kRestore || source.empty() ||
+      c.seen.fetch_job.is_absent())
+    return std::nullopt;
+  auto answer = look_after_loss(c, source);
+  if (!answer) return std::nullopt;
+  if (answer->kind == Answer::Kind::kWait) answer->kind = Answer::Kind::kStop;
+  answer->reason = Reason::kRecovering;
+  answer->message = fmt::format("{}; {}", c.record.recovery->failure, answer->message);
+  return answer;
+}
+
+bool has_backup(const Context& c) {
+  return c.record.restore.after_loss && c.record.restore.found == Found::kBackup;
+}
+
 // Nothing that can be read is left of the old incarnation.
-Question empty_instead(const Context& c) {
-  return {"approve empty without proof", "", Reason::kApprovalNeeded,
-          fmt::format("{}; no other member is seen to have data. {}", c.record.recovery->failure,
-                      kEmptyWords)};
+Question begin_instead(const Context& c) {
+  const Recovery& recovery = *c.record.recovery;
+  const Seat* seat = c.view.by_name(recovery.survivor);
+  const bool has = seat != nullptr && has_data(c.record, *seat) && !is_empty_learner(*seat);
+  std::string text = fmt::format(
+      "{}; {}", recovery.failure,
+      has ? "no other member is seen to have data that can be read, and further tries were in vain"
+          : "no other member is seen to have data");
+  if (has_backup(c))
+    text += fmt::format(
+        ". Approval puts what is left of the volumes aside and begins again from "
+        "{} under a new incarnation; what was written after it is given up",
+        brought_back(c));
+  else
+    text += fmt::format(". {}", kEmptyWords);
+  if (has)
+    text += fmt::format(". To try {} once more instead, set recovery.onDataLoss to Never first",
+                        recovery.survivor);
+  return {has_backup(c) ? "approve backup" : "approve empty without proof", "",
+          Reason::kApprovalNeeded, std::move(text)};
 }
 
 Question next_try(const Context& c, const std::string& next,
                   const std::vector<std::string>& hidden) {
   const Recovery& recovery = *c.record.recovery;
-  if (next.empty() && !recovery.survivor.empty()) return empty_instead(c);
+  if (next.empty() && !recovery.survivor.empty()) return begin_instead(c);
   std::string out = recovery.failure, step = "approve again";
   if (!next.empty() && !is_fenced(c.record)) {
     Loss loss = assess_loss(c.view, c.record);
@@ -184,6 +232,9 @@ std::optional<Answer> hold_if_failed(Context& c) {
     fail(c, failure);
   }
   const std::string next = next_survivor(c);
+  const bool gives_up = next.empty() && !recovery.survivor.empty();
+  if (gives_up)
+    if (auto answer = look_for_another_way(c)) return answer;
   // Beginning again empty waits until everything old is seen to have stopped, whoever vouches.
   const std::vector<std::string> hidden =
       next.empty() ? std::vector<std::string>{} : unseen(c.view, c.record.incarnation);
@@ -191,7 +242,13 @@ std::optional<Answer> hold_if_failed(Context& c) {
   if (!ask(c, question))
     return Answer::stop(Reason::kApprovalNeeded, with_command(c, question.text), 2s);
   const auto spent = recovery.failed.find(next);
-  if (spent != recovery.failed.end() && spent->second >= kTriesEach) recovery.failed.clear();
+  if (spent != recovery.failed.end() && spent->second >= kRounds * kTriesEach)
+    recovery.failed.clear();
+  // What they chose is an empty cluster, whatever was looked for before.
+  if (gives_up && !has_backup(c)) {
+    c.record.restore.after_loss = false;
+    forget_lookup(c.record);
+  }
   try_again(c, next, hidden);
   // What was seen is of the try before.
   return Answer::stop(Reason::kRecovering, "another try begins", 250ms);
