@@ -46,13 +46,12 @@ base::Status start_process(const Context& context) {
 }
 
 base::Status start_unit(const Context& context, const Host& host) {
-  TRY(const auto systemctl, Systemctl::find());
+  TRY(const auto manager, systemd_manager());
   TRY_OK(posix::make_dirs(host.unit_dir, 0755));
   TRY_OK(posix::write_atomic(host.unit_dir + "/" + kTokenUnit,
                              token_unit_text(context.program, context.places()), 0644));
-  TRY_OK(systemctl.run({"daemon-reload"}, kUp, context.stop));
-  (void)systemctl.run({"reset-failed", kTokenUnit}, kUp, context.stop);
-  return systemctl.run({"start", kTokenUnit}, kUp, context.stop);
+  TRY_OK(manager->reload(kUp));
+  return manager->start(kTokenUnit, kUp);
 }
 
 // It listens, and not only runs.
@@ -136,10 +135,10 @@ base::Status close_door(const Context& context, const Host& host) {
   if (host.init_system == "systemd") {
     const std::string unit = host.unit_dir + "/" + kTokenUnit;
     if (posix::exists(unit) == base::Fact<bool>(true)) {
-      if (const auto systemctl = Systemctl::find()) {
-        TRY_OK(systemctl->run({"stop", kTokenUnit}, kUp, context.stop));
+      if (const auto manager = systemd_manager()) {
+        TRY_OK((*manager)->stop(kTokenUnit, kUp, context.stop));
         TRY_OK(posix::remove_file(unit));
-        TRY_OK(systemctl->run({"daemon-reload"}, kUp, context.stop));
+        TRY_OK((*manager)->reload(kUp));
       }
     }
   }

@@ -45,8 +45,8 @@ class Supervised final : public Service {
 
 class Systemd final : public Service {
  public:
-  Systemd(const Host& host, const Places& places, Systemctl systemctl)
-      : systemctl_(std::move(systemctl)),
+  Systemd(const Host& host, const Places& places, std::unique_ptr<UnitManager> manager)
+      : manager_(std::move(manager)),
         unit_(host.unit_dir + "/" + kUnit),
         text_(unit_text(host, places)),
         files_(places.member_files()) {}
@@ -59,7 +59,7 @@ class Systemd final : public Service {
     }
     TRY_OK(prepare());
     // The unit is up once etcd serves, which for a learner or a large database takes its time.
-    TRY_OK(ctl({"start", "--no-block", kUnit}, deadline, stop));
+    TRY_OK(manager_->start(kUnit, deadline));
     const auto until = posix::deadline_in(deadline);
     while (host::is_alive(files_) != base::Fact<bool>(true)) {
       if (posix::exists(files_.verdict) == base::Fact<bool>(true)) return {};  // it says why
@@ -73,29 +73,31 @@ class Systemd final : public Service {
   }
 
   base::Status stop(base::Duration deadline, const std::stop_token& stop) override {
-    return end({"stop", kUnit}, deadline, stop);
+    return end(deadline, stop);
   }
 
   base::Status retire(base::Duration deadline, const std::stop_token& stop) override {
-    return end({"disable", "--quiet", "--now", kUnit}, deadline, stop);
+    if (is_there()) TRY_OK(manager_->disable(kUnit, kReload));
+    return end(deadline, stop);
   }
 
   base::Status prepare() override {
     TRY_OK(posix::make_dirs(host_dir(), 0755));
     TRY_OK(posix::write_atomic(unit_, text_, 0644));
-    TRY_OK(ctl({"daemon-reload"}, kReload, {}));
-    return ctl({"enable", "--quiet", kUnit}, kReload, {});
+    TRY_OK(manager_->reload(kReload));
+    return manager_->enable(kUnit, kReload);
   }
 
   base::Status forget() override {
     TRY_OK(posix::remove_file(unit_));
-    return ctl({"daemon-reload"}, std::chrono::seconds(30), {});
+    return manager_->reload(kReload);
   }
 
  private:
-  base::Status end(std::vector<std::string> by, base::Duration deadline,
-                   const std::stop_token& stop) const {
-    if (posix::exists(unit_) == base::Fact<bool>(true)) TRY_OK(ctl(std::move(by), deadline, stop));
+  [[nodiscard]] bool is_there() const { return posix::exists(unit_) == base::Fact<bool>(true); }
+
+  base::Status end(base::Duration deadline, const std::stop_token& stop) const {
+    if (is_there()) TRY_OK(manager_->stop(kUnit, deadline, stop));
     // Of one that was started by hand.
     TRY(const auto boot, posix::boot_id());
     return host::stop_guard(files_, boot, deadline, stop);
@@ -103,12 +105,7 @@ class Systemd final : public Service {
 
   [[nodiscard]] std::string host_dir() const { return unit_.substr(0, unit_.rfind('/')); }
 
-  base::Status ctl(std::vector<std::string> args, base::Duration deadline,
-                   const std::stop_token& stop) const {
-    return systemctl_.run(std::move(args), deadline, stop);
-  }
-
-  const Systemctl systemctl_;
+  const std::unique_ptr<UnitManager> manager_;
   const std::string unit_, text_;
   const host::MemberFiles files_;
 };
@@ -171,13 +168,13 @@ std::string unit_text(const Host& host, const Places& places) {
 base::Result<std::unique_ptr<Service>> service_of(const Host& host, const Places& places) {
   if (host.init_system == "none") return std::make_unique<Supervised>(host, places);
   if (is_kubelet(host)) return kubelet_service(host, places);
-  TRY(auto systemctl, Systemctl::find());
-  return systemd_service(host, places, std::move(systemctl));
+  TRY(auto manager, systemd_manager());
+  return systemd_service(host, places, std::move(manager));
 }
 
 std::unique_ptr<Service> systemd_service(const Host& host, const Places& places,
-                                         Systemctl systemctl) {
-  return std::make_unique<Systemd>(host, places, std::move(systemctl));
+                                         std::unique_ptr<UnitManager> manager) {
+  return std::make_unique<Systemd>(host, places, std::move(manager));
 }
 
 }  // namespace adm

@@ -31,7 +31,7 @@ class Service {
 
 base::Result<std::unique_ptr<Service>> service_of(const Host& host, const Places& places);
 std::unique_ptr<Service> systemd_service(const Host& host, const Places& places,
-                                         Systemctl systemctl);
+                                         std::unique_ptr<UnitManager> manager);
 
 constexpr const char* kUnit = "etcd.service";
 std::string unit_text(const Host& host, const Places& places);
