@@ -2,11 +2,10 @@
 # Three hosts by hand, played on one machine without root: build a cluster, save it, lose it, bring
 # it back. Run it from a checkout after `make build`:
 #
-#   docs/tutorials/three-hosts.sh
+#   docs/tutorials/one-machine.sh
 #
 # A "host" here is an address of the loopback interface with folders of its own, which the
-# environment tells to etcdadm. On real hosts nothing of that is needed: the words after `host N`
-# are what you type as root, without the environment, with names such as etcd-1 in the URLs.
+# environment tells to etcdadm. On real hosts nothing of that is needed: three-hosts.sh.
 set -euo pipefail
 
 bin=$(cd "$(dirname "$0")/../.." && pwd)/build/bin

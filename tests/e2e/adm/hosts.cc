@@ -177,9 +177,13 @@ std::map<std::string, std::string> Hosts::versions(int from) {
 }
 
 int Hosts::leader(int from) {
-  const auto status = etcd(from)->status(5s);
+  return leader_of(*etcd(from));
+}
+
+int leader_of(etcd::EtcdApi& member) {
+  const auto status = member.status(5s);
   if (!status) return 0;
-  const auto list = etcd(from)->member_list(false, 5s);
+  const auto list = member.member_list(false, 5s);
   if (!list) return 0;
   for (const auto& m : list->members)
     if (m.id == status->leader && m.name.starts_with("etcd-"))

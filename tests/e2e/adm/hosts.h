@@ -74,6 +74,9 @@ class Hosts : public ::testing::Test {
 // Before each step and after the last; at full depth before and after each.
 std::vector<std::string> points_of(const std::vector<std::string>& steps);
 
+// The number of the leader's host, as that member says; 0: it names none.
+int leader_of(etcd::EtcdApi& member);
+
 // Puts one key after the other, each again until a member acknowledges it: a client that retries.
 class Writer {
  public:
