@@ -5,7 +5,6 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "archive/follow_job.h"
 #include "base/time.h"
@@ -27,7 +26,7 @@ class FollowPage {
 
  private:
   const base::Clock& clock_;
-  const std::vector<std::string> files_;
+  const archive::FollowJob job_;
   const std::string begun_with_;  // a digest; empty: they could not be read
   mutable std::mutex mutex_;
   archive::FollowStatus said_;
