@@ -62,6 +62,9 @@ def kubelet_config(authority, cgroup: str) -> str:
                          "nodefs.inodesFree": "0%", "imagefs.available": "0%"},
         "imageGCHighThresholdPercent": 100, "nodeLeaseDurationSeconds": 20,
         "nodeStatusUpdateFrequency": "5s", "staticPodPath": "",
+        # Without cgroupsPerQOS kubelet 1.34 panics in doPodResizeAction, and it comes there by
+        # itself when a container that has a memory limit was killed and is started again.
+        "featureGates": {"InPlacePodVerticalScaling": False},
     }, indent=1)
 
 
