@@ -4,12 +4,14 @@ import glob
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../.."))
 sys.path.insert(0, os.path.join(ROOT, "testbed"))
@@ -88,6 +90,7 @@ class Writer:
 
     def __init__(self, client: Client):
         self.client, self.acknowledged, self.failed, self.longest = client, 0, [], 0.0
+        self.times = []  # of each acknowledgement, monotonic
         self.prefix = f"writer-{time.monotonic_ns()}/"
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self._write, daemon=True)
@@ -108,13 +111,20 @@ class Writer:
                 if time.monotonic() - began > self.PATIENCE:
                     self.failed.append(key)
                     return
+            self.times.append(time.monotonic())
             self.acknowledged += 1
             self.longest = max(self.longest, time.monotonic() - began)
 
+    def found(self, client: Client) -> set[str]:
+        return set(client.run("get", self.prefix, "--prefix", "--keys-only").stdout.split())
+
+    def keys(self, count: int) -> set[str]:
+        """The first ones."""
+        return {f"{self.prefix}{n:06}" for n in range(count)}
+
     def check(self, test) -> None:
         test.assertEqual(self.failed, [], "a write failed for a client that retries")
-        found = self.client.run("get", self.prefix, "--prefix", "--keys-only").stdout.split()
-        lost = {f"{self.prefix}{n:06}" for n in range(self.acknowledged)} - set(found)
+        lost = self.keys(self.acknowledged) - self.found(self.client)
         test.assertEqual(lost, set(), "acknowledged, and not there")
         test.assertGreater(self.acknowledged, 3)
         print(f"  {self.acknowledged} writes, the longest {self.longest:.1f} s", flush=True)
@@ -127,6 +137,40 @@ def condition(name: str, kind: str) -> dict:
 
 def member_pods(name: str) -> list[dict]:
     return get("pods", "-l", f"operator.etcd.io/cluster={name}")["items"]
+
+
+def kill(pod: dict) -> None:
+    """Its programs end, and do nothing any more."""
+    containers = [one["containerID"].rsplit("/", 1)[1]
+                  for one in pod["status"]["containerStatuses"] if one.get("containerID")]
+    for name in glob.glob("/proc/[0-9]*/cgroup"):
+        try:
+            with open(name, encoding="ascii") as file:
+                text = file.read()
+            if any(container in text for container in containers):
+                os.kill(int(name.split("/")[2]), signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+
+
+def operators() -> list[dict]:
+    return get("-n", SYSTEM, "pods", "-l", "app.kubernetes.io/name=etcd-operator")["items"]
+
+
+def operators_die() -> None:
+    kubectl("-n", SYSTEM, "delete", "pod", "--all", "--grace-period=0", "--force")
+
+
+def page(pod: dict, path: str) -> str:
+    """Of an operator, which this program can reach; empty: there is no answer."""
+    address = pod["status"].get("podIP")
+    if not address:
+        return ""
+    try:
+        with urllib.request.urlopen(f"http://{address}:8080{path}", timeout=5) as answer:
+            return answer.read().decode()
+    except OSError:
+        return ""
 
 
 class Steps(unittest.TestCase):
