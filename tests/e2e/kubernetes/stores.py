@@ -39,13 +39,13 @@ class Stored(Installed):
         # This program is in the network of the control plane, which pods can reach.
         with socket.create_server((machine.CONTROL_ADDRESS, 0)) as probe:
             cls.port = probe.getsockname()[1]
-        server = subprocess.Popen(
+        cls.server = subprocess.Popen(
             [SERVER, "--port", f"{machine.CONTROL_ADDRESS}:{cls.port}", "--iam-dir",
              f"{cls.data}/iam", "--quiet", "posix", f"{cls.data}/store"],
             env={**os.environ, "ROOT_ACCESS_KEY": "testkey", "ROOT_SECRET_KEY": "testsecret12345"},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        cls.addClassCleanup(server.wait)
-        cls.addClassCleanup(server.terminate)
+        cls.addClassCleanup(cls.server.wait)
+        cls.addClassCleanup(cls.server.terminate)
 
         def answers():
             with socket.socket() as link:
