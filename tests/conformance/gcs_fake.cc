@@ -246,7 +246,7 @@ GcsFake::Reply GcsFake::begin(const http::Exchange& exchange, const Asked& from)
       .headers = {
           {"location", fmt::format("{}/upload/storage/v1/b/{}/o?uploadType=resumable&upload_"
                                    "id={}",
-                                   kServer, kBucket, http::escape(id))}}};
+                                   server, kBucket, http::escape(id))}}};
 }
 
 GcsFake::Reply GcsFake::chunk(const http::Exchange& exchange, const Asked& from) {

@@ -37,6 +37,7 @@ class GcsFake {
   std::function<Chunk(unsigned)> chunks = {};
   bool checks_at_begin = false;   // preconditions of an upload: at its begin as well
   std::string token = "token-1";  // whoever brings another one gets a 401
+  std::string server = kServer;   // where it is, as an upload's address says it
   void expire(std::string next);
 
  private:

@@ -1,0 +1,32 @@
+// The fake of Google Cloud Storage on a port of loopback, for programs of their own.
+#pragma once
+
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gcs_fake.h"
+#include "posix/socket.h"
+
+namespace conformance {
+
+// Serves until it is destroyed. HTTP/1.1 with kept connections and bodies of a known length, which
+// is what libcurl sends of ours; what is neither ends its connection.
+class GcsServer {
+ public:
+  GcsServer();
+  [[nodiscard]] const std::string& url() const { return fake_.server; }
+  [[nodiscard]] const std::string& token() const { return fake_.token; }
+
+ private:
+  void serve(posix::Stream& stream, const std::stop_token& stop);
+
+  GcsFake fake_;
+  posix::TcpListener listener_;
+  std::vector<std::jthread> connections_;  // of the acceptor alone
+  std::jthread acceptor_;                  // ends before what it uses
+};
+
+}  // namespace conformance
