@@ -148,6 +148,10 @@ bool has_backup(const Context& c) {
   return c.record.restore.after_loss && c.record.restore.found == Found::kBackup;
 }
 
+bool looked_in_vain(const Context& c) {
+  return c.record.restore.after_loss && c.record.restore.found == Found::kEmpty;
+}
+
 // Nothing that can be read is left of the old incarnation.
 Question begin_instead(const Context& c) {
   const Recovery& recovery = *c.record.recovery;
@@ -163,7 +167,11 @@ Question begin_instead(const Context& c) {
         "{} under a new incarnation; what was written after it is given up",
         brought_back(c));
   else
-    text += fmt::format(". {}", kEmptyWords);
+    text += fmt::format(
+        "{}. {}",
+        looked_in_vain(c) ? ", and " + c.record.restore.source + " holds no backup of this cluster"
+                          : "",
+        kEmptyWords);
   if (has)
     text += fmt::format(". To try {} once more instead, set recovery.onDataLoss to Never first",
                         recovery.survivor);
