@@ -88,7 +88,7 @@ std::string_view name_of(Phase p);   // "Running"
 
 struct Verdict {
   Class klass = Class::kNone;
-  std::string signature;  // the line of etcd's log, or our own words
+  std::string signature;  // of etcd's log, or our own words
   int exit_code = -1;     // -1: ended by `signal`, or it was not started
   int signal = 0;
   std::uint32_t failures = 0;  // in a row

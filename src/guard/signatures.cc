@@ -85,6 +85,26 @@ bool is_last_words(std::string_view line) {
          line.starts_with("Error: ");
 }
 
+// The value of a field of a JSON line of etcd's; empty: it has none.
+std::string field_of(std::string_view line, std::string_view field) {
+  const std::size_t at = line.find(field);
+  if (at == std::string_view::npos) return {};
+  std::string out;
+  for (std::size_t i = at + field.size(); i < line.size() && line[i] != '"'; ++i) {
+    if (line[i] == '\\' && i + 1 < line.size()) ++i;
+    out += line[i];
+  }
+  return out;
+}
+
+// What a person reads of it: the message and its error, without time, place and stack.
+std::string plain_words(const std::string& line) {
+  if (!line.starts_with('{')) return line;
+  const std::string message = field_of(line, kMessage), error = field_of(line, "\"error\":\"");
+  if (message.empty() || error.empty()) return message.empty() ? line : message;
+  return message + ": " + error;
+}
+
 }  // namespace
 
 std::span<const Signature> signatures() {
@@ -133,11 +153,11 @@ Verdict judge(const Exit& exit, const LogScanner& log, std::int64_t at_ms, bool&
   condemns = found.signature != nullptr && found.signature->condemns;
   if (found.signature != nullptr) {
     v.klass = found.signature->klass;
-    v.signature = found.line;
+    v.signature = plain_words(found.line);
     return v;
   }
   v.klass = Class::kRetry;
-  v.signature = !log.last_words().empty() ? log.last_words()
+  v.signature = !log.last_words().empty() ? plain_words(log.last_words())
                 : exit.code >= 0          ? fmt::format("etcd exited with {}", exit.code)
                                  : fmt::format("etcd was killed by signal {}", exit.signal);
   return v;

@@ -86,6 +86,20 @@ TEST(Signatures, AnUnknownFatalLineIsTheReasonGiven) {
   EXPECT_EQ(judged("", {.code = 3}).signature, "etcd exited with 3");
 }
 
+TEST(Signatures, APersonReadsTheMessageAndItsError) {
+  EXPECT_EQ(
+      judged(
+          "{\"level\":\"panic\",\"ts\":\"x\",\"caller\":\"raft.go:480\",\"msg\":\"failed to create "
+          "WAL\",\"error\":\"write \\\"a\\\": no space left on device\",\"stacktrace\":\"go\"}\n",
+          {.code = 2})
+          .signature,
+      "failed to create WAL: write \"a\": no space left on device");
+  EXPECT_EQ(judged("{\"level\":\"fatal\",\"msg\":\"invalid downgrade\"}\n", {.code = 1}).signature,
+            "invalid downgrade");
+  EXPECT_EQ(judged("{\"level\":\"fatal\",\"other\":\"x\"}\n", {.code = 1}).signature,
+            "{\"level\":\"fatal\",\"other\":\"x\"}");
+}
+
 TEST(Argv, NewIsSaidOnlyAtAFirstStart) {
   Ticket t;
   t.etcd = "/etcd";
