@@ -52,6 +52,8 @@ class Systemd final : public Service {
         files_(places.member_files()) {}
 
   base::Status start(base::Duration deadline, const std::stop_token& stop) override {
+    // Its mounts are those of the machine when it began, which may have been mended since.
+    if (waits()) TRY_OK(manager_->stop(kUnit, deadline, stop));
     if (host::is_alive(files_) != base::Fact<bool>(true)) {
       // Of an earlier life: they must not be taken for this one's.
       TRY_OK(posix::remove_file(files_.verdict));
@@ -95,6 +97,15 @@ class Systemd final : public Service {
 
  private:
   [[nodiscard]] bool is_there() const { return posix::exists(unit_) == base::Fact<bool>(true); }
+
+  // The guard runs, and its etcd ended and is to be tried again.
+  [[nodiscard]] bool waits() const {
+    if (host::is_alive(files_) != base::Fact<bool>(true)) return false;
+    const auto bytes = posix::read_file(files_.state, size_t{1} << 16);
+    if (!bytes) return false;
+    const auto state = guard::decode_state(*bytes);
+    return state && state->phase == guard::Phase::kBackoff;
+  }
 
   base::Status end(base::Duration deadline, const std::stop_token& stop) const {
     if (is_there()) TRY_OK(manager_->stop(kUnit, deadline, stop));

@@ -10,6 +10,7 @@
 #include "posix/env.h"
 #include "posix/files.h"
 #include "posix/process.h"
+#include "posix/socket.h"
 #include "posix/wakeup.h"
 
 namespace e2e {
@@ -92,6 +93,54 @@ TEST(AdmSystemd, TheUnitRunsTheGuardAndComesBack) {
        {"/etc/systemd/system/etcd.service", "/etc/systemd/system/etcdadm-token.service",
         "/var/lib/etcd", "/etc/etcd/pki/ca.key", "/var/opt/bin/etcd", "/var/lib/etcdadm/host.json"})
     EXPECT_EQ(posix::exists(left), base::Fact<bool>(false)) << left;
+}
+
+// Each is said by what is wrong, nothing of it is lost, and the same command goes on when it is
+// mended.
+TEST(AdmSystemd, WhatIsWrongWithTheMachineIsToldAndMended) {
+  if (const char* why = std::getenv("EO_NO_SYSTEMD"); why != nullptr) {
+    RecordProperty("not_run", why);
+    return;
+  }
+  const auto expect_refused = [](int exit_code, const std::string& words) {
+    const auto ran = adm({"init", "--start-timeout", "20s"});
+    EXPECT_EQ(ran.exit_code, exit_code) << ran.err;
+    EXPECT_NE(ran.err.find(words), std::string::npos) << ran.err;
+  };
+  const auto mount = [](const std::string& at, const std::string& options) {
+    ASSERT_TRUE(posix::make_dirs(at));
+    ASSERT_EQ(run({"/usr/bin/mount", "-t", "tmpfs", "-o", options, "tmpfs", at}).exit_code, 0);
+  };
+  const auto unmount = [](const std::string& at) {
+    ASSERT_EQ(run({"/usr/bin/umount", at}).exit_code, 0);
+  };
+  {
+    const auto taken = posix::TcpListener::listen("127.0.0.1", 2380);
+    ASSERT_TRUE(taken);
+    expect_refused(4, "the peer port cannot be used: listen on 127.0.0.1:2380: Address already");
+  }
+  mount("/var/lib/etcdadm", "nr_inodes=3");
+  expect_refused(1, "No space left on device");
+  unmount("/var/lib/etcdadm");
+  mount("/etc/etcd/pki", "ro");
+  expect_refused(4, "create /etc/etcd/pki/");
+  unmount("/etc/etcd/pki");
+  mount("/var/lib/etcd", "size=64k");
+  expect_refused(5, "last end: Node: failed to create WAL: no space left on device");
+  unmount("/var/lib/etcd");
+  mount("/var/lib/etcd", "ro");
+  expect_refused(5, "Read-only file system");
+  unmount("/var/lib/etcd");
+
+  const auto init = adm({"init"});
+  ASSERT_EQ(init.exit_code, 0) << init.err;
+  EXPECT_TRUE(well());
+  // A key that etcd, as the user that it runs as, is not the owner of.
+  ASSERT_EQ(run({"/usr/bin/chown", "1234", "/etc/etcd/pki/server.key"}).exit_code, 0);
+  const auto doctor = adm({"doctor"});
+  EXPECT_NE(doctor.out.find("server.key belongs to user 1234"), std::string::npos) << doctor.out;
+  EXPECT_NE(doctor.out.find("chown -R 0 /etc/etcd/pki/server.key"), std::string::npos);
+  ASSERT_EQ(adm({"reset", "--yes", "--delete-data"}).exit_code, 0);
 }
 
 }  // namespace
