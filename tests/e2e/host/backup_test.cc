@@ -4,28 +4,13 @@
 #include <fstream>
 #include <set>
 
-#include "../../conformance/object_server.h"
+#include "e2e/host/bucket_fixture.h"
 #include "e2e/host/fixture.h"
-#include "posix/files.h"
 
 namespace e2e {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Of backups that are whole: those with a manifest.
-std::set<std::string> backups_below(const fs::path& root) {
-  std::set<std::string> out;
-  std::error_code none;
-  for (fs::recursive_directory_iterator at(root, none), end; !none && at != end;
-       at.increment(none)) {
-    const auto name = at->path().filename().string();
-    const auto whole = name.size() > 5 && name.starts_with("full-") && name.ends_with(".json") &&
-                       name.find('.') == name.size() - 5;
-    if (whole) out.insert(name);
-  }
-  return out;
-}
 
 // What maxBackups: 2 leaves: the newest two, and the newest that a drill has proven when it is
 // older.
@@ -125,122 +110,169 @@ TEST_F(BackupTest, StayWhenTheirClusterGoesAndLieInTheDefaultPlace) {
 
 // --- the second example, as it is, against a bucket
 
-class CloudTest : public testing::Test {
+class CloudTest : public BucketTest {
  protected:
-  CloudTest()
-      : server_(
-            {.argv = {conformance::object_server_path("versitygw-1.8.0"), "--port",
-                      "127.0.0.1:PORT", "--iam-dir", dir_.path("iam"), "--quiet", "posix", data()},
-             .env = {"ROOT_ACCESS_KEY=testkey", "ROOT_SECRET_KEY=testsecret12345"},
-             .folder = dir_.path("")}) {}
+  CloudTest() : BucketTest("cloud-etcd") {}
 
-  std::string data() {
-    for (const char* folder : {"data/my-etcd-backups", "iam"})
-      EXPECT_TRUE(posix::make_dirs(dir_.path(folder)));
-    return dir_.path("data");
+  void secret(const std::string& key = "testsecret12345") const {
+    sandbox_.write("secret.yaml", bucket_.secret(key));
   }
-  [[nodiscard]] fs::path bucket() const { return fs::path(dir_.path("data")) / "my-etcd-backups"; }
-  void secret(const std::string& key) {
-    sandbox_.write("secret.yaml",
-                   "apiVersion: v1\nkind: Secret\nmetadata:\n  name: aws-secret\nstringData:\n"
-                   "  credentials: |\n    [default]\n    aws_access_key_id = testkey\n"
-                   "    aws_secret_access_key = " +
-                       key +
-                       "\n"
-                       "  config: |\n    [default]\n    region = us-east-1\n    endpoint_url = "
-                       "http://127.0.0.1:" +
-                       std::to_string(server_.port()) + "\n");
-  }
-  void apply() {
+  void apply() const {
     std::ifstream in(fs::path(EO_SOURCE_DIR) / "examples" / "cloud-etcd.yaml");
     sandbox_.write("cloud-etcd.yaml", {std::istreambuf_iterator<char>(in), {}});
   }
-  void remove_cluster() {
-    sandbox_.remove("cloud-etcd.yaml");
-    ASSERT_TRUE(eventually(90s, [&] {
-      for (const char* member : {"cloud-etcd-0", "cloud-etcd-1", "cloud-etcd-2", "cloud-etcd-3"})
-        if (sandbox_.guard_pid("cloud-etcd", member) > 0) return false;
-      return sandbox_.cli({"status", "cloud-etcd"}).err.find("no cluster") != std::string::npos;
-    })) << say();
-  }
-  bool settled() { return sandbox_.settled("cloud-etcd", 3, "3.5.12"); }
-  std::string say() { return sandbox_.cli({"status", "cloud-etcd", "-o", "yaml"}).out; }
-  std::unique_ptr<etcd::EtcdApi> link() {
-    const auto access = sandbox_.access("cloud-etcd");
-    return access ? etcd::connect(access->endpoints.front(), access->tls) : nullptr;
-  }
-  std::int64_t backed_up() {
-    const auto status = sandbox_.status("cloud-etcd");
-    const auto* revision = status.at("status.lastBackup.revision");
-    return revision == nullptr ? 0 : revision->as_int().value_or(0);
-  }
-  std::int64_t put(const std::string& key, const std::string& value) {
-    const auto api = link();
-    if (!api) return 0;
-    const auto wrote = api->put(key, value, base::Duration(10'000));
-    EXPECT_TRUE(wrote) << "put " << key;
-    return wrote ? *wrote : 0;
-  }
-  std::string get(const std::string& key) {
-    const auto api = link();
-    if (!api) return "";
-    const auto got = api->range(key, "", false, 0, base::Duration(10'000));
-    return got && !got->kvs.empty() ? got->kvs.front().value : "";
+  [[nodiscard]] bool settled() const { return sandbox_.settled(name_, 3, "3.5.12"); }
+  [[nodiscard]] std::set<std::string> ids() const {
+    std::set<std::string> out;
+    for (const auto& member : sandbox_.members(name_)) out.insert(member.id);
+    return out;
   }
 
-  posix::TestDir dir_;
-  conformance::ObjectServer server_;
-  Sandbox sandbox_;
+  S3Bucket bucket_;
 };
 
 TEST_F(CloudTest, TheSecondExampleBeginsEmptyIsBackedUpAndComesBackFromTheBucket) {
-  if (!server_.missing().empty()) GTEST_SKIP() << server_.missing();
+  if (!bucket_.missing().empty()) GTEST_SKIP() << bucket_.missing();
   sandbox_.start_operator();
   apply();
   // No Secret, then a wrong one: it could not be looked, so nothing begins.
-  const auto says = [&](const std::string& words) {
-    return sandbox_.message("cloud-etcd", "Restored").find(words) != std::string::npos;
-  };
-  ASSERT_TRUE(eventually(60s, [&] { return says("no Secret default/aws-secret"); })) << say();
+  ASSERT_TRUE(eventually(60s, [&] { return says("Restored", "no Secret default/aws-secret"); }))
+      << say();
   secret("wrong");
-  ASSERT_TRUE(eventually(90s, [&] { return says("access key"); })) << say();
+  ASSERT_TRUE(eventually(90s, [&] { return says("Restored", "access key"); })) << say();
   EXPECT_TRUE(sandbox_.all_members().empty());
   // The right one, an empty bucket: an empty cluster, and a word about it.
-  secret("testsecret12345");
+  secret();
   ASSERT_TRUE(eventually(150s, [&] { return settled(); })) << say();
-  EXPECT_EQ(sandbox_.reason("cloud-etcd", "Restored"), "NoBackupFound") << say();
+  EXPECT_EQ(sandbox_.reason(name_, "Restored"), "NoBackupFound") << say();
 
   const std::int64_t old = put("greeting", "hello");
-  ASSERT_EQ(sandbox_.cli({"backup-now", "cloud-etcd"}).exit_code, 0);
-  ASSERT_TRUE(eventually(90s, [&] { return backed_up() >= old; })) << say();
-  EXPECT_FALSE(backups_below(bucket() / "default" / "cloud-etcd").empty());
-  EXPECT_TRUE(eventually(60s, [&] {
-    return sandbox_.condition("cloud-etcd", "BackupHealthy") == "True";
-  })) << say();
+  ASSERT_NO_FATAL_FAILURE(back_up(old));
+  EXPECT_FALSE(backups_below(bucket_.folder() / "default" / name_).empty());
+  EXPECT_TRUE(eventually(60s, [&] { return is("BackupHealthy", "True"); })) << say();
 
-  // Its volumes are there: the same cluster goes on, with what no backup holds.
-  put("later", "not in any backup");
+  // Its volumes are gone: it comes back from the bucket, and no revision is used again.
+  const std::int64_t later = put("later", "not in any backup");
   ASSERT_NO_FATAL_FAILURE(remove_cluster());
+  ASSERT_NO_FATAL_FAILURE(lose_all());
   apply();
-  ASSERT_TRUE(eventually(120s, [&] { return settled(); })) << say();
-  EXPECT_EQ(get("later"), "not in any backup");
-
-  // They are not: it comes back from the bucket, and no revision is used again.
-  ASSERT_NO_FATAL_FAILURE(remove_cluster());
-  // The operator may be writing there.
-  const fs::path left = sandbox_.state() / "clusters" / "default" / "cloud-etcd";
-  ASSERT_TRUE(eventually(60s, [&] {
-    std::error_code busy;
-    fs::remove_all(left, busy);
-    return !busy;
-  }));
-  apply();
-  ASSERT_TRUE(eventually(180s, [&] {
-    return settled() && sandbox_.condition("cloud-etcd", "Restored") == "True";
-  })) << say();
+  ASSERT_TRUE(eventually(180s, [&] { return settled() && is("Restored", "True"); })) << say();
   EXPECT_EQ(get("greeting"), "hello");
   EXPECT_EQ(get("later"), "");
   EXPECT_GT(put("greeting", "again"), old + 1'000'000) << "revisions are raised";
+  expect_watch_ends(old);
+  expect_watch_ends(later);
+}
+
+// The server is away from the deletion on: what comes back came from no bucket.
+TEST_F(CloudTest, WhatItsVolumesHoldCountsAndTheBucketIsNotRead) {
+  if (!bucket_.missing().empty()) GTEST_SKIP() << bucket_.missing();
+  sandbox_.start_operator();
+  secret();
+  apply();
+  ASSERT_TRUE(eventually(150s, [&] { return settled(); })) << say();
+  ASSERT_NO_FATAL_FAILURE(back_up(put("greeting", "hello")));
+  const std::int64_t last = put("later", "not in any backup");
+  const auto members = ids();
+
+  // All volumes: the same cluster goes on.
+  ASSERT_NO_FATAL_FAILURE(remove_cluster());
+  bucket_.stop();
+  apply();
+  ASSERT_TRUE(eventually(120s, [&] { return settled(); })) << say();
+  EXPECT_EQ(ids(), members);
+  EXPECT_EQ(get("later"), "not in any backup");
+  EXPECT_EQ(put("later still", "nor this"), last + 1);
+
+  // One of three: that two are gone for good is not proven, and a person is asked. Nothing of it
+  // runs alone, and nothing begins from the bucket, which is there again.
+  ASSERT_NO_FATAL_FAILURE(remove_cluster());
+  bucket_.start();
+  secret();
+  for (const char* gone : {"cloud-etcd-1", "cloud-etcd-2"})
+    ASSERT_NO_FATAL_FAILURE(lose(sandbox_.member_dir(name_, gone) / "volume"));
+  apply();
+  ASSERT_TRUE(eventually(180s, [&] {
+    return is("NeedsApproval", "True") && says("NeedsApproval", "etcd-operator approve");
+  })) << say();
+  EXPECT_TRUE(
+      says("NeedsApproval", "that cloud-etcd-1, cloud-etcd-2 can never come back is not proven"))
+      << say();
+  EXPECT_TRUE(always(8000ms, [&] { return !is("Available", "True"); })) << say();
+  EXPECT_EQ(ids(), members);
+  EXPECT_EQ(sandbox_.cli({"events", name_}).out.find("RestoredFromBackup"), std::string::npos);
+
+  const Ran approved = sandbox_.cli({"approve", name_});
+  ASSERT_EQ(approved.exit_code, 0) << approved.err;
+  ASSERT_TRUE(eventually(240s, [&] { return settled() && !ids().contains(*members.begin()); }))
+      << say();
+  EXPECT_EQ(get("later"), "not in any backup");
+  EXPECT_EQ(get("later still"), "nor this");
+}
+
+// --- retention where a revision gets another digit
+
+class RetentionTest : public BucketTest {
+ protected:
+  RetentionTest() : BucketTest("c") {}
+  // Over one connection: there are many.
+  void write_up_to(std::int64_t revision, std::int64_t& at) const {
+    const auto access = sandbox_.access(name_);
+    ASSERT_TRUE(access);
+    const auto api = etcd::connect(access->endpoints.front(), access->tls);
+    while (at < revision) {
+      const auto wrote = api->put("k", std::to_string(at), base::Duration(10'000));
+      ASSERT_TRUE(wrote) << "behind revision " << at;
+      at = *wrote;
+    }
+  }
+  // Revisions of the backups that are there, by their names; and how many objects there are.
+  [[nodiscard]] std::set<std::int64_t> kept(std::size_t& objects) const {
+    std::set<std::int64_t> out;
+    objects = 0;
+    for (const auto& at : fs::recursive_directory_iterator(bucket_.folder() / "default" / "c")) {
+      const auto name = at.path().filename().string();
+      if (!at.is_regular_file() || name.ends_with(".proven.json")) continue;
+      ++objects;
+      EXPECT_TRUE(name.starts_with("full-") && name.size() > 25) << name;
+      out.insert(std::stoll(name.substr(5, 20)));
+    }
+    return out;
+  }
+
+  S3Bucket bucket_;
+};
+
+TEST_F(RetentionTest, TheLastThreeStayAcrossNineNinetyNineAndNineHundredNinetyNine) {
+  if (!bucket_.missing().empty()) GTEST_SKIP() << bucket_.missing();
+  sandbox_.start_operator();
+  sandbox_.write("secret.yaml", bucket_.secret());
+  sandbox_.write(
+      "c.yaml",
+      manifest(
+          "c", 1, "3.6.16",
+          "  backup:\n    verify: {intervalSeconds: 86400}\n    backupPolicy:\n"
+          "      backupIntervalInSecond: 7200\n      maxBackups: 3\n"
+          "      storageSource:\n        s3: {path: my-etcd-backups, awsSecret: aws-secret}\n"));
+  ASSERT_TRUE(eventually(90s, [&] { return sandbox_.settled(name_, 1); })) << say();
+  // The first backup, and the proof of it, which keeps it beyond the count.
+  ASSERT_TRUE(eventually(120s, [&] { return is("BackupProven", "True"); })) << say();
+  const std::int64_t proven = backed_up();
+
+  std::int64_t at = proven;
+  std::set<std::int64_t> last;
+  for (const std::int64_t revision : {8, 9, 10, 11, 98, 99, 100, 101, 998, 999, 1000, 1001}) {
+    write_up_to(revision, at);
+    ASSERT_EQ(at, revision);
+    ASSERT_NO_FATAL_FAILURE(back_up(revision));
+    last.insert(revision);
+    if (last.size() > 3) last.erase(last.begin());
+    auto expected = last;
+    expected.insert(proven);
+    std::size_t objects = 0;
+    EXPECT_EQ(kept(objects), expected) << "at " << revision;
+    EXPECT_EQ(objects, 2 * expected.size()) << "data and manifest of each, at " << revision;
+  }
 }
 
 }  // namespace
