@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kMostLag{60'000};  // a segment is sealed by then
 constexpr base::Duration kFresh{10'000};               // it is written each half second
+constexpr base::Duration kSpeaks{2'000};  // and late by this much it waits for something
 
 std::string scheme_of(const std::string& kind) {
   if (kind == "gcs") return "gs";
@@ -93,15 +94,23 @@ plan::Follower silent(std::string why) {
   return out;
 }
 
-plan::Follower said_by(const archive::FollowStatus& status) {
+// `age`: of what it said. It speaks twice a second but while a call to the store hangs, so a change
+// that was on its way then is so still, and as much older.
+plan::Follower said_by(const archive::FollowStatus& status, base::Duration age) {
+  const bool hangs = age > kSpeaks && status.lag_ms > 0 && !status.catching_up;
+  if (age > kFresh && !hangs)
+    return silent(fmt::format("its words are {} old", base::to_text(age)));
   // Without a watch what happens is not known; what came before is.
   plan::Follower out = silent("it does not see its cluster yet");
   if (status.catching_up)
     out = silent("it reads what happened before it began");
   else if (status.state == archive::FollowState::kFollowing || status.lag_ms > 0)
-    out.lag = base::Duration(status.lag_ms);
+    out.lag = base::Duration(status.lag_ms) + (hangs ? age : base::Duration(0));
   out.base = status.base;
   out.problem = status.problem;
+  if (hangs && out.problem.empty())
+    out.problem = fmt::format("it waits for its store, and said nothing for {}",
+                              base::to_text(std::chrono::floor<std::chrono::seconds>(age)));
   out.holes = static_cast<int>(std::min<std::uint64_t>(status.holes, 1'000'000));
   out.last_hole = status.last_hole;
   return out;
@@ -264,19 +273,18 @@ std::optional<plan::JobReport> drill_report(const std::string& job, const std::s
 plan::Follower running_follower(const std::string& text, base::Instant now) {
   const auto status = archive::parse_follow_status(text);
   if (!status) return silent("it says nothing yet");
-  if (status->time < now - kFresh || status->time > now + kFresh)
+  if (status->time > now + kFresh)
     return silent("it last said something at " + base::to_rfc3339(status->time));
-  return said_by(*status);
+  return said_by(*status, std::max(now - status->time, base::Duration(0)));
 }
 
 plan::Follower answering_follower(const std::string& page) {
   const auto status = archive::parse_follow_status(page);
   if (!status) return silent("what it says cannot be read: " + status.error().message);
   const base::Duration age(status->age_ms.value_or(0));
-  plan::Follower out = !status->age_ms ? silent("it does not say how old its words are")
-                       : age < base::Duration(0) || age > kFresh
-                           ? silent(fmt::format("its words are {} old", base::to_text(age)))
-                           : said_by(*status);
+  plan::Follower out = !status->age_ms || age < base::Duration(0)
+                           ? silent("it does not say how old its words are")
+                           : said_by(*status, age);
   out.outdated = status->outdated;
   return out;
 }

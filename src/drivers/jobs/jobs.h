@@ -49,7 +49,8 @@ std::string name_in_store(const std::string& location);
 std::optional<plan::JobReport> run_report(const std::string& job, const std::string& report);
 std::optional<plan::JobReport> fetch_report(const std::string& job, const std::string& report);
 std::optional<plan::JobReport> drill_report(const std::string& job, const std::string& report);
-// What a follower that runs says; a status that is not of about `now` says nothing.
+// What a follower that runs says; a status that is not of about `now` says nothing, but that a
+// change which was on its way is so still.
 plan::Follower running_follower(const std::string& status, base::Instant now);
 // The same of one that was asked over the network: how old its words are, its own clock tells.
 plan::Follower answering_follower(const std::string& page);

@@ -235,6 +235,7 @@ TEST(Jobs, WhatAFollowerDoesNotSayOfNowIsUnknown) {
   EXPECT_EQ(said.holes, 2);
   EXPECT_EQ(said.last_hole, "revisions 7 to 19");
   // Old, or of a time to come.
+  status.lag_ms = 0;
   for (const auto time : {now - 11s, now + 11s}) {
     status.time = time;
     said = running_follower(archive::to_json(status), now);
@@ -256,6 +257,31 @@ TEST(Jobs, WhatAFollowerDoesNotSayOfNowIsUnknown) {
   EXPECT_TRUE(running_follower(archive::to_json(status), now).lag.is_unknown());
 }
 
+TEST(Jobs, AChangeThatIsOnItsWayGetsOlderWhileAFollowerIsSilent) {
+  const auto now = at("2026-11-22T04:00:00Z");
+  archive::FollowStatus status{.state = archive::FollowState::kFollowing,
+                               .time = now - 30s,
+                               .lag_ms = 500,
+                               .base = "i/full-1"};
+  auto said = running_follower(archive::to_json(status), now);
+  EXPECT_EQ(said.lag, base::Fact<base::Duration>(30'500ms));
+  EXPECT_EQ(said.base, "i/full-1");
+  EXPECT_EQ(said.problem, "it waits for its store, and said nothing for 30s");
+  status.age_ms = 30'000;
+  EXPECT_EQ(answering_follower(archive::to_json(status)).lag, base::Fact<base::Duration>(30'500ms));
+  status.problem = "the store refuses";
+  EXPECT_EQ(answering_follower(archive::to_json(status)).problem, "the store refuses");
+  // Between two words nothing is added, and of nothing nothing comes.
+  status.age_ms = 1'900;
+  EXPECT_EQ(answering_follower(archive::to_json(status)).lag, base::Fact<base::Duration>(500ms));
+  status.age_ms = 30'000;
+  status.lag_ms = 0;
+  EXPECT_TRUE(answering_follower(archive::to_json(status)).lag.is_unknown());
+  status.lag_ms = 500;
+  status.catching_up = true;
+  EXPECT_TRUE(answering_follower(archive::to_json(status)).lag.is_unknown());
+}
+
 // Asked over the network its own clock tells how old its words are: clocks of nodes differ.
 TEST(Jobs, WhatAFollowerAnswersIsAsOldAsItSays) {
   archive::FollowStatus status{.state = archive::FollowState::kFollowing,
@@ -263,12 +289,13 @@ TEST(Jobs, WhatAFollowerAnswersIsAsOldAsItSays) {
                                .lag_ms = 250,
                                .base = "i/full-1"};
   EXPECT_TRUE(answering_follower(archive::to_json(status)).lag.is_unknown()) << "no age";
-  status.age_ms = 9'000;
+  status.age_ms = 1'000;
   auto said = answering_follower(archive::to_json(status));
   EXPECT_TRUE(said.running);
   EXPECT_FALSE(said.outdated);
   EXPECT_EQ(said.lag, base::Fact<base::Duration>(250ms));
   EXPECT_EQ(said.base, "i/full-1");
+  status.lag_ms = 0;
   for (const std::int64_t age : {11'000, -1}) {
     status.age_ms = age;
     status.outdated = true;
