@@ -274,19 +274,27 @@ Answer defragments(Context& c, Answer answer) {
   return answer;
 }
 
+// Somebody's size is exact. An operation that was interrupted does not know whether that was after
+// its compaction.
+bool is_sized(const Context& c) {
+  return std::ranges::any_of(c.record.last_defragmented, [&](const auto& entry) {
+    return entry.second + kDefragmentInterval > c.now;
+  });
+}
+
 // A full member commits nothing that would make it count the pages which the compaction freed: live
 // data is blamed only when one was defragmented after it, whose size is exact. No value: one was,
 // or none may be.
 std::optional<Answer> size_exactly(Context& c) {
   const Operation& op = *c.record.operation;
   if (!defragment_hazard(c.view).why.empty()) return std::nullopt;
-  const bool due = op.step == "compact" || op.step == "look";
+  const bool due = op.step == "compact" || (op.step == "look" && !is_sized(c));
   const std::uint32_t failures = failures_of(c.seen, "Defragment");
   if (failures > 0 && failures < kTries && too_soon(c, "Defragment"))
     return Answer::wait(Reason::kNoSpace, c.seen.last->text, 2s);
   const bool again = op.step == "defragment" && failures > 0 && failures < kTries;
   const auto need = [&](const Seat& seat) {
-    if (!due && !again && !defragmentation_is_open(c, seat)) return false;
+    if (!seat.voter || (!due && !again && !defragmentation_is_open(c, seat))) return false;
     return c.view.voters <= 2 || c.view.may_stop(seat);
   };
   auto answer = defragment_next(c, Reason::kNoSpaceDefragment, need);

@@ -51,9 +51,11 @@ class ChaosTest : public ClusterTest {
         << "not converged to " << size << " members of " << chaos_->version() << ": "
         << this->say();
     const auto writes = writer_->count(), operations = registers_->count();
-    EXPECT_TRUE(eventually(60s, [&] {
-      return writer_->count() > writes + 20 && registers_->count() > operations + 20;
-    })) << "the clients are not served";
+    EXPECT_TRUE(eventually(
+        60s,
+        [&] { return writer_->count() > writes + 20 && registers_->count() > operations + 20; }))
+        << "the clients are not served: " << writer_->count() - writes << " writes, "
+        << registers_->count() - operations << " operations on registers";
   }
   void expect_linearizable() {
     const auto history = registers_->stop();
