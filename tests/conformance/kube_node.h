@@ -22,11 +22,14 @@ struct NodeStore {
   struct Backup {
     std::string name;
     std::int64_t revision = 0;
+    base::Instant time{};
     sim::File<sim::Snapshot> snapshot;
   };
   std::map<std::string, std::vector<Backup>> backups;  // by URL and cluster; the newest last
-  std::string refuses;                                 // why; empty: it answers
-  std::string damaged;                                 // the name of one that is
+  // What the log behind the backup of that name reaches.
+  std::map<std::string, std::vector<Backup>> logged;
+  std::string refuses;  // why; empty: it answers
+  std::string damaged;  // the name of one that is
   int proofs = 0;
   int looked = 0;  // how often a job was there
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -43,6 +44,64 @@ json::Value ended(int code, const std::string& message) {
 
 json::Value waits() {
   return json::Object{{"waiting", json::Object{{"reason", "ContainerCreating"}}}};
+}
+
+struct Moment {
+  const NodeStore::Backup* state;
+  bool logged;
+};
+
+// In the order in which they were. Of a log only the moments that a test has noted are known.
+std::vector<Moment> moments(NodeStore& store, const archive::FetchJob& job) {
+  const auto& backups = store.backups[place_of(job.common)];
+  std::string life = job.incarnation;
+  if (life.empty() && job.to_revision && !backups.empty())
+    life = backups.back().name.substr(0, backups.back().name.find('/'));
+  std::vector<Moment> out;
+  for (const auto& backup : backups) {
+    if (!job.name.empty() ? job.name != backup.name : !backup.name.starts_with(life)) continue;
+    out.push_back({&backup, false});
+    for (const auto& moment : store.logged[backup.name]) out.push_back({&moment, true});
+  }
+  return out;
+}
+
+// Null: none of them reaches it.
+const Moment* reached(const std::vector<Moment>& all, const archive::FetchJob& job) {
+  const Moment* out = nullptr;
+  for (const auto& one : all) {
+    if (job.to_revision ? one.state->revision == *job.to_revision
+        : job.to_time   ? one.state->time <= *job.to_time
+                        : !one.logged || job.latest)
+      out = &one;
+  }
+  if (job.to_time && !all.empty() && all.back().state->time < *job.to_time) return nullptr;
+  return out;
+}
+
+archive::FetchReport fetch(NodeStore& store, const archive::FetchJob& job) {
+  archive::FetchReport report;
+  report.error = store.refuses;
+  if (!report.error.empty()) return report;
+  const auto all = moments(store, job);
+  const auto* found = reached(all, job);
+  if (found != nullptr) {
+    report.outcome = archive::FetchOutcome::kFetched;
+    report.name = found->state->name;
+    report.revision = found->state->revision;
+    report.time = found->state->time;
+    report.log_records = found->logged ? 1 : 0;
+    report.etcd_version = "3.5.12";
+  } else if (!all.empty() && (job.to_revision || job.to_time)) {
+    report.error_kind = archive::kind::kRange;
+    report.error = fmt::format(
+        "{} cannot be reached; the last is revision {}",
+        job.to_time ? base::to_rfc3339(*job.to_time) : fmt::format("revision {}", *job.to_revision),
+        all.back().state->revision);
+  } else {
+    report.outcome = archive::FetchOutcome::kEmpty;
+  }
+  return report;
 }
 
 }  // namespace
@@ -105,27 +164,16 @@ std::string KubeNode::work(const std::string& kind, const std::string& file) {
       report.outcome = archive::RunOutcome::kUploaded;
       report.time = world.now();
       store.backups[place_of(job->common)].push_back(
-          {report.name, report.revision, sim::file(sim::snapshot_of(*etcd))});
+          {report.name, report.revision, world.now(), sim::file(sim::snapshot_of(*etcd))});
       break;
     }
     return archive::to_json(report);
   }
   if (kind == "drill") return drill(file);
-  archive::FetchReport report;
   const auto job = archive::parse_fetch_job(file);
   EXPECT_TRUE(job) << file;
   if (!job) return "";
-  const auto& there = store.backups[place_of(job->common)];
-  report.error = store.refuses;
-  if (report.error.empty()) report.outcome = archive::FetchOutcome::kEmpty;
-  for (const auto& backup : there)
-    if (report.error.empty() && (job->name.empty() || job->name == backup.name)) {
-      report.outcome = archive::FetchOutcome::kFetched;
-      report.name = backup.name;
-      report.revision = backup.revision;
-      report.etcd_version = "3.5.12";
-    }
-  return archive::to_json(report);
+  return archive::to_json(fetch(store, *job));
 }
 
 base::Result<std::string> KubeNode::page(const std::string& url) {
@@ -208,8 +256,12 @@ bool KubeNode::fetch_backup(const json::Value& pod, const guard::Ticket& ticket)
     say(name, status_of("Pending", kList, "fetch", ended(1, report)));
     return false;
   }
-  for (const auto& backup : store.backups.at(place_of(job->common)))
-    if (backup.name == said->name) world.saved[ticket.restore_operation].snapshot = backup.snapshot;
+  const auto bring = [&](const NodeStore::Backup& one) {
+    if (one.name == said->name && one.revision == said->revision)
+      world.saved[ticket.restore_operation].snapshot = one.snapshot;
+  };
+  std::ranges::for_each(store.backups.at(place_of(job->common)), bring);
+  std::ranges::for_each(store.logged[said->name], bring);
   return true;
 }
 

@@ -1,6 +1,7 @@
 // EtcdBackup and EtcdRestore objects on Kubernetes, the operator's whole loop over fakes.
 #include "archive/job.h"
 #include "conformance/kube_client_story.h"
+#include "drivers/jobs/jobs.h"
 #include "render/store_jobs.h"
 
 namespace conformance {
@@ -329,6 +330,20 @@ class KubeRestoresStory : public KubeRequestsStory {
     EXPECT_TRUE(run_until([&] { return succeeded("once") == true; }));
     return text(kube::kCoreosBackups, "once", "status.location");
   }
+  void name_of_backup(const std::string& location) {
+    ASSERT_NE(location, "");
+    name_ = jobs::name_in_store(location);
+  }
+  // What the cluster holds now is in the log behind that backup; gives the revision.
+  std::int64_t note_moment() {
+    const auto* etcd = node.world.process_of("c-0");
+    EXPECT_NE(etcd, nullptr);
+    if (etcd == nullptr) return 0;
+    const auto revision = etcd->state().revision;
+    node.store.logged[name_].push_back(
+        {name_, revision, node.world.now(), sim::file(sim::snapshot_of(*etcd))});
+    return revision;
+  }
   // As a person would, with all that it held.
   void remove_all() {
     node.must(kube::remove(kube::kEtcdClusters, {"default", "c"}));
@@ -353,6 +368,9 @@ class KubeRestoresStory : public KubeRequestsStory {
     const auto* said = object == nullptr ? nullptr : object->at("status.succeeded");
     return said == nullptr ? std::nullopt : std::optional(*said == json::Value(true));
   }
+
+ private:
+  std::string name_;  // of the backup, in its store
 };
 
 TEST_F(KubeRestoresStory, AClusterThatIsDeclaredLaterBeginsFromIt) {
@@ -425,6 +443,19 @@ TEST_F(KubeRestoresStory, AnEmptyPlaceBeginsNoEmptyCluster) {
   // Who gives it up has an empty one.
   node.must(kube::remove(kube::kCoreosRestores, {"default", "c"}));
   ASSERT_TRUE(run_until([&] { return serves("c", 1); }));
+}
+
+TEST_F(KubeRestoresStory, AllThatTheLogHoldsComesBack) {
+  name_of_backup(backed_up());
+  put("c", "later");
+  const auto last = note_moment();
+  ASSERT_NO_FATAL_FAILURE(remove_all());
+  bring_back("c", "c", "backups/etcd");
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  ASSERT_TRUE(run_until([&] { return restored("c") == true; }));
+  const auto* status = find(kube::kCoreosRestores, "c");
+  EXPECT_EQ(json::get_int(*status, "status.revision").value_or(0), last);
+  EXPECT_TRUE(has("c", "later"));
 }
 
 TEST_F(KubeRestoresStory, WhatIsNotActedOnIsRefused) {
