@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "json/json.h"
 #include "posix/wakeup.h"
 
 namespace conformance {
@@ -74,10 +75,33 @@ GcsServer::GcsServer() : listener_(*posix::TcpListener::listen("127.0.0.1", 0)) 
   });
 }
 
+std::string GcsServer::credentials(const std::string& refresh_token) const {
+  return json::print(json::Object{{"type", "authorized_user"},
+                                  {"client_id", "client-1"},
+                                  {"client_secret", "its secret"},
+                                  {"refresh_token", refresh_token},
+                                  {"token_uri", url() + "/token"}});
+}
+
+http::Reply GcsServer::give_token(const std::string& form) const {
+  for (const auto field : base::split(form, '&'))
+    if (field == fmt::format("refresh_token={}", kRefreshToken))
+      return {.status = 200,
+              .headers = {},
+              .body = json::print(json::Object{
+                  {"access_token", token()}, {"expires_in", 3600}, {"token_type", "Bearer"}})};
+  return {.status = 400,
+          .headers = {},
+          .body = json::print(
+              json::Object{{"error", "invalid_grant"}, {"error_description", "It was revoked."}})};
+}
+
 void GcsServer::serve(posix::Stream& stream, const std::stop_token& stop) {
   while (auto got = read_head(stream, stop)) {
     if (!read_body(stream, *got, stop)) return;
-    const auto reply = fake_.answer(got->exchange);
+    const auto& asked = got->exchange;
+    const bool for_token = asked.method == "POST" && asked.target == "/token";
+    const auto reply = for_token ? GcsFake::Reply(give_token(asked.body)) : fake_.answer(asked);
     if (!reply || !stream.write_all(text_of(*reply), kSilence, stop)) return;
   }
 }

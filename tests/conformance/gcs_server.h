@@ -13,14 +13,19 @@
 namespace conformance {
 
 // Serves until it is destroyed. HTTP/1.1 with kept connections and bodies of a known length, which
-// is what libcurl sends of ours; what is neither ends its connection.
+// is what libcurl sends of ours; what is neither ends its connection. Beside the store `/token`
+// takes a refresh token, as Google's does for a person.
 class GcsServer {
  public:
   GcsServer();
   [[nodiscard]] const std::string& url() const { return fake_.server; }
   [[nodiscard]] const std::string& token() const { return fake_.token; }
+  static constexpr const char* kRefreshToken = "refresh-1";
+  // The text of a credentials.json, on one line.
+  [[nodiscard]] std::string credentials(const std::string& refresh_token) const;
 
  private:
+  [[nodiscard]] http::Reply give_token(const std::string& form) const;
   void serve(posix::Stream& stream, const std::stop_token& stop);
 
   GcsFake fake_;

@@ -19,6 +19,7 @@ class Cloud {
   virtual ~Cloud() = default;
   virtual std::string missing() const { return {}; }
   virtual std::string values() const = 0;  // of the Secret, one a line, indented by two
+  virtual std::string wrong() const = 0;   // the same that the store refuses
   virtual std::string place() const = 0;   // a storage block on one line
   virtual std::string source() const = 0;  // the same bucket; the rest is that of the backups
 };
@@ -30,6 +31,9 @@ class Azure final : public Cloud {
     return fmt::format("  storage-account: {}\n  storage-key: {}\n", conformance::kAccount,
                        conformance::kKey);
   }
+  std::string wrong() const override {
+    return fmt::format("  storage-account: {}\n  storage-key: d3Jvbmc=\n", conformance::kAccount);
+  }
   std::string place() const override {
     return fmt::format("abs: {{path: container/etcd, absSecret: store, endpoint: \"{}/{}\"}}",
                        server_.url(), conformance::kAccount);
@@ -40,19 +44,32 @@ class Azure final : public Cloud {
   conformance::Azurite server_;
 };
 
-class Google final : public Cloud {
+class Google : public Cloud {
  public:
   std::string values() const override {
     return fmt::format("  access-token: {}\n", server_.token());
   }
+  std::string wrong() const override { return "  access-token: wrong\n"; }
   std::string place() const override {
     return fmt::format("gcs: {{path: bucket/etcd, gcpSecret: store, endpoint: \"{}\"}}",
                        server_.url());
   }
   std::string source() const override { return "gcs: {path: bucket/etcd}"; }
 
- private:
+ protected:
   conformance::GcsServer server_;
+};
+
+// By what `gcloud auth application-default login` leaves: a token is fetched for it.
+class GoogleForAPerson final : public Google {
+ public:
+  std::string values() const override { return file(conformance::GcsServer::kRefreshToken); }
+  std::string wrong() const override { return file("wrong"); }
+
+ private:
+  [[nodiscard]] std::string file(const std::string& refresh_token) const {
+    return fmt::format("  credentials.json: '{}'\n", server_.credentials(refresh_token));
+  }
 };
 
 struct Kind {
@@ -61,6 +78,9 @@ struct Kind {
 };
 const Kind kAzure{"Azure", [] -> std::unique_ptr<Cloud> { return std::make_unique<Azure>(); }};
 const Kind kGoogle{"Google", [] -> std::unique_ptr<Cloud> { return std::make_unique<Google>(); }};
+const Kind kGoogleForAPerson{"GoogleForAPerson", [] -> std::unique_ptr<Cloud> {
+                               return std::make_unique<GoogleForAPerson>();
+                             }};
 
 class CloudsTest : public BucketTest, public testing::WithParamInterface<Kind> {
  protected:
@@ -85,15 +105,14 @@ class CloudsTest : public BucketTest, public testing::WithParamInterface<Kind> {
   std::unique_ptr<Cloud> cloud_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Stores, CloudsTest, testing::Values(kAzure, kGoogle),
+INSTANTIATE_TEST_SUITE_P(Stores, CloudsTest, testing::Values(kAzure, kGoogle, kGoogleForAPerson),
                          [](const auto& param) { return param.param.name; });
 
 TEST_P(CloudsTest, BackedUpProvenDeletedAndBroughtBack) {
   if (const auto why = cloud_->missing(); !why.empty()) GTEST_SKIP() << why;
   sandbox_.start_operator();
   // With wrong credentials it could not be looked, which is not an empty store.
-  secret(GetParam().name == "Azure" ? "  storage-account: acct1\n  storage-key: d3Jvbmc=\n"
-                                    : "  access-token: wrong\n");
+  secret(cloud_->wrong());
   apply();
   ASSERT_TRUE(eventually(120s, [&] {
     return sandbox_.reason(name_, "Restored") == "RestoreLookupFailed";
