@@ -15,6 +15,7 @@ namespace adm {
 namespace {
 
 constexpr base::Duration kPoll{50}, kReload{30'000};
+constexpr base::Duration kDown{60'000};  // longer than the unit's TimeoutStopSec
 
 class Supervised final : public Service {
  public:
@@ -53,7 +54,7 @@ class Systemd final : public Service {
 
   base::Status start(base::Duration deadline, const std::stop_token& stop) override {
     // Its mounts are those of the machine when it began, which may have been mended since.
-    if (waits()) TRY_OK(manager_->stop(kUnit, deadline, stop));
+    if (waits()) TRY_OK(manager_->stop(kUnit, kDown, stop));
     if (host::is_alive(files_) != base::Fact<bool>(true)) {
       // Of an earlier life: they must not be taken for this one's.
       TRY_OK(posix::remove_file(files_.verdict));
