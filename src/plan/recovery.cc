@@ -5,7 +5,8 @@
 // Operation steps of kRecovery: "save" (snapshot of the running survivor), "stop", "export" (from
 // its volume), "fence" (new authority), "restore", "put aside" (only when beginning empty). A try
 // that came to nothing leaves its words in Recovery::failure and asks ("approve again") for
-// another, from the next member with data if this one's is of no use.
+// another, from the next member with data if this one's is of no use; when all of them were tried
+// in vain, it asks to begin again.
 #include "plan/recovery.h"
 
 #include <fmt/format.h>

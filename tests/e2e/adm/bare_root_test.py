@@ -4,7 +4,8 @@
   tests/e2e/adm/bare_root_test.py [build/bin/etcdadm]
 
 In a root that holds the program, glibc's own files and a cache of etcd, with no network but its own
-loopback, `version`, `init`, `status` and `snapshot save` work. Needs root, for the namespaces.
+loopback, `version`, `init`, `status` and `snapshot save` work. Needs root, for the namespaces; without it
+nothing is run, which CI takes for a failure.
 """
 import os
 import re
@@ -63,7 +64,7 @@ def main():
     program = sys.argv[1] if len(sys.argv) > 1 else "build/bin/etcdadm"
     if os.geteuid() != 0:
         print("not run: namespaces need root")
-        return 0
+        return 1 if os.environ.get("CI") else 0
     with tempfile.TemporaryDirectory(prefix="eo-bare-") as root:
         make_root(root, program)
         return run(root).returncode
