@@ -87,7 +87,7 @@ etcd: programs ## fetch the etcd versions that the tests use into the local cach
 	   build/bin/etcd-operator fetch-etcd $$version; done
 
 test: ## everything at bounded depth, with a ledger; what CI runs
-	@tools/ledger test --limit 80
+	@tools/ledger test --limit 74
 
 test-full: ## one area at full depth: make test-full AREA=core, proof, kubernetes, backup or etcdadm
 	@tools/ledger full --area $${AREA:?say which area: make test-full AREA=core}

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 import time
 import unittest
 
@@ -36,7 +37,11 @@ class LedgerTest(unittest.TestCase):
         command = ["sh", "-c", script, "--output-junit", self.junit]
         stage = ledger.Stage("stage", [command], minutes, preset=preset)
         with contextlib.redirect_stdout(io.StringIO()):
-            return ledger.run_stage(stage, time.monotonic() + 60)
+            return ledger.run_stage(stage, time.monotonic() + 60, threading.Event())
+
+    def run_stages(self, stages):
+        with contextlib.redirect_stdout(io.StringIO()):
+            return ledger.run_stages(stages, time.monotonic() + 60)
 
     def test_a_program_tells_how_far_it_went(self):
         row = self.run_stage("echo 'depth: 7 states'; echo 'depth: 3/1/1'")
@@ -114,6 +119,44 @@ class LedgerTest(unittest.TestCase):
     def test_an_old_report_is_not_counted(self):
         self.ran({"a": ("run", [PASS])})
         self.assertEqual((0, 1), counts(self.run_stage("exit 0", preset="dev")))
+
+    def test_the_cases_of_an_earlier_run_are_not_counted(self):
+        self.ran({"a": ("fail", [PASS, FAIL])}, status=8)
+        self.assertEqual((1, 0), counts(self.ran({"a": ("run", None)})))
+
+    def test_a_stage_beside_others_runs_while_they_do(self):
+        meets = os.path.join(self.root, "meets")
+        waits = stage("waits", f"read word <{meets}", beside=True)
+        os.mkfifo(meets)
+        rows = self.run_stages([waits, stage("comes", f"echo word >{meets}")])
+        self.assertEqual([(1, 0), (1, 0)], [counts(row) for row in rows])
+
+    def test_what_needs_a_stage_beside_others_waits_for_it(self):
+        done, begin = os.path.join(self.root, "done"), os.path.join(self.root, "begin")
+        os.mkfifo(begin)
+        work = "n=0; while [ $n -lt 100000 ]; do n=$((n + 1)); done"
+        rows = self.run_stages([stage("slow", f"read word <{begin}; {work}; touch {done}", beside=True),
+                                stage("begins it", f"echo word >{begin}"),
+                                stage("needs", f"test -e {done}", needs=("slow",))])
+        self.assertEqual([(1, 0), (1, 0), (1, 0)], [counts(row) for row in rows])
+        rows = self.run_stages([stage("fails", "exit 1", beside=True),
+                                stage("needs", "exit 0", needs=("fails",))])
+        self.assertEqual([(0, 1), (0, 1)], [counts(row) for row in rows])
+        self.assertEqual(["not run: needs 'fails', which failed"], rows[1].notes)
+
+    def test_an_interrupt_ends_what_runs_beside(self):
+        def interrupted(*_):
+            raise KeyboardInterrupt
+        beside = stage("beside", "while :; do :; done", beside=True)
+        real = ledger.run_stage
+        self.addCleanup(setattr, ledger, "run_stage", real)
+        ledger.run_stage = lambda s, *more: interrupted() if s.name == "next" else real(s, *more)
+        with self.assertRaises(KeyboardInterrupt):
+            self.run_stages([beside, stage("next", "exit 0")])
+
+
+def stage(name, script, **more):
+    return ledger.Stage(name, [["sh", "-c", script]], 1, **more)
 
 
 def counts(row):
