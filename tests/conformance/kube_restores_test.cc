@@ -1,0 +1,158 @@
+// EtcdRestore objects on Kubernetes, the operator's whole loop over fakes.
+#include "conformance/kube_requests_story.h"
+#include "drivers/jobs/jobs.h"
+
+namespace conformance {
+namespace {
+
+class KubeRestoresStory : public KubeRequestsStory {
+ protected:
+  // Cluster c with a key, and a backup of it; gives where that is.
+  std::string backed_up() {
+    cluster("c");
+    secret("aws-secret");
+    put("c", "greeting");
+    ask("once", of("https://c-client:2379"));
+    EXPECT_TRUE(run_until([&] { return succeeded("once") == true; }));
+    return text(kube::kCoreosBackups, "once", "status.location");
+  }
+  void name_of_backup(const std::string& location) {
+    ASSERT_NE(location, "");
+    name_ = jobs::name_in_store(location);
+  }
+  // What the cluster holds now is in the log behind that backup; gives the revision.
+  std::int64_t note_moment() {
+    const auto* etcd = node.world.process_of("c-0");
+    EXPECT_NE(etcd, nullptr);
+    if (etcd == nullptr) return 0;
+    const auto revision = etcd->state().revision;
+    node.store.logged[name_].push_back(
+        {name_, revision, node.world.now(), sim::file(sim::snapshot_of(*etcd))});
+    return revision;
+  }
+  // As a person would, with all that it held.
+  void remove_all() {
+    node.must(kube::remove(kube::kEtcdClusters, {"default", "c"}));
+    ASSERT_TRUE(run_until([&] { return count(kube::kStatefulSets) == 0; }));
+    for (const auto& claim : node.all(kube::kClaims))
+      node.must(kube::remove(kube::kClaims,
+                             {"default", json::get_string(claim, "metadata.name").value_or("")}));
+    node.must(kube::remove(kube::kConfigMaps, {"default", "c-record"}));
+    node.turn();
+  }
+  void bring_back(const std::string& name, const std::string& cluster, const std::string& path) {
+    declare(kube::kCoreosRestores, name,
+            {{"backupStorageType", "S3"},
+             {"etcdCluster", json::Object{{"name", cluster}}},
+             {"s3", json::Object{{"path", path}, {"awsSecret", "aws-secret"}}}});
+  }
+  std::string restore_says(const std::string& name) {
+    return text(kube::kCoreosRestores, name, "status.reason");
+  }
+  std::optional<bool> restored(const std::string& name) {
+    const auto* object = find(kube::kCoreosRestores, name);
+    const auto* said = object == nullptr ? nullptr : object->at("status.succeeded");
+    return said == nullptr ? std::nullopt : std::optional(*said == json::Value(true));
+  }
+
+ private:
+  std::string name_;  // of the backup, in its store
+};
+
+TEST_F(KubeRestoresStory, AClusterThatIsDeclaredLaterBeginsFromIt) {
+  ASSERT_NE(backed_up(), "");
+  ASSERT_NO_FATAL_FAILURE(remove_all());
+  bring_back("c", "c", "backups/etcd");
+  ASSERT_TRUE(run_until([&] {
+    return restore_says("c").find("waits for EtcdCluster default/c") != std::string::npos;
+  }));
+  EXPECT_FALSE(restored("c"));
+  declare(kube::kEtcdClusters, "c", {{"size", 1}, {"version", "3.5.12"}});
+  int turns = 0;
+  ASSERT_TRUE(run_until(
+      [&] {
+        if (++turns % 5 == 0) restart();
+        return restored("c").has_value();
+      },
+      600s));
+  EXPECT_EQ(restored("c"), true) << restore_says("c");
+  EXPECT_TRUE(text(kube::kCoreosRestores, "c", "status.location")
+                  .starts_with("s3://backups/etcd/default/c/"));
+  ASSERT_TRUE(run_until([&] { return serves("c", 1); }));
+  EXPECT_TRUE(has("c", "greeting"));
+  // It is over: a cluster of later begins as it says itself.
+  ASSERT_NO_FATAL_FAILURE(remove_all());
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  EXPECT_FALSE(has("c", "greeting"));
+  EXPECT_EQ(restored("c"), true);
+}
+
+TEST_F(KubeRestoresStory, OneBackupByItsNameForAClusterOfAnotherName) {
+  const auto location = backed_up();
+  ASSERT_TRUE(location.starts_with("s3://"));
+  put("c", "later");
+  edit(kube::kCoreosBackups, "once", {{"backupPolicy", json::Object{{"timeoutInSecond", 90}}}});
+  ASSERT_TRUE(run_until([&] { return saved() == 2; }));
+  bring_back("d", "d", location.substr(5));
+  ASSERT_NO_FATAL_FAILURE(cluster("d"));
+  ASSERT_TRUE(run_until([&] { return restored("d") == true; }));
+  EXPECT_EQ(text(kube::kCoreosRestores, "d", "status.location"), location);
+  EXPECT_TRUE(has("d", "greeting"));
+  EXPECT_FALSE(has("d", "later")) << "the newest was not asked for";
+}
+
+TEST_F(KubeRestoresStory, AClusterThatServesIsLeftAlone) {
+  ASSERT_NE(backed_up(), "");
+  put("c", "later");
+  bring_back("c", "c", "backups/etcd");
+  ASSERT_TRUE(run_until([&] { return restored("c") == false; }));
+  EXPECT_NE(restore_says("c").find("has begun already"), std::string::npos);
+  EXPECT_NE(restore_says("c").find("delete EtcdCluster default/c"), std::string::npos);
+  EXPECT_TRUE(serves("c", 1));
+  EXPECT_TRUE(has("c", "later"));
+  // Nor does it decide about a cluster of later.
+  ASSERT_NO_FATAL_FAILURE(remove_all());
+  restart();
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  EXPECT_FALSE(has("c", "greeting"));
+  EXPECT_EQ(restored("c"), false);
+}
+
+TEST_F(KubeRestoresStory, AnEmptyPlaceBeginsNoEmptyCluster) {
+  secret("aws-secret");
+  bring_back("c", "c", "backups/etcd");
+  declare(kube::kEtcdClusters, "c", {{"size", 1}, {"version", "3.5.12"}});
+  ASSERT_TRUE(
+      run_until([&] { return restore_says("c").find("holds no backup") != std::string::npos; }));
+  EXPECT_FALSE(restored("c"));
+  EXPECT_EQ(count(kube::kStatefulSets), 0U);
+  // Who gives it up has an empty one.
+  node.must(kube::remove(kube::kCoreosRestores, {"default", "c"}));
+  ASSERT_TRUE(run_until([&] { return serves("c", 1); }));
+}
+
+TEST_F(KubeRestoresStory, AllThatTheLogHoldsComesBack) {
+  name_of_backup(backed_up());
+  put("c", "later");
+  const auto last = note_moment();
+  ASSERT_NO_FATAL_FAILURE(remove_all());
+  bring_back("c", "c", "backups/etcd");
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  ASSERT_TRUE(run_until([&] { return restored("c") == true; }));
+  const auto* status = find(kube::kCoreosRestores, "c");
+  EXPECT_EQ(json::get_int(*status, "status.revision").value_or(0), last);
+  EXPECT_TRUE(has("c", "later"));
+}
+
+TEST_F(KubeRestoresStory, WhatIsNotActedOnIsRefused) {
+  declare(kube::kEtcdRestores, "c",
+          {{"clusterName", "c"}, {"toRevision", 7}, {"s3", json::Object{{"path", "backups"}}}});
+  ASSERT_TRUE(run_until([&] {
+    return text(kube::kEtcdRestores, "c", "status.reason").find("toRevision") != std::string::npos;
+  }));
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  EXPECT_EQ(count(kube::kJobs), 0U);
+}
+
+}  // namespace
+}  // namespace conformance
