@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "drivers/jobs/jobs.h"
 #include "etcd/bolt/source.h"
+#include "plan/restore.h"
 #include "posix/files.h"
 #include "sim/stores/database.h"
 
@@ -221,7 +222,7 @@ base::Status Depot::start(Kind kind, int epoch, const engine::Job& call) {
     next.job = archive::to_json(drill);
     next.what = std::move(drill);
   } else {
-    archive::FetchJob fetch = jobs::fetch_job("");
+    archive::FetchJob fetch = jobs::fetch_job("", plan::begins_by(record, spec));
     common.deadline = fetch.common.deadline;
     fetch.common = common;
     fetch.to = scratch_ + "/fetched.db";

@@ -65,6 +65,9 @@ struct Restore {
   std::optional<ObjectLocation> source;
   std::string backup_cluster_name;  // the 0.5–0.6 form
   bool required = false;            // wait instead of starting empty
+  // As it was at a revision (0: none) or a time; neither: the newest state that is proven.
+  std::int64_t to_revision = 0;
+  std::optional<base::Instant> to_time;
 };
 
 enum class OnQuorumLoss { kAutomatic, kApprove, kNever };

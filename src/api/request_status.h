@@ -24,7 +24,7 @@ struct BackupRequestStatus {
 
 struct RestoreRequestStatus {
   std::optional<bool> succeeded;  // once it is over: carried out, or refused
-  std::string reason;             // why it was refused, or what it waits for
+  std::string reason;             // why it was refused, what it waits for, the point it reached
   std::int64_t revision = 0;      // of the backup, which lies at `location`
   std::string location;
   std::int64_t observed_generation = 0;

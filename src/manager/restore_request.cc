@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 #include "json/json.h"
@@ -14,20 +15,15 @@ namespace {
 
 // Between the clocks of the API server and of ours.
 constexpr base::Duration kSkew = std::chrono::seconds(30);
+constexpr std::string_view kRestored = "Restore ";  // what plan::brought_back() says comes behind
 
 api::Restore as_spec(const api::RestoreRequest& wish) {
   api::Restore out;
   out.source = wish.source;
   out.required = true;  // an empty cluster is not what was asked for
+  out.to_revision = wish.to_revision;
+  out.to_time = wish.to_time;
   return out;
-}
-
-// Why it cannot be carried out on any cluster; empty: it can.
-std::string unsupported(const api::RestoreRequest& wish) {
-  if (wish.to_revision == 0 && !wish.to_time) return {};
-  return "spec.toRevision and spec.toTime are not acted on yet: without them the newest backup "
-         "that "
-         "verifies is taken; nothing was done";
 }
 
 bool is_over(const k8s::DeclaredRequest& declared, std::int64_t generation) {
@@ -38,10 +34,20 @@ bool is_over(const k8s::DeclaredRequest& declared, std::int64_t generation) {
                             told.observed_generation == 0);  // of CoreOS's operator
 }
 
-std::string why_it_waits(const engine::Report& report) {
-  for (const auto& condition : report.plan.status.conditions)
-    if (condition.type == api::ConditionType::kRestored && !condition.message.empty())
-      return condition.message;
+// As the object names it; empty: the newest state.
+std::string point_of(const api::RestoreRequest& wish) {
+  if (wish.to_revision > 0) return fmt::format("spec.toRevision {}", wish.to_revision);
+  if (wish.to_time) return "spec.toTime " + base::to_rfc3339(*wish.to_time);
+  return {};
+}
+
+std::string why_it_waits(const api::RestoreRequest& wish, const engine::Report& report) {
+  for (const auto& condition : report.plan.status.conditions) {
+    if (condition.type != api::ConditionType::kRestored || condition.message.empty()) continue;
+    const auto point = point_of(wish);
+    const bool missed = condition.reason == plan::name_of(plan::Reason::kRestoreLookupFailed);
+    return missed && !point.empty() ? point + ": " + condition.message : condition.message;
+  }
   return "the cluster begins from this backup";
 }
 
@@ -58,7 +64,7 @@ std::optional<api::Restore> restore_for(const base::ClusterKey& cluster,
     const auto text = read_request(one);
     const auto* wish = std::get_if<api::RestoreRequest>(&text.object);
     if (wish == nullptr || wish->cluster_name != cluster.name || text.deleted ||
-        !unsupported(*wish).empty() || is_over(one, text.id.generation))
+        is_over(one, text.id.generation))
       continue;
     std::pair age{text.created, text.id.uid};
     if (out && oldest < age) continue;
@@ -77,7 +83,6 @@ api::RestoreRequestStatus judge_restore(const k8s::RequestId& of, const api::Res
     out.reason = std::move(why);
     return out;
   };
-  if (auto why = unsupported(wish); !why.empty()) return refuse(std::move(why));
   const base::ClusterKey key{of.key.ns, wish.cluster_name};
   if (!cluster.declared) {
     out.reason = fmt::format(
@@ -93,17 +98,20 @@ api::RestoreRequestStatus judge_restore(const k8s::RequestId& of, const api::Res
   }
   const auto& record = cluster.report->plan.record;
   if (record.formation != plan::Formation::kLatched) {
-    out.reason = why_it_waits(*cluster.report);
+    out.reason = why_it_waits(wish, *cluster.report);
     return out;
   }
   api::ClusterSpec asked;
   asked.restore = as_spec(wish);
-  if (record.bootstrap_source.starts_with("Restore") &&
+  if (record.bootstrap_source.starts_with(kRestored) &&
       record.restore.source == plan::restore_source(asked) &&
       record.bootstrapped_at + kSkew >= created) {
     out.succeeded = true;
     out.revision = record.restore.revision;
     out.location = record.restore.location;
+    if (const auto point = point_of(wish); !point.empty())
+      out.reason = fmt::format("{}: the cluster began from {}", point,
+                               record.bootstrap_source.substr(kRestored.size()));
     return out;
   }
   return refuse(fmt::format(

@@ -10,9 +10,9 @@
   X(IntentUnreadable, "the manifest cannot be read; the last good one is kept")            \
   X(RecordTorn, "the record fails its check and the disk does not settle it")              \
   X(StrayData, "data of this name exists that no record explains")                         \
-  X(RestoreNotPossible, "a restore is asked for and cannot be looked up yet")              \
+  X(RestoreNotPossible, "a restore is asked for and cannot be carried out yet")            \
   X(RestoreLookup, "a store is looked into for the backup that the cluster begins from")   \
-  X(RestoreLookupFailed, "that failed: nothing is begun before it is known what is there") \
+  X(RestoreLookupFailed, "that failed, or misses the point asked for: nothing begins yet") \
   X(NoBackupFound, "the store was listed whole and holds no backup of this cluster")       \
   X(RestoredFromBackup, "the cluster began from a backup")                                 \
   X(BinaryMissing, "the etcd version is not on this machine")                              \

@@ -26,11 +26,18 @@ base::Duration retry_after(int failures) {
   return std::min(kRetryFirst * (1 << std::clamp(failures - 1, 0, 8)), kRetryLongest);
 }
 
+// A certain revision or time is wanted: that a backup is there says nothing yet.
+bool asks_for_point(const Context& c) {
+  const auto* by = begins_by(c.record, c.intent.cluster.spec);
+  return by != nullptr && (by->to_revision > 0 || by->to_time);
+}
+
 void fail(Context& c, const std::string& error) {
   RestoreRecord& r = c.record.restore;
   if (r.error != error)
     warn(c, Reason::kRestoreLookupFailed,
-         fmt::format("{} could not be looked into: {}", r.source, error));
+         fmt::format("{} could not be {}: {}", r.source,
+                     asks_for_point(c) ? "brought back" : "looked into", error));
   r.failures = std::min(r.failures + 1, 1'000'000);
   r.failed_at = c.now;
   r.error = error;
@@ -98,9 +105,17 @@ Answer empty_store(const Context& c, std::string_view what, std::string_view way
 std::string restore_source(const api::ClusterSpec& spec) {
   if (!spec.restore) return {};
   const api::Restore& restore = *spec.restore;
-  return fmt::format("{}{}{}", restore.source ? place_of(*restore.source) : "the default store",
-                     restore.backup_cluster_name.empty() ? "" : " of cluster ",
-                     restore.backup_cluster_name);
+  std::string out = fmt::format(
+      "{}{}{}", restore.source ? place_of(*restore.source) : "the default store",
+      restore.backup_cluster_name.empty() ? "" : " of cluster ", restore.backup_cluster_name);
+  if (restore.to_revision > 0) out += fmt::format(" at revision {}", restore.to_revision);
+  if (restore.to_time) out += " at " + base::to_rfc3339(*restore.to_time);
+  return out;
+}
+
+const api::Restore* begins_by(const Record& record, const api::ClusterSpec& spec) {
+  if (!spec.restore || (record.restore.after_loss && spec.backup)) return nullptr;
+  return &*spec.restore;
 }
 
 std::string brought_back(const Context& c) {
@@ -158,9 +173,13 @@ std::optional<Answer> look_for_backup(Context& c, const std::string& source) {
   if (r.failures > 0 && c.now < r.failed_at + retry_after(r.failures))
     return Answer::wait(
         Reason::kRestoreLookupFailed,
-        fmt::format("{} could not be looked into, and whether it holds a backup is not known: {}. "
-                    "Nothing is begun before; it is tried again",
-                    source, r.error),
+        asks_for_point(c)
+            ? fmt::format("{} could not be brought back: {}. Nothing else is begun in its place; "
+                          "it is tried again",
+                          source, r.error)
+            : fmt::format("{} could not be looked into, and whether it holds a backup is not "
+                          "known: {}. Nothing is begun before; it is tried again",
+                          source, r.error),
         std::clamp(base::Duration(r.failed_at + retry_after(r.failures) - c.now), kLookLeast,
                    kLookMost));
   // What is being written may be the newest; its job has a deadline of its own.

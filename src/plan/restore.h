@@ -12,6 +12,9 @@ namespace plan {
 // Where a backup is looked for, in words that change with the place; empty: nowhere.
 std::string restore_source(const api::ClusterSpec& spec);     // of the restore block
 std::string after_loss_source(const api::ClusterSpec& spec);  // when every member lost its data
+// The restore block that counts; null: none, or the cluster lost its data and has backups of its
+// own, which come back as new as they can be.
+const api::Restore* begins_by(const Record& record, const api::ClusterSpec& spec);
 
 // Looks there until a backup is fetched or it is known that there is none. No value:
 // Record::restore says which of the two. An answer waits or acts.

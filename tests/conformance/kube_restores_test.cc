@@ -30,6 +30,44 @@ class KubeRestoresStory : public KubeRequestsStory {
         {name_, revision, node.world.now(), sim::file(sim::snapshot_of(*etcd))});
     return revision;
   }
+  void ask_for(const std::string& field, json::Value point) {
+    json::Object spec{{"clusterName", "c"},
+                      {"s3", json::Object{{"path", "backups/etcd"}, {"awsSecret", "aws-secret"}}}};
+    spec[field] = std::move(point);
+    if (find(kube::kEtcdRestores, "c") == nullptr)
+      declare(kube::kEtcdRestores, "c", std::move(spec));
+    else
+      edit(kube::kEtcdRestores, "c", std::move(spec));
+  }
+  std::string says() { return text(kube::kEtcdRestores, "c", "status.reason"); }
+  // Nothing reaches `point`: that is told, and no other is taken for it.
+  void wait_in_vain(const std::string& point, const std::string& what) {
+    ASSERT_TRUE(run_until([&] { return says().starts_with(point + ": "); })) << says();
+    EXPECT_NE(says().find(what), std::string::npos) << says();
+    EXPECT_NE(says().find("Nothing else is begun in its place"), std::string::npos) << says();
+    EXPECT_EQ(count(kube::kStatefulSets), 0U);
+  }
+  // With operators killed on the way; gives the revision that is told.
+  std::int64_t wait_for_begin() {
+    int turns = 0;
+    EXPECT_TRUE(run_until(
+        [&] {
+          if (++turns % 5 == 0) restart();
+          const auto* said = find(kube::kEtcdRestores, "c")->at("status.succeeded");
+          return said != nullptr && *said == json::Value(true);
+        },
+        600s))
+        << says();
+    EXPECT_TRUE(run_until([&] { return serves("c", 1); }));
+    return json::get_int(*find(kube::kEtcdRestores, "c"), "status.revision").value_or(0);
+  }
+  // From what, as of which revision and as of when.
+  void expect_began(const std::string& point, std::int64_t revision) {
+    EXPECT_TRUE(says().starts_with(point + ": the cluster began from s3://backups/etcd/"))
+        << says();
+    EXPECT_NE(says().find(fmt::format(" of revision {}, as of 20", revision)), std::string::npos)
+        << says();
+  }
   // As a person would, with all that it held.
   void remove_all() {
     node.must(kube::remove(kube::kEtcdClusters, {"default", "c"}));
@@ -144,14 +182,46 @@ TEST_F(KubeRestoresStory, AllThatTheLogHoldsComesBack) {
   EXPECT_TRUE(has("c", "later"));
 }
 
-TEST_F(KubeRestoresStory, WhatIsNotActedOnIsRefused) {
-  declare(kube::kEtcdRestores, "c",
-          {{"clusterName", "c"}, {"toRevision", 7}, {"s3", json::Object{{"path", "backups"}}}});
-  ASSERT_TRUE(run_until([&] {
-    return text(kube::kEtcdRestores, "c", "status.reason").find("toRevision") != std::string::npos;
-  }));
-  ASSERT_NO_FATAL_FAILURE(cluster("c"));
-  EXPECT_EQ(count(kube::kJobs), 0U);
+TEST_F(KubeRestoresStory, ARevisionBetweenBackups) {
+  name_of_backup(backed_up());
+  put("c", "later");
+  const auto wanted = note_moment();
+  put("c", "too-late");
+  const auto last = note_moment();
+  ASSERT_LT(wanted, last);
+  ASSERT_NO_FATAL_FAILURE(remove_all());
+  ask_for("toRevision", last + 5);
+  declare(kube::kEtcdClusters, "c", {{"size", 1}, {"version", "3.5.12"}});
+  ASSERT_NO_FATAL_FAILURE(
+      wait_in_vain(fmt::format("spec.toRevision {}", last + 5),
+                   fmt::format("cannot be reached; the last is revision {}", last)));
+  ask_for("toRevision", wanted);
+  EXPECT_EQ(wait_for_begin(), wanted);
+  expect_began(fmt::format("spec.toRevision {}", wanted), wanted);
+  EXPECT_TRUE(has("c", "later"));
+  EXPECT_FALSE(has("c", "too-late"));
+}
+
+TEST_F(KubeRestoresStory, ATimeBetweenBackups) {
+  name_of_backup(backed_up());
+  put("c", "later");
+  const auto wanted = note_moment();
+  node.let_pass(5s);
+  const auto point = base::to_rfc3339(node.world.now());
+  node.let_pass(5s);
+  put("c", "too-late");
+  const auto last = note_moment();
+  ASSERT_NO_FATAL_FAILURE(remove_all());
+  const auto never = base::to_rfc3339(node.world.now() + 24h);
+  ask_for("toTime", never);
+  declare(kube::kEtcdClusters, "c", {{"size", 1}, {"version", "3.5.12"}});
+  ASSERT_NO_FATAL_FAILURE(wait_in_vain(
+      "spec.toTime " + never, fmt::format("cannot be reached; the last is revision {}", last)));
+  ask_for("toTime", point);
+  EXPECT_EQ(wait_for_begin(), wanted);
+  expect_began("spec.toTime " + point, wanted);
+  EXPECT_TRUE(has("c", "later"));
+  EXPECT_FALSE(has("c", "too-late"));
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ void wish_backup(Situation& s, api::Backup& backup, Words& w) {
 
 void wish_restore(api::Restore& restore, Words& w) {
   w.set("required", restore.required);
+  w.set("atRevision", restore.to_revision);
   std::string text;
   if (!w.take("from", text)) return;
   restore.source = api::ObjectLocation{};

@@ -4,6 +4,7 @@
 #include "drivers/host/driver.h"
 #include "drivers/host/store_jobs.h"
 #include "drivers/jobs/jobs.h"
+#include "plan/restore.h"
 #include "posix/files.h"
 #include "posix/lock.h"
 
@@ -150,7 +151,8 @@ base::Status HostDriver::start_fetch(int epoch, const Call& call) {
   TRY_OK(drop_fetched());
   const RecoveryFiles to = recovery_files(files_, call.job.record.restore.operation);
   TRY_OK(posix::make_dirs(to.dir));
-  archive::FetchJob job = jobs::fetch_job("");
+  archive::FetchJob job =
+      jobs::fetch_job("", plan::begins_by(call.job.record, call.job.intent.cluster.spec));
   const auto deadline = job.common.deadline;
   TRY(job.common, source_of(call.job, files));
   job.common.deadline = deadline;

@@ -180,9 +180,15 @@ archive::FollowJob follow_job(const api::Backup& wish, const plan::Record& recor
   return job;
 }
 
-archive::FetchJob fetch_job(const std::string& name) {
+archive::FetchJob fetch_job(const std::string& name, const api::Restore* wish) {
   archive::FetchJob job;
   job.common.deadline = kFetchDeadline;
+  if (wish != nullptr && (wish->to_revision > 0 || wish->to_time)) {
+    if (wish->to_revision > 0) job.to_revision = wish->to_revision;
+    job.to_time = wish->to_time;
+    job.incarnation = name.substr(0, name.find('/'));
+    return job;
+  }
   job.name = name;
   job.latest = name.empty();
   return job;
@@ -248,8 +254,15 @@ std::optional<plan::JobReport> fetch_report(const std::string& job, const std::s
   for (const auto& skipped : report->skipped)
     out.warning += fmt::format("{}{} was passed over: {}", out.warning.empty() ? "" : "; ",
                                skipped.name, skipped.why);
-  if (const auto of = archive::parse_fetch_job(job); of && !out.name.empty())
-    out.location = root_text(of->common) + out.name;
+  const auto of = archive::parse_fetch_job(job);
+  if (of && !out.name.empty()) out.location = root_text(of->common) + out.name;
+  // Of a program that does not know of points, for one.
+  if (of && of->to_revision && out.end == plan::JobEnd::kFetched &&
+      out.revision != *of->to_revision) {
+    out.end = plan::JobEnd::kFailed;
+    out.error = fmt::format("revision {} was asked for, and {} of revision {} came",
+                            *of->to_revision, out.location, out.revision);
+  }
   return out;
 }
 

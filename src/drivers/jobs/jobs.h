@@ -33,9 +33,10 @@ archive::RunJob backup_job(const api::Backup& wish, const plan::Record& record, 
 archive::DrillJob drill_job(const api::Backup& wish, const plan::Record& record);
 // What writes the continuous log, without what its store and its files are reached by.
 archive::FollowJob follow_job(const api::Backup& wish, const plan::Record& record, int epoch);
-// A look for what a cluster begins from: the newest state that is proven, or a certain backup by
-// its name in the store. Without what its store and its files are reached by.
-archive::FetchJob fetch_job(const std::string& name);
+// A look for what a cluster begins from: the newest state that is proven, the point that `wish`
+// (may be null) asks for, or a certain backup by its name in the store, of whose life a point then
+// is. Without what its store and its files are reached by.
+archive::FetchJob fetch_job(const std::string& name, const api::Restore* wish);
 // The same state once more, for whom the file of the first look is out of reach.
 // FailedPrecondition: the record names no backup.
 base::Result<archive::FetchJob> fetch_again_job(const plan::RestoreRecord& found);

@@ -4,6 +4,7 @@
 
 #include "archive/names.h"
 #include "base/text.h"
+#include "plan/restore.h"
 
 namespace jobs {
 namespace {
@@ -142,10 +143,57 @@ TEST(Jobs, WhatWasPassedOverIsAWarning) {
   EXPECT_EQ(fetch_report("", archive::to_json(report))->end, plan::JobEnd::kEmpty);
 }
 
+TEST(Jobs, APointIsAskedForAsTheRestoreBlockSays) {
+  api::ClusterSpec spec;
+  plan::Record of;
+  EXPECT_EQ(plan::begins_by(of, spec), nullptr);
+  spec.restore.emplace().to_revision = 7;
+  const auto job = fetch_job("", plan::begins_by(of, spec));
+  EXPECT_EQ(job.to_revision, 7);
+  EXPECT_FALSE(job.latest);
+  EXPECT_EQ(job.incarnation, "");
+  EXPECT_TRUE(archive::parse_fetch_job(archive::to_json([&] {
+    auto whole = job;
+    whole.common.cluster = {"n", "c"};
+    whole.common.store.url = "/s";
+    whole.common.scratch = "/t";
+    whole.to = "/to";
+    return whole;
+  }())));
+  // In the life of a certain backup.
+  const auto life = fetch_job("20261122T031500Z-8f3a/full-1", plan::begins_by(of, spec));
+  EXPECT_EQ(life.incarnation, "20261122T031500Z-8f3a");
+  EXPECT_EQ(life.name, "");
+  spec.restore->to_revision = 0;
+  spec.restore->to_time = at("2026-11-22T03:15:00Z");
+  EXPECT_EQ(fetch_job("", plan::begins_by(of, spec)).to_time, at("2026-11-22T03:15:00Z"));
+  // What is lost later comes back from the cluster's own backups, as new as it can be.
+  of.restore.after_loss = true;
+  spec.backup.emplace();
+  EXPECT_EQ(plan::begins_by(of, spec), nullptr);
+}
+
+TEST(Jobs, AnotherRevisionThanTheOneAskedForIsNotTaken) {
+  archive::FetchJob job;
+  job.common = {.cluster = {"n", "c"}, .store = {.url = "/s"}, .scratch = "/t"};
+  job.to = "/to";
+  job.to_revision = 940;
+  archive::FetchReport report;
+  report.outcome = archive::FetchOutcome::kFetched;
+  report.name = "20261122T031500Z-8f3a/full-900";
+  report.revision = 940;
+  EXPECT_EQ(fetch_report(archive::to_json(job), archive::to_json(report))->end,
+            plan::JobEnd::kFetched);
+  report.revision = 900;
+  const auto said = fetch_report(archive::to_json(job), archive::to_json(report));
+  EXPECT_EQ(said->end, plan::JobEnd::kFailed);
+  EXPECT_NE(said->error.find("revision 940 was asked for"), std::string::npos) << said->error;
+}
+
 TEST(Jobs, TheSecondLookIsForWhatTheFirstHasFound) {
-  const auto first = fetch_job("");
+  const auto first = fetch_job("", nullptr);
   EXPECT_TRUE(first.latest);
-  EXPECT_FALSE(fetch_job("20261122T031500Z-8f3a/full-1").latest)
+  EXPECT_FALSE(fetch_job("20261122T031500Z-8f3a/full-1", nullptr).latest)
       << "that one, and nothing behind it";
   archive::FetchReport report;
   report.outcome = archive::FetchOutcome::kFetched;

@@ -9,6 +9,7 @@
 #include "drivers/jobs/jobs.h"
 #include "drivers/kube/job_sight.h"
 #include "drivers/kube/sight.h"
+#include "plan/restore.h"
 
 namespace k8s {
 namespace {
@@ -218,7 +219,8 @@ base::Status StoreJobs::act(const plan::StartDrill& a, const Scope& scope) {
 
 base::Status StoreJobs::act(const plan::FetchBackup& a, const Scope& scope) {
   TRY(const auto place, source_of(scope.job));
-  archive::FetchJob job = jobs::fetch_job(place.name);
+  archive::FetchJob job =
+      jobs::fetch_job(place.name, plan::begins_by(scope.job.record, scope.cluster().spec));
   place_files(place, job.common);
   // Only what it is, and that it is good, is learnt: the member that begins with it gets its own.
   job.to = fmt::format("{}/snapshot.db", render::kJobScratch);
