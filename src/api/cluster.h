@@ -68,6 +68,8 @@ struct Restore {
   // As it was at a revision (0: none) or a time; neither: the newest state that is proven.
   std::int64_t to_revision = 0;
   std::optional<base::Instant> to_time;
+  std::string asked_by;  // "EtcdRestore ns/name" that says all this; empty: the cluster's own block
+  std::string refused;   // why that one is not carried out, and what to do; nothing begins then
 };
 
 enum class OnQuorumLoss { kAutomatic, kApprove, kNever };

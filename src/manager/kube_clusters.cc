@@ -38,17 +38,17 @@ struct Looked {
 // is declared was not all seen yet, and must not come too late.
 base::Result<bool> add_restore(const k8s::Requests& requests, const Looked& of,
                                plan::Intent& intent) {
-  const auto has_begun = [](const plan::Record& record) {
-    return record.formation == plan::Formation::kLatched;
-  };
   if (intent.wish == plan::Wish::kDeleted) return true;
   const auto last = of.reconciler.last();
-  if (last != nullptr && has_begun(last->plan.record)) return true;
+  if (last != nullptr && last->plan.record.formation == plan::Formation::kLatched) return true;
   auto restore = restore_for(intent.cluster.key, requests.declared());
   if (requests.ready() && !restore) return true;
+  const api::Restore any = requests.ready() ? *restore : api::Restore();
   if (last == nullptr) {
     TRY(const auto loaded, of.driver.load_record());
-    if (has_begun(loaded.record)) return true;
+    if (!decides(any, loaded.record)) return true;
+  } else if (!decides(any, last->plan.record)) {
+    return true;
   }
   if (!requests.ready()) return false;
   intent.cluster.spec.restore = std::move(restore);

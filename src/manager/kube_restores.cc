@@ -40,10 +40,7 @@ void KubeRestores::work(const k8s::DeclaredRequest& declared, Told& told,
     if (view && view->intent.wish == plan::Wish::kDeleted) cluster.problem = "it is being deleted";
     status = judge_restore(text.id, *wish, text.created, cluster);
   } else {
-    status = {};
-    status.succeeded = false;
-    status.reason = text.problem;
-    status.observed_generation = generation;
+    status = judge_invalid(text);
   }
   auto value = api::to_json(status);
   auto printed = json::print(value);

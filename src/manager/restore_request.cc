@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string_view>
 #include <utility>
 
 #include "json/json.h"
-#include "manager/request_text.h"
 #include "plan/restore.h"
 
 namespace manager {
@@ -17,8 +17,15 @@ namespace {
 constexpr base::Duration kSkew = std::chrono::seconds(30);
 constexpr std::string_view kRestored = "Restore ";  // what plan::brought_back() says comes behind
 
+using Age = std::pair<base::Instant, std::string>;  // when it was created, and its uid
+
+std::string named(const base::ClusterKey& object) {
+  return "EtcdRestore " + object.text();
+}
+
 api::Restore as_spec(const api::RestoreRequest& wish) {
   api::Restore out;
+  out.asked_by = named(wish.key);
   out.source = wish.source;
   out.required = true;  // an empty cluster is not what was asked for
   out.to_revision = wish.to_revision;
@@ -26,13 +33,81 @@ api::Restore as_spec(const api::RestoreRequest& wish) {
   return out;
 }
 
-bool is_over(const k8s::DeclaredRequest& declared, std::int64_t generation) {
+// What was told of its present text once it was over; no value: it is not.
+std::optional<api::RestoreRequestStatus> outcome_of(const k8s::DeclaredRequest& declared,
+                                                    std::int64_t generation) {
   const auto* status = declared.object->find("status");
-  if (status == nullptr) return false;
-  const auto told = api::parse_restore_status(*status);
-  return told.succeeded && (told.observed_generation == generation ||
-                            told.observed_generation == 0);  // of CoreOS's operator
+  if (status == nullptr) return std::nullopt;
+  auto told = api::parse_restore_status(*status);
+  const bool by_coreos = told.observed_generation == 0;
+  if (!told.succeeded || (told.observed_generation != generation && !by_coreos))
+    return std::nullopt;
+  return told;
 }
+
+// Of one that is not valid, too.
+std::string cluster_of(const json::Value& object) {
+  const auto own = json::get_string(object, "spec.clusterName").value_or("");
+  return own.empty() ? json::get_string(object, "spec.etcdCluster.name").value_or("") : own;
+}
+
+bool is_about(const k8s::DeclaredRequest& declared, const base::ClusterKey& cluster) {
+  const auto& object = *declared.object;
+  return declared.kind == k8s::RequestKind::kRestore &&
+         json::get_string(object, "metadata.namespace").value_or("") == cluster.ns &&
+         cluster_of(object) == cluster.name;
+}
+
+api::Restore refusal(const RequestText& text) {
+  api::Restore out;
+  out.required = true;
+  out.asked_by = named(text.id.key);
+  out.refused = text.problem.empty()
+                    ? fmt::format(
+                          "{} was refused, because a cluster of this name had begun. "
+                          "Nothing begins while it is there: create it anew to begin from "
+                          "its backup",
+                          out.asked_by)
+                    : fmt::format(
+                          "{} cannot be carried out: {}. Nothing begins while it is there: "
+                          "correct it to begin from its backup",
+                          out.asked_by, text.problem);
+  out.refused += ", or delete it to begin as the EtcdCluster itself says";
+  return out;
+}
+
+// The EtcdRestores about one cluster, by how they stand.
+class Standing {
+ public:
+  void add(const k8s::DeclaredRequest& declared) {
+    const auto text = read_request(declared);
+    if (text.deleted) return;
+    Age age{text.created, text.id.uid};
+    const auto outcome = outcome_of(declared, text.id.generation);
+    const auto* wish = std::get_if<api::RestoreRequest>(&text.object);
+    if (outcome && *outcome->succeeded) {
+      done_ = std::max(done_, age);
+    } else if (outcome && outcome->observed_generation == 0) {
+      return;  // CoreOS's operator gave it up
+    } else if (wish != nullptr && !outcome) {
+      if (asks_ && asked_ < age) return;
+      asked_ = std::move(age);
+      asks_ = as_spec(*wish);
+    } else if (!refused_ || refused_at_ < age) {
+      refused_at_ = std::move(age);
+      refused_ = refusal(text);
+    }
+  }
+  // One that was carried out later has taken the place of one that was refused.
+  [[nodiscard]] std::optional<api::Restore> verdict() const {
+    if (asks_) return asks_;
+    return refused_ && done_ < refused_at_ ? refused_ : std::nullopt;
+  }
+
+ private:
+  std::optional<api::Restore> asks_, refused_;
+  Age asked_, refused_at_, done_;
+};
 
 // As the object names it; empty: the newest state.
 std::string point_of(const api::RestoreRequest& wish) {
@@ -55,22 +130,23 @@ std::string why_it_waits(const api::RestoreRequest& wish, const engine::Report& 
 
 std::optional<api::Restore> restore_for(const base::ClusterKey& cluster,
                                         const std::vector<k8s::DeclaredRequest>& declared) {
-  std::optional<api::Restore> out;
-  std::pair<base::Instant, std::string> oldest;
-  for (const auto& one : declared) {
-    if (one.kind != k8s::RequestKind::kRestore ||
-        json::get_string(*one.object, "metadata.namespace").value_or("") != cluster.ns)
-      continue;
-    const auto text = read_request(one);
-    const auto* wish = std::get_if<api::RestoreRequest>(&text.object);
-    if (wish == nullptr || wish->cluster_name != cluster.name || text.deleted ||
-        is_over(one, text.id.generation))
-      continue;
-    std::pair age{text.created, text.id.uid};
-    if (out && oldest < age) continue;
-    oldest = std::move(age);
-    out = as_spec(*wish);
-  }
+  Standing standing;
+  for (const auto& one : declared)
+    if (is_about(one, cluster)) standing.add(one);
+  return standing.verdict();
+}
+
+bool decides(const api::Restore& restore, const plan::Record& record) {
+  if (record.formation == plan::Formation::kLatched) return false;
+  return restore.refused.empty() || !record.restore.after_loss;
+}
+
+api::RestoreRequestStatus judge_invalid(const RequestText& text) {
+  api::RestoreRequestStatus out;
+  out.succeeded = false;
+  out.reason =
+      text.problem + ". An EtcdCluster that has not begun waits: correct this, or delete it";
+  out.observed_generation = text.id.generation;
   return out;
 }
 

@@ -190,8 +190,11 @@ std::string edited(const Context& c) {
   if (spec.version != c.record.version) return "spec.version was changed";
   if (first_template(c.intent) != c.record.template_hash) return "the specification was changed";
   const RestoreRecord& restore = c.record.restore;
-  if (!restore.after_loss && restore_source(spec) != restore.source)
-    return restore.source.empty() ? "spec.restore was added" : "spec.restore was changed";
+  if (!restore.after_loss && restore_source(spec) != restore.source) {
+    const bool asked = spec.restore && !spec.restore->asked_by.empty();
+    return (asked ? spec.restore->asked_by : "spec.restore") +
+           (restore.source.empty() ? " was added" : " was changed");
+  }
   return {};
 }
 

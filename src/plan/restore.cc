@@ -100,11 +100,21 @@ Answer empty_store(const Context& c, std::string_view what, std::string_view way
                       kLookMost);
 }
 
+// In the words of who asked for a backup.
+Answer empty_but_required(const Context& c, const api::Restore& restore) {
+  if (restore.asked_by.empty())
+    return empty_store(c, "restorePolicy.required is set", "It is looked into again");
+  return empty_store(c, restore.asked_by + " asks for one",
+                     "It is looked into again. To begin as the EtcdCluster itself says, delete "
+                     "that object");
+}
+
 }  // namespace
 
 std::string restore_source(const api::ClusterSpec& spec) {
   if (!spec.restore) return {};
   const api::Restore& restore = *spec.restore;
+  if (!restore.refused.empty()) return restore.asked_by + " (refused)";
   std::string out = fmt::format(
       "{}{}{}", restore.source ? place_of(*restore.source) : "the default store",
       restore.backup_cluster_name.empty() ? "" : " of cluster ", restore.backup_cluster_name);
@@ -217,6 +227,8 @@ std::optional<Answer> restore_first(Context& c) {
     if (!r.source.empty()) forget_lookup(c.record);
     return std::nullopt;
   }
+  if (spec.restore && !spec.restore->refused.empty())
+    return Answer::wait(Reason::kRestoreNotPossible, spec.restore->refused, kLookMost);
   if (c.seen.fetch_job.is_absent())
     return Answer::wait(
         Reason::kRestoreNotPossible,
@@ -234,8 +246,7 @@ std::optional<Answer> restore_first(Context& c) {
     return empty_store(c, "what the cluster held is lost",
                        fmt::format("It is looked into again. Begin an empty cluster by {}",
                                    approve_command(c, std::string(kBeginEmpty))));
-  if (!r.after_loss && waits)
-    return empty_store(c, "restorePolicy.required is set", "It is looked into again");
+  if (!r.after_loss && waits) return empty_but_required(c, *spec.restore);
   warn(c, Reason::kNoBackupFound,
        fmt::format("{} was listed whole and holds no backup of this cluster: an empty one begins",
                    r.source));

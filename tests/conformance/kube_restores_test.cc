@@ -34,10 +34,12 @@ class KubeRestoresStory : public KubeRequestsStory {
     json::Object spec{{"clusterName", "c"},
                       {"s3", json::Object{{"path", "backups/etcd"}, {"awsSecret", "aws-secret"}}}};
     spec[field] = std::move(point);
-    if (find(kube::kEtcdRestores, "c") == nullptr)
+    if (find(kube::kEtcdRestores, "c") == nullptr) {
       declare(kube::kEtcdRestores, "c", std::move(spec));
-    else
-      edit(kube::kEtcdRestores, "c", std::move(spec));
+      return;
+    }
+    spec[field == "toTime" ? "toRevision" : "toTime"] = nullptr;
+    edit(kube::kEtcdRestores, "c", std::move(spec));
   }
   std::string says() { return text(kube::kEtcdRestores, "c", "status.reason"); }
   // Nothing reaches `point`: that is told, and no other is taken for it.
@@ -60,6 +62,18 @@ class KubeRestoresStory : public KubeRequestsStory {
         << says();
     EXPECT_TRUE(run_until([&] { return serves("c", 1); }));
     return json::get_int(*find(kube::kEtcdRestores, "c"), "status.revision").value_or(0);
+  }
+  // Cluster c has not begun, and says why.
+  void held(const std::string& why) {
+    ASSERT_TRUE(run_until([&] {
+      return said(kube::kEtcdClusters, "c", "Restored").find(why) != std::string::npos;
+    })) << said(kube::kEtcdClusters, "c", "Restored");
+    EXPECT_TRUE(said(kube::kEtcdClusters, "c", "Restored").starts_with("RestoreNotPossible"));
+    for (int i = 0; i < 20; ++i) {
+      node.let_pass(3s);
+      turn();
+    }
+    EXPECT_EQ(count(kube::kStatefulSets), 0U);
   }
   // From what, as of which revision and as of when.
   void expect_began(const std::string& point, std::int64_t revision) {
@@ -148,12 +162,42 @@ TEST_F(KubeRestoresStory, AClusterThatServesIsLeftAlone) {
   EXPECT_NE(restore_says("c").find("delete EtcdCluster default/c"), std::string::npos);
   EXPECT_TRUE(serves("c", 1));
   EXPECT_TRUE(has("c", "later"));
-  // Nor does it decide about a cluster of later.
+  // Nor does a cluster of later begin from it, or without it before a person has said so.
   ASSERT_NO_FATAL_FAILURE(remove_all());
   restart();
-  ASSERT_NO_FATAL_FAILURE(cluster("c"));
-  EXPECT_FALSE(has("c", "greeting"));
+  declare(kube::kEtcdClusters, "c", {{"size", 1}, {"version", "3.5.12"}});
+  ASSERT_NO_FATAL_FAILURE(held("EtcdRestore default/c was refused"));
+  restart();
+  ASSERT_NO_FATAL_FAILURE(held("EtcdRestore default/c was refused"));
   EXPECT_EQ(restored("c"), false);
+  node.must(kube::remove(kube::kCoreosRestores, {"default", "c"}));
+  ASSERT_TRUE(run_until([&] { return serves("c", 1); }));
+  EXPECT_FALSE(has("c", "greeting"));
+}
+
+TEST_F(KubeRestoresStory, ATypingErrorBeginsNoEmptyCluster) {
+  name_of_backup(backed_up());
+  const auto wanted = note_moment();
+  ASSERT_NO_FATAL_FAILURE(remove_all());
+  ask_for("toTime", "2026-11-21T12:00:00+02:00");
+  declare(kube::kEtcdClusters, "c", {{"size", 1}, {"version", "3.5.12"}});
+  ASSERT_NO_FATAL_FAILURE(held("spec.toTime: '2026-11-21T12:00:00+02:00' is not a UTC time"));
+  EXPECT_NE(says().find("'2026-11-21T12:00:00+02:00' is not a UTC time"), std::string::npos);
+  EXPECT_NE(says().find("correct this, or delete it"), std::string::npos) << says();
+  ask_for("toRevision", wanted);
+  EXPECT_EQ(wait_for_begin(), wanted);
+  EXPECT_TRUE(has("c", "greeting"));
+}
+
+TEST_F(KubeRestoresStory, ATypingErrorTouchesNoClusterThatServes) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  put("c", "greeting");
+  ask_for("toTime", "2026-11-21T12:00:00+02:00");
+  ASSERT_TRUE(run_until([&] { return !says().empty(); }));
+  restart();
+  node.let_pass(60s);
+  ASSERT_TRUE(run_until([&] { return serves("c", 1); }));
+  EXPECT_TRUE(has("c", "greeting"));
 }
 
 TEST_F(KubeRestoresStory, AnEmptyPlaceBeginsNoEmptyCluster) {
@@ -162,6 +206,8 @@ TEST_F(KubeRestoresStory, AnEmptyPlaceBeginsNoEmptyCluster) {
   declare(kube::kEtcdClusters, "c", {{"size", 1}, {"version", "3.5.12"}});
   ASSERT_TRUE(
       run_until([&] { return restore_says("c").find("holds no backup") != std::string::npos; }));
+  EXPECT_NE(restore_says("c").find("EtcdRestore default/c asks for one"), std::string::npos);
+  EXPECT_EQ(restore_says("c").find("restorePolicy"), std::string::npos) << "nobody wrote that";
   EXPECT_FALSE(restored("c"));
   EXPECT_EQ(count(kube::kStatefulSets), 0U);
   // Who gives it up has an empty one.

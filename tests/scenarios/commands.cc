@@ -26,6 +26,8 @@ void wish_backup(Situation& s, api::Backup& backup, Words& w) {
 void wish_restore(api::Restore& restore, Words& w) {
   w.set("required", restore.required);
   w.set("atRevision", restore.to_revision);
+  w.set("askedBy", restore.asked_by);
+  w.set("refused", restore.refused);
   std::string text;
   if (!w.take("from", text)) return;
   restore.source = api::ObjectLocation{};
