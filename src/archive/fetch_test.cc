@@ -57,6 +57,22 @@ TEST_F(Fetching, TheNewestWithItsRevisionsRaised) {
   EXPECT_EQ(facts.hash->hash, report.hash);
 }
 
+// etcdutl raised its revision when the cluster itself was brought back, by a record of no key.
+TEST_F(Fetching, OneOfAClusterThatWasBroughtBack) {
+  cluster.sample.mark_compacted(1'000'000'000);
+  cluster.sample.buckets["key"][bolt::revision_key({1'000'000'000, 0}, false)] = "";
+  cluster.sample.revision = 1'000'000'000;
+  cluster.sample.put("greeting", "once more");
+  ASSERT_EQ(backup().outcome, RunOutcome::kUploaded);
+  const auto report = bring();
+  ASSERT_EQ(report.outcome, FetchOutcome::kFetched) << report.error;
+  EXPECT_EQ(report.starts_at, 1'000'000'001 + kBump);
+  EXPECT_EQ(report.keys, cluster.sample.keys.size());
+  const auto facts = restored();
+  EXPECT_EQ(facts.live_keys, cluster.sample.keys.size());
+  EXPECT_EQ(facts.records, facts.live_keys) << "nothing but keys";
+}
+
 TEST_F(Fetching, ExactlyAsItWas) {
   ASSERT_EQ(backup().outcome, RunOutcome::kUploaded);
   auto wanted = fetch_job();
