@@ -10,6 +10,7 @@
 #include "adm/restart.h"
 #include "adm/retry.h"
 #include "adm/steps.h"
+#include "adm/user.h"
 #include "base/text.h"
 #include "drivers/host/members.h"
 #include "pki/random.h"
@@ -50,6 +51,7 @@ struct Adoption {
     next.cache_dir = context.flags.cache_dir;
     next.disk_priorities = context.flags.disk_priorities;
     // An earlier run that did not end had chosen these.
+    next.user = keep_user();
     next.volume = host.volume;
     next.origin = host.origin;
     host = std::move(next);
@@ -63,6 +65,15 @@ struct Adoption {
       while (folder->size() > 1 && folder->ends_with('/')) folder->pop_back();
     }
     return check_unit();
+  }
+
+  // Who runs it now can read all that it has.
+  [[nodiscard]] std::string keep_user() const {
+    if (context.flags.init_system != "systemd" || found.uid == 0 || !posix::is_root()) return {};
+    if (auto user = posix::find_user(found.uid)) return std::move(user->name);
+    context.say(fmt::format("it runs as user {}, who has no name here: the unit will run as root",
+                            found.uid));
+    return {};
   }
 
   base::Status check_unit() const {
@@ -84,7 +95,9 @@ struct Adoption {
                         fmt::format("{} is there and is not {}: give another --certs-dir; nothing "
                                     "was changed",
                                     to, source));
-    return posix::write_atomic(to, bytes, to.ends_with(".key") ? 0600 : 0644);
+    TRY_OK(posix::write_atomic(to, bytes, to.ends_with(".key") ? 0600 : 0644));
+    const bool units = to == cert("server", "key") || to == cert("peer", "key");
+    return units ? give_to_user(host, to) : base::Status{};
   }
 
   base::Status copy_certificates() const {
@@ -171,7 +184,7 @@ struct Adoption {
     m.member_id = host.member_id;
     m.origin = host.origin;
     m.started = true;
-    return posix::write_atomic(files.marker, guard::encode(m));
+    return write_for_user(host, files.marker, guard::encode(m));
   }
 
   base::Status write_unit() const {
@@ -185,6 +198,7 @@ struct Adoption {
         context.say(fmt::format("the unit that was there is kept as {}", kept));
       }
     }
+    TRY_OK(check_reach(host, context.places()));
     TRY(const auto service, service_of(host, context.places()));
     TRY_OK(service->prepare());
     return write_etcdctl(host);

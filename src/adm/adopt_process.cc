@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "adm/checks.h"
 #include "api/etcd_options.h"
@@ -64,6 +65,7 @@ base::Result<std::vector<Found>> running(std::int64_t pid, bool all) {
     const auto process = posix::identify(*number);
     if (!process) continue;
     out.push_back({*process, unit_in(posix::read_file(folder + "/cgroup", kLimit).value_or("")),
+                   uid_in(posix::read_file(folder + "/status", kLimit).value_or("")),
                    etcd_flags_of(argv, words_of(folder + "/environ"))});
   }
   return out;
@@ -178,6 +180,18 @@ std::string unit_in(const std::string& cgroup) {
     return std::string(line.substr(slash + 1));
   }
   return {};
+}
+
+unsigned uid_in(const std::string& status) {
+  for (const auto line : base::split(status, '\n')) {
+    if (!line.starts_with("Uid:")) continue;
+    // The real one, the effective one, …
+    const auto ids = base::split(base::trim(line.substr(4)), '\t');
+    const auto id = ids.size() > 1 ? base::parse_int(ids[1]) : std::nullopt;
+    if (id && *id >= 0 && *id < std::numeric_limits<unsigned>::max())
+      return static_cast<unsigned>(*id);
+  }
+  return 0;
 }
 
 base::Result<Found> find_etcd(std::int64_t pid) {

@@ -19,6 +19,7 @@ using EtcdFlags = std::map<std::string, std::string>;
 struct Found {
   posix::ProcessId process;
   std::string unit;  // of systemd; empty: none
+  unsigned uid = 0;  // who it runs as
   EtcdFlags flags;
 };
 
@@ -27,6 +28,9 @@ EtcdFlags etcd_flags_of(const std::vector<std::string>& argv,
                         const std::vector<std::string>& environment);
 // The unit in the words of /proc/PID/cgroup; empty: none.
 std::string unit_in(const std::string& cgroup);
+
+// The effective user in the words of /proc/PID/status; 0 if they do not say it.
+unsigned uid_in(const std::string& status);
 
 // The one with this pid, or, if it is 0, the only one. NotFound: there is none. FailedPrecondition
 // names them, if there are several.

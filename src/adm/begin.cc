@@ -8,6 +8,7 @@
 #include "adm/node.h"
 #include "adm/remote.h"
 #include "adm/steps.h"
+#include "adm/user.h"
 #include "api/version.h"
 #include "etcd/bolt/verify.h"
 #include "etcd/identity.h"
@@ -40,11 +41,13 @@ base::Result<std::string> each_piece(const bolt::Source& from, const Do& f) {
 
 // With the SHA-256, which a copy of a member's own file lacks. Gives it in hex.
 base::Result<std::string> copy_snapshot(const bolt::Source& from, const bolt::SnapshotFacts& facts,
-                                        const std::string& to) {
+                                        const Host& host, const std::string& to) {
   const bool add = facts.sha256.empty();
   TRY(auto out, posix::OutputFile::create(to));
   TRY(const std::string sum, each_piece(from, [&](const auto& piece) { return out.write(piece); }));
   if (add) TRY_OK(out.write(sum));
+  TRY(const auto user, user_of(host));
+  if (user) TRY_OK(out.give_to(*user));
   TRY_OK(out.commit());
   return add ? pki::to_hex(sum) : facts.sha256;
 }
@@ -87,6 +90,8 @@ void keep_settings(const Host& host, Flags& flags) {
   keep("config-dir", flags.config_dir, host.config_dir);
   keep("unit-dir", flags.unit_dir, host.unit_dir);
   keep("cache-dir", flags.cache_dir, host.cache_dir);
+  // Who a host was set up for stays so, also where it got another user since.
+  keep("user", flags.user, host.user.empty() ? std::string(kRoot) : host.user);
   // Older files, and those of adopted hosts, have none of these.
   if (!host.manifest_dir.empty())
     keep("kubelet-pod-manifest-path", flags.manifest_dir, host.manifest_dir);
@@ -109,7 +114,7 @@ base::Result<std::optional<Host>> present_host(const Places& places) {
 }  // namespace
 
 base::Result<posix::FileLock> lock_state(const Places& places) {
-  TRY_OK(posix::make_dirs(places.state_dir));
+  TRY_OK(make_private_dir(places.state_dir));
   auto lock = posix::FileLock::try_lock(places.lock());
   if (!lock && lock.error().code == Code::kFailedPrecondition)
     return base::fail(Code::kFailedPrecondition,
@@ -123,6 +128,7 @@ base::Result<Begun> begin(Context& context, const std::string& command) {
   if (present) keep_settings(*present, context.flags);
   // Nothing is touched, not even by the lock, while the flags are wrong.
   TRY_OK(complete(context.flags, machine));
+  TRY_OK(choose_user(context.flags));
   Begun out;
   if (!context.flags.dry_run) {
     TRY(out.lock, lock_state(context.places()));
@@ -213,7 +219,7 @@ base::Status begin_from_snapshot(const Context& context, Host& host, const std::
         file + (facts.error().code == Code::kDataLoss ? ": not a good snapshot" : "")));
   TRY_OK(check_age(*facts, host, file));
   TRY_OK(posix::make_dirs(context.places().state_dir));
-  TRY(auto sha256, copy_snapshot(source, *facts, context.places().snapshot()));
+  TRY(auto sha256, copy_snapshot(source, *facts, host, context.places().snapshot()));
   TRY_OK(found_cluster(host));
   host.restored_from = std::move(name);
   host.restored_sha256 = std::move(sha256);

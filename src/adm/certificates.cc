@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "adm/user.h"
 #include "api/names.h"
 #include "pki/cert.h"
 #include "pki/issue.h"
@@ -32,6 +33,11 @@ std::string key(const Host& host, std::string_view name) {
 
 bool is_there(const std::string& file) {
   return posix::exists(file) == base::Fact<bool>(true);
+}
+
+// What the unit itself reads: the authority's key and the client's are root's alone.
+bool is_units(std::string_view name) {
+  return name == "server" || name == "peer";
 }
 
 pki::LeafRequest request_of(const Host& host, std::string_view name, base::Instant now) {
@@ -73,10 +79,18 @@ std::string fault_of(const Host& host, std::string_view name, base::Instant now)
 
 // A leaf that is there and wrong is a person's to look at: it may be their own.
 base::Status make_leaves(const Host& host, base::Instant now) {
+  // Who copied them may have copied them for himself alone.
+  if (!host.user.empty())
+    for (const char* name : {"ca", "server", "peer"})
+      if (is_there(crt(host, name))) TRY_OK(posix::let_read(crt(host, name)));
   for (const char* name : kLeaves) {
     if (is_there(crt(host, name)) && is_there(key(host, name))) {
       const auto fault = fault_of(host, name, now);
-      if (fault.empty()) continue;
+      if (fault.empty()) {
+        // Of a life in which another user had it, or brought by root.
+        if (is_units(name)) TRY_OK(give_to_user(host, key(host, name)));
+        continue;
+      }
       return base::fail(Code::kFailedPrecondition,
                         fmt::format("{}: {}; remove it to have a new one made, or see `etcdadm "
                                     "certs check`",
@@ -136,6 +150,8 @@ base::Status write_pair(const Host& host, std::string_view name, const pki::Pair
   TRY(auto cert, posix::OutputFile::create(crt(host, name), 0644));
   TRY_OK(secret.write(pair.key));
   TRY_OK(cert.write(pair.cert));
+  TRY(const auto user, user_of(host));
+  if (user && is_units(name)) TRY_OK(secret.give_to(*user));
   TRY_OK(secret.sync());
   TRY_OK(cert.sync());
   TRY_OK(secret.commit());

@@ -1,5 +1,6 @@
 // The certificates folder in the retired tool's layout: one authority, ca.crt and ca.key, and the
-// leaves server, peer and etcdctl-etcd-client, each with .crt and .key (mode 0600).
+// leaves server, peer and etcdctl-etcd-client, each with .crt and .key (mode 0600). The keys of the
+// first two are the unit's user's, all else is root's.
 #pragma once
 
 #include <array>

@@ -64,6 +64,7 @@ Reply generate_for(const Context& context) {
   TRY(const auto bundle, posix::read_file(certificate_file(signer, "ca"), size_t{1} << 20));
   Host other = signer;
   other.certs_dir = f.out;
+  other.user.clear();  // that host gives them away itself
   TRY_OK(posix::make_dirs(f.out, 0700));
   for (const char* name : kLeaves) TRY_OK(write_leaf(other, *ca, name, context.clock.now()));
   TRY_OK(posix::write_atomic(certificate_file(other, "ca"), bundle, 0644));

@@ -9,6 +9,7 @@
 #include "adm/kubelet.h"
 #include "adm/node.h"
 #include "adm/steps.h"
+#include "adm/user.h"
 #include "api/hazards.h"
 #include "api/version.h"
 #include "drivers/host/members.h"
@@ -25,28 +26,48 @@ constexpr std::uint64_t kLittleRoom = std::uint64_t{1} << 30;
 constexpr size_t kSmall = size_t{1} << 20;
 constexpr double kSlow = 0.010, kTooSlow = 0.100;  // etcd's guide; its heartbeat
 
-// Who owns the lock is who the guard ran as.
-void look_at_owners(const Host& host, const host::MemberFiles& files, Findings& out) {
-  const auto runs_as = posix::file_info(files.lock);
-  if (!runs_as) return;
-  const std::string member = files.data + "/member";
-  for (const std::string& path :
-       {host.data_dir, files.marker, files.data, member, member + "/wal", member + "/snap",
-        member + "/snap/db", host.certs_dir + "/server.key", host.certs_dir + "/peer.key"}) {
-    const auto info = posix::file_info(path);
-    if (!info || info->owner == runs_as->owner || info->owner == 0) continue;
-    out.push_back({true,
-                   fmt::format("{} belongs to user {}, and etcd ran as user {}", path, info->owner,
-                               runs_as->owner),
-                   fmt::format("chown -R {} {}", runs_as->owner,
-                               path.starts_with(host.data_dir) ? host.data_dir : path)});
-    return;  // one command mends all of them
-  }
+// The keys that etcd does not need are not for its user.
+void look_at_keys(const Host& host, Findings& out) {
   for (const char* key : {"ca", "server", "peer", "etcdctl-etcd-client"}) {
-    const std::string file = fmt::format("{}/{}.key", host.certs_dir, key);
-    if (const auto info = posix::file_info(file); info && (info->mode & 077) != 0)
+    const std::string file = key_file(host, key);
+    const auto info = posix::file_info(file);
+    if (!info) continue;
+    if ((info->mode & 077) != 0)
       out.push_back({true, fmt::format("{} can be read by others (mode {:04o})", file, info->mode),
                      "chmod 600 " + file});
+    if (!host.user.empty() && std::string_view(key) == "ca" && info->owner != 0)
+      out.push_back({true,
+                     fmt::format("{} belongs to user {}: it is root's alone", file, info->owner),
+                     "chown root " + file});
+  }
+}
+
+// What else has the wrong owner is there as well: one command mends all of it.
+std::string tree_of(const std::string& path, const Host& host, const host::MemberFiles& files) {
+  if (path.starts_with(files.volume) || path.starts_with(host.data_dir)) return host.data_dir;
+  return path.starts_with(files.dir) ? files.dir : path;
+}
+
+// Without a user of the unit, who owns the lock is who the guard ran as.
+void look_at_owners(const Host& host, const host::MemberFiles& files, Findings& out) {
+  const auto user = user_of(host);
+  if (!user) return;  // which is a barrier
+  const auto lock = posix::file_info(files.lock);
+  if (!*user && !lock) return;
+  const unsigned runs_as = *user ? (*user)->uid : lock->owner;
+  const std::string member = files.data + "/member";
+  for (const std::string& path :
+       {files.dir, files.lock, files.ticket, host.data_dir, files.marker, files.data, member,
+        member + "/wal", member + "/snap", member + "/snap/db", host.certs_dir + "/server.key",
+        host.certs_dir + "/peer.key"}) {
+    const auto info = posix::file_info(path);
+    // Root's own are no fault where nobody gave them away.
+    if (!info || info->owner == runs_as || (info->owner == 0 && !*user)) continue;
+    out.push_back({true,
+                   fmt::format("{} belongs to user {}, and etcd {} as user {}", path, info->owner,
+                               *user ? "runs" : "ran", runs_as),
+                   fmt::format("chown -R {} {}", runs_as, tree_of(path, host, files))});
+    return;
   }
 }
 
@@ -157,7 +178,11 @@ void look_at_host(const Context& context, const Host& host, Findings& out) {
   const auto files = places.member_files();
   look_at_guard(context, host, out);
   look_at_data(host, files, out);
-  look_at_owners(host, files, out);
+  if (auto barrier = find_barrier(host, places))
+    out.push_back(*std::move(barrier));
+  else
+    look_at_owners(host, files, out);
+  look_at_keys(host, out);
   look_at_disk(context, host, out);
   look_at_certificates(context, host, out);
   const auto version = api::parse_version(host.version);

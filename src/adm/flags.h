@@ -28,6 +28,7 @@ struct Flags {
   std::string unit_dir = "/etc/systemd/system";
   std::string cache_dir = "/var/cache/etcdadm/etcd";
   std::string init_system = "systemd";
+  std::string user;  // of the unit; empty: `etcd` if the host has it
   std::string snapshot;
   bool skip_hash_check = false;
   std::string download_connect_timeout = "10s";

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "adm/checks.h"
+#include "adm/user.h"
 #include "json/json.h"
 #include "posix/addresses.h"
 #include "posix/files.h"
@@ -26,6 +27,7 @@ void each_late_text(H& h, const Do& f) {
   f("restoredSha256", h.restored_sha256);
   f("manifestDir", h.manifest_dir);
   f("imageRepository", h.image_repository);
+  f("user", h.user);
 }
 
 // Every text of a host with its key; `H` is const or not.
@@ -146,6 +148,7 @@ void configure(Host& h, const Flags& f) {
   h.cache_dir = f.cache_dir;
   h.manifest_dir = f.manifest_dir;
   h.image_repository = f.image_repository;
+  h.user = f.user == kRoot ? std::string() : f.user;
   h.extra_sans = f.extra_sans;
   h.disk_priorities = f.disk_priorities;
   h.client_port = f.client_port;

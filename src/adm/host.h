@@ -33,6 +33,7 @@ struct Host {
   std::string name, version, bind_address, init_system;
   std::string certs_dir, install_dir, data_dir, config_dir, unit_dir, cache_dir;
   std::string manifest_dir, image_repository;  // of the kubelet's pod
+  std::string user;                            // who the unit runs etcd as; empty: root
   std::vector<std::string> extra_sans, disk_priorities;
   std::vector<std::string> options;  // more flags of etcd, "--name=value": of an adopted one
   unsigned client_port = 0, peer_port = 0, metrics_port = 0;

@@ -4,6 +4,7 @@
 #include "adm/checks.h"
 #include "adm/commands.h"
 #include "adm/node.h"
+#include "adm/user.h"
 #include "api/version.h"
 #include "drivers/host/binaries.h"
 #include "drivers/host/members.h"
@@ -26,6 +27,7 @@ Reply info(const Context& context) {
   v["clientURLs"] = std::vector<std::string>{host.client_url()};
   v["metricsURL"] = host.metrics_url();
   v["initSystem"] = host.init_system;
+  if (host.init_system == "systemd") v["user"] = host.user.empty() ? kRoot : host.user;
   v["dataDir"] = host.data_dir;
   v["certsDir"] = host.certs_dir;
   v["installDir"] = host.install_dir;

@@ -8,6 +8,7 @@
 #include "adm/listener.h"
 #include "adm/node.h"
 #include "adm/steps.h"
+#include "adm/user.h"
 #include "posix/socket.h"
 
 namespace adm {
@@ -49,8 +50,8 @@ base::Status leave_door_open(const Context& context, const Host& host, std::stri
 
 Answer instructions(const Context& context, const Host& host, const std::string& command) {
   Answer out;
-  out.text = fmt::format("etcd {} serves as member {} at {}.\n\n", host.version, host.name,
-                         host.client_url());
+  out.text = fmt::format("etcd {} serves as member {} at {}.\n{}\n", host.version, host.name,
+                         host.client_url(), told_user(host));
   if (!command.empty())
     out.text += fmt::format(
         "To add a host, run there within {}:\n\n  {}\n\n"

@@ -14,6 +14,7 @@
 #include "adm/node.h"
 #include "adm/retry.h"
 #include "adm/steps.h"
+#include "adm/user.h"
 #include "api/version.h"
 #include "base/text.h"
 #include "drivers/host/members.h"
@@ -178,8 +179,8 @@ struct Joining {
     TRY_OK(until_done(context, limit, "it does not vote", [&] { return promote_once(at); }));
     TRY_OK(wait_serving(context, host));
     answer.text = fmt::format(
-        "{0} is a voting member of the cluster, etcd {1} at {2}.\n`etcdadm status` shows it.\n",
-        host.name, host.version, host.client_url());
+        "{0} is a voting member of the cluster, etcd {1} at {2}.\n{3}`etcdadm status` shows it.\n",
+        host.name, host.version, host.client_url(), told_user(host));
     answer.value["name"] = host.name;
     answer.value["version"] = host.version;
     answer.value["clientURL"] = host.client_url();

@@ -53,6 +53,12 @@ TEST(Gauges, ASlowDiskIsANoteAndAVerySlowOneAProblem) {
   EXPECT_TRUE(judge_fsync("x", 0.300)->bad);
 }
 
+TEST(AdoptProcess, TheUserIsTheEffectiveOne) {
+  EXPECT_EQ(uid_in("Name:\tetcd\nUid:\t5\t998\t998\t998\nGid:\t7\t7\t7\t7\n"), 998U);
+  for (const char* wrong : {"", "Uid:", "Uid:\t5", "Uid:\t5\tx\t5\t5", "Uid:\t5\t4294967295\t5\t5"})
+    EXPECT_EQ(uid_in(wrong), 0U) << wrong;
+}
+
 TEST(AdoptProcess, FlagsComeFromTheCommandLineAndTheEnvironment) {
   const auto flags = etcd_flags_of(
       {"/usr/bin/etcd", "--name=a", "-data-dir", "/d", "--client-cert-auth", "--cert-file", "/c"},

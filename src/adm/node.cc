@@ -11,6 +11,7 @@
 #include "adm/certificates.h"
 #include "adm/checks.h"
 #include "adm/kubelet.h"
+#include "adm/user.h"
 #include "api/version.h"
 #include "drivers/host/binaries.h"
 #include "drivers/host/members.h"
@@ -243,10 +244,15 @@ base::Status write_member(const Context& context, const Host& host) {
   const auto files = context.places().member_files();
   TRY_OK(posix::make_dirs(files.dir));
   TRY_OK(posix::make_dirs(files.log));
-  TRY_OK(posix::make_dirs(host.data_dir));
+  TRY_OK(make_private_dir(host.data_dir));
   TRY_OK(posix::link_to(host.data_dir, files.volume));
+  if (!host.user.empty()) TRY_OK(posix::let_pass(context.places().state_dir));
+  TRY_OK(give_to_user(host, files.dir));
+  TRY_OK(give_to_user(host, files.log));
+  // What others made stays as they made it: it is in use.
+  if (!is_adopted(host)) TRY_OK(give_to_user(host, host.data_dir, true));
   TRY(const auto ticket, ticket_of(host));
-  return posix::write_atomic(files.ticket, guard::encode(ticket));
+  return write_for_user(host, files.ticket, guard::encode(ticket));
 }
 
 base::Status write_etcdctl(const Host& host) {
@@ -272,6 +278,7 @@ base::Status start_member(const Context& context, Host& host) {
     host.stage = Stage::kStarted;
     TRY_OK(save_host(context.places(), host));
   }
+  TRY_OK(check_reach(host, context.places()));
   TRY(const auto service, service_of(host, context.places()));
   return service->start(kStart, context.stop);
 }
@@ -350,7 +357,7 @@ base::Status latch(const Context& context, Host& host) {
   host.stage = Stage::kMember;
   host.restore_snapshot.clear();
   TRY(const auto ticket, ticket_of(host));
-  TRY_OK(posix::write_atomic(files.ticket, guard::encode(ticket)));
+  TRY_OK(write_for_user(host, files.ticket, guard::encode(ticket)));
   TRY_OK(save_host(context.places(), host));
   return posix::remove_file(context.places().snapshot());
 }

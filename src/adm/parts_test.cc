@@ -11,6 +11,7 @@
 #include "adm/node.h"
 #include "adm/service.h"
 #include "adm/steps.h"
+#include "adm/user.h"
 #include "etcd/identity.h"
 #include "pki/cert.h"
 #include "posix/clock.h"
@@ -253,6 +254,51 @@ TEST(Unit, RunsTheGuardAndQuotesWhatIsSpecial) {
   for (const char* line : {"Type=notify\n", "NotifyAccess=all\n", "TimeoutStartSec=infinity\n",
                            "StartLimitIntervalSec=0\n", "Nice=-10\n", "ProtectSystem=strict\n"})
     EXPECT_NE(text.find(line), std::string::npos) << line;
+}
+
+TEST(Unit, RunsAsItsUserAndWithoutOneAsRoot) {
+  Host host = sample("/x");
+  EXPECT_EQ(unit_text(host, {"/s"}).find("\nUser="), std::string::npos);
+  host.user = "etcd";
+  EXPECT_NE(unit_text(host, {"/s"}).find("\nUser=etcd\n"), std::string::npos);
+}
+
+TEST(User, IsOneThatThisHostHasAndThatAUnitCanRunAs) {
+  Flags f;
+  f.given = {"user"};
+  f.user = "eo-no-such-user";
+  const auto unknown = choose_user(f);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, base::Code::kInvalidArgument);
+  EXPECT_NE(unknown.error().message.find("--user: 'eo-no-such-user'"), std::string::npos);
+  f.init_system = "none";
+  EXPECT_EQ(choose_user(f).error().code, base::Code::kInvalidArgument);
+  f.user = kRoot;
+  EXPECT_TRUE(choose_user(f));
+  // What is kept of a life under systemd is no wish of now.
+  f.given.clear();
+  f.user = "eo-no-such-user";
+  EXPECT_TRUE(choose_user(f));
+  EXPECT_EQ(f.user, kRoot);
+  Host host;
+  configure(host, f);
+  EXPECT_EQ(host.user, "");
+}
+
+TEST(User, AHostThatWasMadeForRootStaysSo) {
+  const posix::TestDir dir;
+  const Places places{dir.path("s")};
+  Host old = sample(dir.path(""));
+  ASSERT_TRUE(save_host(places, old));
+  auto text = *posix::read_file(places.host_file(), 1 << 20);
+  const auto at = text.find("\"user\"");
+  ASSERT_NE(at, std::string::npos);
+  text.erase(at, text.find('\n', at) - at);
+  ASSERT_TRUE(posix::write_atomic(places.host_file(), text));
+  const auto loaded = load_host(places);
+  ASSERT_TRUE(loaded) << loaded.error().text() << text;
+  EXPECT_EQ(loaded->user, "");
+  EXPECT_EQ(*loaded, old);
 }
 
 // Writes down what it is told.

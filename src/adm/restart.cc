@@ -7,6 +7,7 @@
 #include "adm/cluster.h"
 #include "adm/node.h"
 #include "adm/retry.h"
+#include "adm/user.h"
 
 namespace adm {
 namespace {
@@ -56,6 +57,8 @@ base::Status restart_member(const Context& context, Host& host) {
   if (!way && way.error().code == Code::kDeadlineExceeded)
     return base::fail(Code::kFailedPrecondition, way.error().message);
   TRY_OK(way);
+  // What would keep it from coming back is said while it still serves.
+  TRY_OK(check_reach(host, context.places()));
   TRY_OK(stop_member(context, host));
   TRY_OK(start_member(context, host));
   TRY_OK(wait_serving(context, host));

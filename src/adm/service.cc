@@ -146,6 +146,7 @@ std::string unit_text(const Host& host, const Places& places) {
       "KillMode=mixed\n"
       "OOMPolicy=continue\n"
       "ExecStart={1} run --member-dir {2}\n"
+      "{6}"
       "WorkingDirectory=/\n"
       "Restart=on-failure\n"
       "RestartSec=5\n"
@@ -155,7 +156,7 @@ std::string unit_text(const Host& host, const Places& places) {
       "MemoryLow=200M\n"
       "UMask=0077\n"
       "ProtectSystem=strict\n"
-      "ReadWritePaths={4} {5}\n"
+      "ReadWritePaths={4} {2}\n"
       "ProtectHome=read-only\n"
       "PrivateTmp=true\n"
       "NoNewPrivileges=true\n"
@@ -173,7 +174,8 @@ std::string unit_text(const Host& host, const Places& places) {
         for (const auto& line : host.disk_priorities) lines += line + "\n";
         return lines;
       }(),
-      unit_word(host.data_dir), unit_word(places.state_dir));
+      unit_word(host.data_dir), unit_word(places.state_dir),
+      host.user.empty() ? std::string() : fmt::format("User={}\n", host.user));
   return out;
 }
 

@@ -13,6 +13,7 @@
 #include "adm/retry.h"
 #include "adm/steps.h"
 #include "adm/upgrade_way.h"
+#include "adm/user.h"
 #include "api/hazards.h"
 #include "base/text.h"
 #include "drivers/host/members.h"
@@ -238,6 +239,7 @@ struct Upgrade {
             Code::kFailedPrecondition,
             fmt::format("{} of {} voters are healthy: without {} they are no quorum of {}",
                         view.healthy_voters, view.voters, host.name, plan::quorum_of(view.voters)));
+      TRY_OK(check_reach(host, context.places()));
       memory.stopping = true;
       TRY_OK(write_memory(context, memory));
     }

@@ -210,6 +210,8 @@ void add_node(CLI::App& app, Flags& f) {
   option(app, "config-dir", f.config_dir, "DIR", "where etcdctl.env is written");
   option(app, "unit-dir", f.unit_dir, "DIR", "where etcd.service is written");
   option(app, "init-system", f.init_system, "NAME", "systemd, kubelet or none");
+  option(app, "user", f.user, "NAME",
+         "systemd: who etcd runs as (default: etcd, if this host has that user, else root)");
   option(app, "image-repository", f.image_repository, "IMAGE",
          "kubelet: etcd's image without its tag, which is v and the version");
   option(app, "kubelet-pod-manifest-path", f.manifest_dir, "DIR",

@@ -181,6 +181,8 @@ constexpr BadInput kBad[] = {
     {"init --version 2.3.8", kBadInput, "--version"},
     {"init --start-timeout soon", kBadInput, "--start-timeout"},
     {"init --disk-priorities ExecStart=/bin/sh", kBadInput, "is none of Nice="},
+    {"init --user eo-no-such-user", kBadInput, "--user: 'eo-no-such-user' is no user of this host"},
+    {"init --init-system none --user etcd", kBadInput, "is for a unit of systemd"},
     {"init --init-system upstart", kBadInput, "is none of systemd, kubelet, none"},
     {"init --init-system kubelet --kubelet-pod-manifest-path m", kBadInput,
      "--kubelet-pod-manifest-path: 'm' is not an absolute path"},

@@ -1,4 +1,6 @@
 // etcdadm: clusters of etcd on hosts, by hand.
+#include <sys/stat.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -8,6 +10,8 @@
 #include "etcd/api.h"
 
 int main(int argc, char** argv) {
+  // A folder that another user has to go through is made as it is meant, whoever calls.
+  ::umask(022);
   try {
     const int exit = bin::run_etcdadm(argc, argv, bin::carried_guard());
     etcd::wait_for_closed_connections();

@@ -19,6 +19,7 @@
 
 #include "posix/errors.h"
 #include "posix/output_file.h"
+#include "posix/users.h"
 
 namespace posix {
 namespace {
@@ -210,6 +211,11 @@ base::Status OutputFile::give_to_owner_of_dir() {
   if (::fchown(fd_.get(), of_dir.st_uid, of_dir.st_gid) == 0) return {};
   return fail_errno(
       errno, fmt::format("give {} to the owner of its folder, uid {}", path_, of_dir.st_uid));
+}
+
+base::Status OutputFile::give_to(const User& user) {
+  if (::fchown(fd_.get(), user.uid, user.gid) == 0) return {};
+  return fail_errno(errno, fmt::format("give {} to user {}", path_, user.name));
 }
 
 base::Status OutputFile::write(std::string_view bytes) {

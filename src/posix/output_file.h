@@ -9,6 +9,8 @@
 
 namespace posix {
 
+struct User;
+
 // Without commit() nothing is left of it, and an older file of the name stays as it was.
 class OutputFile {
  public:
@@ -20,6 +22,7 @@ class OutputFile {
   // The owner and the group of the directory become its own, so that who works there can read and
   // replace it. PermissionDenied: it is not ours to give away.
   base::Status give_to_owner_of_dir();
+  base::Status give_to(const User& user);
   base::Status write(std::string_view bytes);
   base::Status sync();    // what was written is on the disk; commit() does it as well
   base::Status commit();  // fsync, rename, fsync of the directory; once

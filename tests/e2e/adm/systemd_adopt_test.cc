@@ -18,7 +18,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* kUnit =
-    "[Unit]\nDescription=etcd\n[Service]\nEnvironmentFile=/etc/etcd/etcd.env\nExecStart={}\n"
+    "[Unit]\nDescription=etcd\n[Service]\nEnvironmentFile=/etc/etcd/etcd.env\n"
+    "User={}\nExecStart=/var/opt/bin/etcd\n"
     "Type=notify\nTimeoutStartSec=0\nRestart=on-failure\nRestartSec=5s\nLimitNOFILE=65536\n"
     "[Install]\nWantedBy=multi-user.target\n";
 constexpr const char* kEnvironment =
@@ -63,16 +64,25 @@ std::string main_pid() {
   return systemctl({"show", "--value", "--property=MainPID", "etcd"});
 }
 
-TEST(AdmSystemd, TheRetiredToolsUnitIsAdopted) {
+// Who its main process runs as, by name.
+std::string main_user() {
+  const auto ran = run({"/usr/bin/stat", "--format=%U", "/proc/" + main_pid()});
+  return std::string(base::trim(ran.out));
+}
+
+// The unit of whoever made it ran as `user`, and does so afterwards.
+void adopt_from(const std::string& user) {
   if (const char* why = std::getenv("EO_NO_SYSTEMD"); why != nullptr) {
-    RecordProperty("not_run", why);
+    ::testing::Test::RecordProperty("not_run", why);
     return;
   }
-  ASSERT_EQ(adm({"init", "phase", "certificates"}).exit_code, 0);
-  const std::string etcd = posix::cache_dir().value_or("") + "/etcd-operator/etcd/v3.5.12/etcd";
+  ASSERT_EQ(adm({"init", "phase", "install"}).exit_code, 0);
+  ASSERT_EQ(adm({"init", "phase", "certificates", "--user", user}).exit_code, 0);
+  ASSERT_TRUE(posix::make_dirs("/var/lib/etcd"));
+  ASSERT_EQ(run({"/usr/bin/chown", user, "/var/lib/etcd"}).exit_code, 0);
   ASSERT_TRUE(posix::write_atomic("/etc/etcd/etcd.env", kEnvironment));
   ASSERT_TRUE(posix::write_atomic("/etc/systemd/system/etcd.service",
-                                  fmt::format(fmt::runtime(kUnit), etcd)));
+                                  fmt::format(fmt::runtime(kUnit), user)));
   (void)systemctl({"daemon-reload"});
   (void)systemctl({"start", "etcd"});
   ASSERT_TRUE(eventually([] { return systemctl({"is-active", "etcd"}) == "active"; }));
@@ -93,13 +103,24 @@ TEST(AdmSystemd, TheRetiredToolsUnitIsAdopted) {
   EXPECT_TRUE(well());
   const auto after = adm({"status"});
   EXPECT_NE(after.out.find("etcd runs under its guard"), std::string::npos) << after.out;
+  EXPECT_EQ(main_user(), user);
 
   // A unit's member takes its step too.
   const auto step = adm({"upgrade", "apply", "3.5.33", "--yes"});
   EXPECT_EQ(step.exit_code, 0) << step.out << step.err;
   EXPECT_TRUE(eventually([] { return systemctl({"is-active", "etcd"}) == "active"; }));
   EXPECT_EQ(systemctl({"is-enabled", "etcd"}), "enabled");
+  EXPECT_EQ(main_user(), user);
   ASSERT_EQ(adm({"reset", "--yes", "--delete-data"}).exit_code, 0);
+  ASSERT_TRUE(posix::remove_file("/etc/systemd/system/etcd.service.before-etcdadm"));
+}
+
+TEST(AdmSystemd, TheRetiredToolsUnitIsAdopted) {
+  adopt_from("root");
+}
+
+TEST(AdmSystemd, AUnitOfAnotherUserKeepsHim) {
+  adopt_from("etcd");
 }
 
 }  // namespace

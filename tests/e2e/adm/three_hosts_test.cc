@@ -42,8 +42,22 @@ class ThreeHosts : public ::testing::Test {
   std::string get(int n, const std::string& key) {
     return get_from([&] { return hosts_.etcd(n); }, key).value_or("(no answer)");
   }
-  void expect_units() {
+  // `users`: who the guard and etcd run as on each host, who cannot read the authority's key
+  // unless he is root.
+  void expect_units(const std::vector<std::string>& users) {
     for (int n = 1; n <= RealHosts::kHosts; ++n) {
+      const auto& user = users.at(static_cast<size_t>(n) - 1);
+      EXPECT_EQ(told(n,
+                     "cd /proc; for p in [0-9]*; do case $(cat $p/comm) in etcd|etcd-guard) "
+                     "stat -c %U $p;; esac; done"),
+                user + "\n" + user)
+          << n;
+      EXPECT_EQ(hosts_.on(n, fmt::format("setpriv --reuid={} --clear-groups cat "
+                                         "/etc/etcd/pki/ca.key",
+                                         user))
+                        .exit_code == 0,
+                user == "root")
+          << n;
       EXPECT_EQ(told(n, "systemctl is-active etcd"), "active") << n;
       EXPECT_EQ(told(n, "systemctl is-enabled etcd"), "enabled") << n;
     }
@@ -101,6 +115,7 @@ void ThreeHosts::expect_refusals() {
   EXPECT_EQ(told(3, "cat /var/lib/etcd/note"), "mine");
   must(3, "rm /var/lib/etcd/note && etcdadm join https://etcd-1:2380");
   EXPECT_TRUE(well(3));
+  expect_units({"etcd", "etcd", "etcd"});
 }
 
 // Without "--- ", which the tutorial puts before each.
@@ -147,7 +162,7 @@ TEST_F(ThreeHosts, TheTutorialWordForWord) {
   const auto first = tutorial.out.find(all);
   ASSERT_NE(first, std::string::npos) << tutorial.out;
   EXPECT_NE(tutorial.out.find(all, first + 1), std::string::npos) << tutorial.out;
-  expect_units();
+  expect_units({"etcd", "etcd", "etcd"});
   for (int n = 1; n <= RealHosts::kHosts; ++n)
     EXPECT_EQ(hosts_.on(n, "ls -d /var/lib/etcd.reset-*").exit_code, 0) << n;
   expect_refusals();
@@ -158,6 +173,7 @@ TEST_F(ThreeHosts, TheAuthorityIsHandedOverAndTheLeadersHostMayReboot) {
   if (!have_hosts(RealHosts::Net::kV6)) return;
   const auto init = hosts_.on(1, "etcdadm init -o json");
   ASSERT_EQ(init.exit_code, 0) << init.err;
+  must(2, "sed -i /^etcd:/d /etc/passwd");  // it has no such user, and runs as root
   join_by_token(2, init.out);
   const auto token = hosts_.on(2, "etcdadm token create -o json");
   ASSERT_EQ(token.exit_code, 0) << token.err;
@@ -185,7 +201,7 @@ TEST_F(ThreeHosts, TheAuthorityIsHandedOverAndTheLeadersHostMayReboot) {
 
   EXPECT_EQ(writer.stop(), 0);
   for (int n = 1; n <= RealHosts::kHosts; ++n) EXPECT_EQ(writer.lost(*hosts_.etcd(n)), 0) << n;
-  expect_units();
+  expect_units({"etcd", "root", "etcd"});
 }
 
 }  // namespace
