@@ -66,8 +66,9 @@ std::string text_of(const http::Reply& reply) {
 
 }  // namespace
 
-GcsServer::GcsServer() : listener_(*posix::TcpListener::listen("127.0.0.1", 0)) {
-  fake_.server = fmt::format("http://127.0.0.1:{}", listener_.port());
+GcsServer::GcsServer(const std::string& address)
+    : listener_(*posix::TcpListener::listen(address, 0)) {
+  fake_.server = fmt::format("http://{}:{}", address, listener_.port());
   acceptor_ = std::jthread([this](const std::stop_token& stop) {
     while (auto stream = listener_.accept(stop))
       connections_.emplace_back([this, kept = std::move(*stream)](

@@ -1,4 +1,4 @@
-// The fake of Google Cloud Storage on a port of loopback, for programs of their own.
+// The fake of Google Cloud Storage on a port, for programs of their own.
 #pragma once
 
 #include <mutex>
@@ -17,7 +17,8 @@ namespace conformance {
 // takes a refresh token, as Google's does for a person.
 class GcsServer {
  public:
-  GcsServer();
+  // `address` is an IPv4 address of this machine.
+  explicit GcsServer(const std::string& address = "127.0.0.1");
   [[nodiscard]] const std::string& url() const { return fake_.server; }
   [[nodiscard]] const std::string& token() const { return fake_.token; }
   static constexpr const char* kRefreshToken = "refresh-1";
