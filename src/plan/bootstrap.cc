@@ -294,8 +294,13 @@ std::optional<Answer> past_deadline(Context& c, const Census& census) {
                             "; mend what etcd names, in the manifest or on the machine",
                         kSlow);
   }
-  if (!operation.halted) return discard(c, true, "no quorum by the deadline, missing " + missing);
-  // It seems to be mended: its time begins anew.
+  // Nobody was started yet, so nobody is late: among many clusters this one had to wait for us.
+  const bool waited_for_us =
+      operation.step == "prepare" && failures_of(c.seen, "PrepareMember") == 0 &&
+      std::ranges::none_of(c.record.members, [](const auto& m) { return m.second.may_start; });
+  if (!operation.halted && !waited_for_us)
+    return discard(c, true, "no quorum by the deadline, missing " + missing);
+  // Its time begins anew; if it was halted, it seems to be mended.
   operation.halted = false;
   operation.deadline = c.now + limit_of(c.record);
   return std::nullopt;
@@ -321,7 +326,10 @@ Answer start_founders(Context& c) {
     answer.steps.push_back({StartMember{member.name}, Reason::kBootstrap});
   }
   if (answer.steps.empty()) return Answer::nothing();
-  c.record.operation->step = "form";
+  Operation& operation = *c.record.operation;
+  // The founders' time, without what it took to prepare them.
+  if (operation.step == "prepare") operation.deadline = c.now + limit_of(c.record);
+  operation.step = "form";
   answer.message = "the founding members are started together";
   return answer;
 }
