@@ -85,6 +85,11 @@ void Elector::answered(const Answer<json::Value>& answer, base::Tick sent_at) {
   const auto asked = std::exchange(asked_, Asked::kNothing);
   const auto now = clock_.tick();
   next_look_ = sent_at + options_.retry;
+  // What a proxy or a server in trouble says is no word of the lease.
+  if (answer || (answer.error().status != 0 && answer.error().status < 500)) {
+    const std::scoped_lock lock(mutex_);
+    heard_at_ = now;
+  }
   if (answer) {
     saw(*answer, now);
     must_read_ = false;
@@ -139,6 +144,11 @@ std::optional<base::Tick> Elector::leads_until() const {
 std::string Elector::holder() const {
   const std::scoped_lock lock(mutex_);
   return holder_;
+}
+
+std::optional<base::Tick> Elector::heard_at() const {
+  const std::scoped_lock lock(mutex_);
+  return heard_at_;
 }
 
 }  // namespace kube

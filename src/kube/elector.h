@@ -47,6 +47,8 @@ class Elector final : public Fence {
   [[nodiscard]] std::optional<Term> term() const;  // none: we do not lead
   [[nodiscard]] std::optional<base::Tick> leads_until() const override;
   [[nodiscard]] std::string holder() const;  // as last seen; empty: nobody
+  // When the server last said anything about the lease; none: never.
+  [[nodiscard]] std::optional<base::Tick> heard_at() const;
 
  private:
   enum class Asked { kNothing, kGet, kCreate, kReplace };
@@ -70,6 +72,7 @@ class Elector final : public Fence {
   mutable std::mutex mutex_;  // guards what follows
   std::string holder_;
   std::optional<Term> term_;
+  std::optional<base::Tick> heard_at_;
 };
 
 }  // namespace kube

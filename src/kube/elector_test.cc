@@ -227,5 +227,27 @@ TEST(ElectorProperty, NeverTwoAndNumbersGrow) {
   }
 }
 
+TEST_F(ElectorTest, KnowsWhenTheServerLastSpoke) {
+  EXPECT_FALSE(a.heard_at());
+  turn(a);
+  const auto heard = clock.tick();
+  EXPECT_EQ(a.heard_at(), heard);
+  clock.pass(Duration(2'000));
+  const auto none = a.next();
+  a.answered(std::unexpected(no_answer(true, none.request)), clock.tick());
+  Failure broken;
+  broken.status = 503;
+  a.next();
+  a.answered(std::unexpected(broken), clock.tick());
+  EXPECT_EQ(a.heard_at(), heard);
+  // "No" is a word too.
+  Failure refused;
+  refused.status = 403;
+  refused.code = Code::kPermissionDenied;
+  a.next();
+  a.answered(std::unexpected(refused), clock.tick());
+  EXPECT_EQ(a.heard_at(), clock.tick());
+}
+
 }  // namespace
 }  // namespace kube

@@ -197,14 +197,20 @@ http::Response Operator::healthz() const {
   return health_page(queue_, [](const base::ClusterKey&) { return false; });
 }
 
-// One that stands by is ready too: it takes over at once.
+// One that stands by is ready too: it takes over at once. Without the API server nobody can.
 http::Response Operator::readyz() const {
   {
     const std::lock_guard lock(mutex_);
     if (!schema_problem_.empty()) return {503, kPlain, schema_problem_ + "\n"};
   }
   if (!listed_) return {503, kPlain, "the objects were not all listed yet\n"};
-  return {200, kPlain, elector_.term() ? "ok, leads\n" : "ok, stands by\n"};
+  if (elector_.term()) return {200, kPlain, "ok, leads\n"};
+  const auto now = parts_.clock.tick();
+  const auto silent = now - elector_.heard_at().value_or(base::Tick{});
+  if (silent > options_.lease.life)
+    return {503, kPlain,
+            "the API server has not answered for " + base::to_text(silent) + ": nobody leads\n"};
+  return {200, kPlain, "ok, stands by\n"};
 }
 
 http::Response Operator::metrics() {

@@ -120,11 +120,11 @@ class KubeManagerRun : public testing::Test {
     for (const auto& file : render::crds())
       server.must(kube::create(kube::kDefinitions, "", file.crd));
   }
-  void open() {
+  void open(base::Duration life = 15s) {
     manager::KubeManagerOptions options;
     options.http_addr = "127.0.0.1:0";
     options.platform.objects.operator_image = "etcd-operator:1";
-    options.lease = {.name = {"default", "leader"}, .identity = "me", .retry = 100ms};
+    options.lease = {.name = {"default", "leader"}, .identity = "me", .life = life, .retry = 100ms};
     auto made = manager::KubeManager::open(
         options, {server, clock, random, log, *machine,
                   [](const std::string&, const etcd::Tls&) -> std::unique_ptr<etcd::EtcdApi> {
@@ -181,6 +181,20 @@ TEST_F(KubeManagerRun, WhoStandsByIsReadyWhateverItFoundAsALeader) {
   json::Object spec{{"holderIdentity", "another"}, {"leaseTransitions", 7}};
   server.must(kube::merge_patch(kube::kLeases, {"default", "leader"},
                                 json::Object{{"spec", std::move(spec)}}));
+  EXPECT_TRUE(until([&] { return ready() == "ok, stands by\n"; }));
+}
+
+TEST_F(KubeManagerRun, NobodyIsReadyWhileTheServerIsSilent) {
+  json::Object spec{
+      {"holderIdentity", "another"}, {"leaseTransitions", 7}, {"leaseDurationSeconds", 3600}};
+  server.must(kube::create(
+      kube::kLeases, "default",
+      json::Object{{"metadata", json::Object{{"name", "leader"}}}, {"spec", std::move(spec)}}));
+  open(/*life=*/1s);
+  EXPECT_TRUE(until([&] { return ready() == "ok, stands by\n"; }));
+  server.set(server.fails, "get leases");
+  EXPECT_TRUE(until([&] { return ready().empty(); }));
+  server.set(server.fails, "");
   EXPECT_TRUE(until([&] { return ready() == "ok, stands by\n"; }));
 }
 
