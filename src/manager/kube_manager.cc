@@ -29,6 +29,9 @@ namespace manager {
 namespace {
 
 constexpr base::Duration kTurn{1'000}, kCheckAgain{10'000}, kCall{8'000};
+// A cluster is made by some fifty requests, and one at rest asks for none: enough that hundreds of
+// them, declared or edited at once, do not wait for us. A server that has enough says so (429).
+constexpr kube::Rate kRate{.per_second = 200, .burst = 400};
 constexpr std::string_view kSchemaAnnotation = "operator.etcd.io/schema";
 const std::string kPlain = "text/plain; charset=utf-8";
 
@@ -38,7 +41,7 @@ class Operator final : public KubeManager {
       : options_(options),
         parts_(parts),
         changed_(std::move(changed)),
-        limiter_(parts.clock, {}),
+        limiter_(parts.clock, kRate),
         elector_(options.lease, parts.clock),
         client_({.transport = parts.transport,
                  .limiter = limiter_,
