@@ -33,6 +33,15 @@ std::string text_at(const json::Value& value, std::string_view path) {
   return json::get_string(value, path).value_or("");
 }
 
+// Who set which field, and on a node the images it has, is the larger part of an object, and nobody
+// here asks for it.
+std::shared_ptr<const json::Value> kept(json::Value object) {
+  for (const auto& [part, field] : {std::pair("metadata", "managedFields"), {"status", "images"}})
+    if (object.find(part) != nullptr)
+      if (auto* fields = object[part].if_object()) fields->erase(field);
+  return std::make_shared<const json::Value>(std::move(object));
+}
+
 }  // namespace
 
 Watcher::Watcher(WatchTarget target, Store& store, base::Random& random)
@@ -95,8 +104,7 @@ std::vector<Change> Watcher::listed(const Answer<json::Value>& answer, base::Tic
   if (items != nullptr && items->is_array())
     for (const auto& item : *items->if_array()) {
       if (auto name = name_in(item))
-        staged_[*std::move(name)] =
-            std::make_shared<const json::Value>(item_of(target_.resource, item));
+        staged_[*std::move(name)] = kept(item_of(target_.resource, item));
       else
         ++bad_;
     }
@@ -151,7 +159,7 @@ void Watcher::take(std::string_view line, base::Tick now, std::vector<Change>& c
     ++bad_;
     return store_.seen(now);
   }
-  auto after = type == "DELETED" ? nullptr : std::make_shared<const json::Value>(*object);
+  auto after = type == "DELETED" ? nullptr : kept(*object);
   if (auto change = store_.put(*name, std::move(after), now)) changes.push_back(*std::move(change));
 }
 

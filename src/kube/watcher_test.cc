@@ -227,5 +227,27 @@ TEST_F(WatcherTest, AnAnswerThatIsNoListIsAFailure) {
   }
 }
 
+TEST_F(WatcherTest, KeepsNothingOfWhoSetWhichFieldNorOfTheImagesOfANode) {
+  const auto node = [](int version) {
+    return fmt::format(
+        R"({{"kind":"Node","metadata":{{"name":"p","namespace":"a","resourceVersion":"{}",)"
+        R"("managedFields":[{{"manager":"k"}}]}},"status":{{"images":[{{}}],"phase":"x"}}}})",
+        version);
+  };
+  watcher.next();
+  watcher.listed(page(10, node(3)), now);
+  watcher.next();
+  for (const int version : {3, 11}) {
+    const auto there = store.find({"a", "p"});
+    ASSERT_NE(there, nullptr);
+    const auto text = fmt::format(
+        R"({{"kind":"Node","metadata":{{"name":"p","namespace":"a","resourceVersion":"{}"}},)"
+        R"("status":{{"phase":"x"}}}})",
+        version);
+    EXPECT_EQ(json::print(*there), text);
+    watcher.heard(event("MODIFIED", node(11)), now);
+  }
+}
+
 }  // namespace
 }  // namespace kube
