@@ -253,9 +253,13 @@ base::Fact<LeafDates> Certificates::dates(const Scope& scope, const std::string&
   const auto texts = ours(scope, name);
   if (!texts) return Dates::unknown(texts.error().message);
   if (!*texts || at(**texts, kCert).empty()) return Dates::absent();
+  // A certificate is read once: in a look at a cluster at rest nothing else takes as long.
+  auto& kept_dates = kept_.at(name).dates;
+  if (kept_dates) return *kept_dates;
   const auto cert = pki::parse_certificate(at(**texts, kCert));
   if (!cert) return Dates::unknown(name + ": " + cert.error().message);
-  return LeafDates{pki::renew_at(*cert), cert->not_after};
+  kept_dates = LeafDates{pki::renew_at(*cert), cert->not_after};
+  return *kept_dates;
 }
 
 base::Fact<LeafDates> Certificates::member_dates(const Scope& scope) {

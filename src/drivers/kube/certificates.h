@@ -67,7 +67,8 @@ class Certificates {
   struct Kept {
     std::optional<Texts> texts;
     base::Tick at{};
-    std::string owner;  // its uid, as it was read or written
+    std::string owner;                    // its uid, as it was read or written
+    std::optional<LeafDates> dates = {};  // of its certificate, once they were asked for
   };
 
   // Of the user: whoever made it.
