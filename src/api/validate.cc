@@ -97,6 +97,8 @@ std::string conflict_of(const Cluster& one, const Cluster& other) {
   if (a == b)
     return fmt::format("{} is declared by {} too; names are claimed across both groups",
                        one.key.text(), group_name(other.group));
+  // All names that are made begin with the cluster's: most pairs of a fleet end here.
+  if (!a.starts_with(b) && !b.starts_with(a)) return {};
   for (const auto suffix : kSuffixes) {
     if (suffix.empty()) continue;
     if (a == b + std::string(suffix) || b == a + std::string(suffix))

@@ -158,6 +158,7 @@ void KubeIntents::settle_names(const Holds& holds, std::set<base::ClusterKey>& c
   }
   for (const auto& conflict : api::find_name_conflicts(clusters, in_force))
     conflicts[order[conflict.loser]] = conflict.message;
+  contested_ = !conflicts.empty();
   for (auto& [id, declaration] : all_) {
     const auto found = conflicts.find(&declaration);
     const std::string now = found == conflicts.end() ? "" : found->second;
@@ -181,7 +182,8 @@ std::set<base::ClusterKey> KubeIntents::take(const std::vector<k8s::Declared>& d
   for (const auto& [id, declaration] : all_)
     if (!there.contains(id)) changed.insert(id.key);
   std::erase_if(all_, [&](const auto& entry) { return !there.contains(entry.first); });
-  settle_names(holds, changed);
+  // Compares each with each: not for every pod of a fleet that changes.
+  if (contested_ || !changed.empty()) settle_names(holds, changed);
   return changed;
 }
 

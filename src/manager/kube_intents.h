@@ -66,6 +66,7 @@ class KubeIntents {
   void settle_names(const Holds& holds, std::set<base::ClusterKey>& changed);
 
   std::map<Id, Declaration> all_;
+  bool contested_ = false;  // two want one name, and who has it may change with what holds it
 };
 
 // The hash of what needs a restart, as Kubernetes renders it.
