@@ -60,8 +60,8 @@ void add_run(CLI::App& root, RunFlags& f) {
                  "where /healthz, /readyz, /metrics and /debug are served; port 0 takes a free one")
       ->capture_default_str()
       ->type_name("HOST:PORT");
-  app.add_option("--workers", f.workers, "clusters that are worked on at the same time")
-      ->capture_default_str()
+  app.add_option("--workers", f.workers,
+                 "clusters that are worked on at the same time (default: host 4, kubernetes 16)")
       ->check(CLI::Range(1U, 64U))
       ->type_name("N");
   app.add_option("--etcd-dir", f.etcd_dir, "etcd programs, looked for before the cache and PATH")

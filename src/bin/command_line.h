@@ -23,7 +23,7 @@ enum ExitCode : int {
 struct RunFlags {
   std::string platform, manifests, state;
   std::string http_addr = "127.0.0.1:8080";
-  unsigned workers = 4;
+  unsigned workers = 0;  // 0: as many as the platform takes
   std::string etcd_dir;
   std::string release_url;
   std::string port_range = "23000-32767";

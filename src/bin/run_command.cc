@@ -53,7 +53,7 @@ base::Result<manager::ManagerOptions> options_of(const RunFlags& flags) {
   manager::ManagerOptions out;
   TRY(out.manifests, posix::absolute_path(flags.manifests));
   out.http_addr = flags.http_addr;
-  out.workers = flags.workers;
+  if (flags.workers != 0) out.workers = flags.workers;
   TRY(out.platform.state_dir, posix::absolute_path(flags.state));
   if (const auto made = posix::make_dirs(out.platform.state_dir); !made)
     return std::unexpected(made.error().in("--state"));

@@ -41,7 +41,7 @@ manager::KubeManagerOptions options_of(const RunFlags& flags, const kube::Access
                                        base::Random& random) {
   manager::KubeManagerOptions out;
   out.http_addr = flags.http_addr;
-  out.workers = flags.workers;
+  if (flags.workers != 0) out.workers = flags.workers;
   // Outside of a pod: a person who tries it.
   const std::string ns = env("POD_NAMESPACE").empty() ? access.ns : env("POD_NAMESPACE");
   const std::string pod = env("POD_NAME").empty() ? "etcd-operator" : env("POD_NAME");

@@ -17,7 +17,9 @@ namespace manager {
 
 struct KubeManagerOptions {
   std::string http_addr;
-  size_t workers = 4;
+  // A pass mostly waits for a member's answer, and for one that does not answer its whole deadline:
+  // many, so that the silent members of some clusters do not hold up the others.
+  size_t workers = 16;
   k8s::PlatformOptions platform;
   kube::LeaseOptions lease;
   engine::FaultInjector* faults = nullptr;  // must outlive the manager
