@@ -39,7 +39,7 @@ std::span<const Unreachable> unreachable() {
   constexpr std::string_view kAuthorities = "nobody replaces an authority or a certificate there";
   constexpr std::string_view kStores = "there are no stores of backups in that world";
   constexpr std::string_view kFollowers = "no continuous log is written in that world";
-  static constexpr std::array<Unreachable, 30> kAll{
+  static constexpr std::array<Unreachable, 32> kAll{
       {{"reason", "TlsMigration",
         "the fake etcd takes clients in one way, not with TLS and without at one address"},
        {"reason", "UserCertificates", kAuthorities},
@@ -48,6 +48,8 @@ std::span<const Unreachable> unreachable() {
        {"reason", "RestoreLookupFailed", kStores},
        {"reason", "NoBackupFound", kStores},
        {"reason", "RestoredFromBackup", kStores},
+       {"reason", "RestoreInPlace", kStores},
+       {"reason", "RestoreRefused", kStores},
        {"reason", "BackupBeforeUpgrade", kStores},
        {"reason", "BackupDue", kStores},
        {"reason", "BackupRequested", kStores},

@@ -202,10 +202,10 @@ base::Status Depot::start(Kind kind, int epoch, const engine::Job& call) {
   archive::Common common;
   common.cluster = record.key;
   common.scratch = scratch_;
-  const bool by_backup = spec.backup && (kind != Kind::kFetch || record.restore.after_loss);
-  if (!by_backup && (kind != Kind::kFetch || !spec.restore))
+  const auto* by = kind == Kind::kFetch ? plan::begins_by(record, spec) : nullptr;
+  if (by == nullptr && !spec.backup)
     return base::fail(base::Code::kFailedPrecondition, "nothing says where backups are");
-  common.store = place_of(by_backup ? spec.backup->destination : spec.restore->source);
+  common.store = place_of(by == nullptr ? spec.backup->destination : by->source);
   Running next;
   if (kind == Kind::kBackup) {
     auto run = jobs::backup_job(*spec.backup, record, epoch);
@@ -222,7 +222,7 @@ base::Status Depot::start(Kind kind, int epoch, const engine::Job& call) {
     next.job = archive::to_json(drill);
     next.what = std::move(drill);
   } else {
-    archive::FetchJob fetch = jobs::fetch_job("", plan::begins_by(record, spec));
+    archive::FetchJob fetch = jobs::fetch_job(by == nullptr ? "" : by->backup, by);
     common.deadline = fetch.common.deadline;
     fetch.common = common;
     fetch.to = scratch_ + "/fetched.db";

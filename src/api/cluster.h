@@ -45,6 +45,7 @@ struct ObjectLocation {
   bool force_path_style = false;
   std::int64_t volume_bytes = 0;  // of a volume that is to be made; 0: "pvc" names one
   std::string storage_class;
+  bool operator==(const ObjectLocation&) const = default;
 };
 struct Retention {
   int hourly = 0, daily = 0, weekly = 0, monthly = 0;
@@ -68,8 +69,12 @@ struct Restore {
   // As it was at a revision (0: none) or a time; neither: the newest state that is proven.
   std::int64_t to_revision = 0;
   std::optional<base::Instant> to_time;
+  std::string backup;    // a certain one by its name in the store, or of whose life the point is
   std::string asked_by;  // "EtcdRestore ns/name" that says all this; empty: the cluster's own block
   std::string refused;   // why that one is not carried out, and what to do; nothing begins then
+  std::string request;   // tells one wish from any other; empty: the cluster's own block
+  base::Instant asked_at{};  // of that wish
+  bool operator==(const Restore&) const = default;
 };
 
 enum class OnQuorumLoss { kAutomatic, kApprove, kNever };

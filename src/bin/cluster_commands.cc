@@ -174,6 +174,19 @@ int backup_now(const Context& c) {
   return kDone;
 }
 
+int restore(const Context& c) {
+  if (!operator_runs(c)) return report(no_operator(c));
+  json::Object args{{"backup", c.flags.backup}, {"toRevision", c.flags.to_revision}};
+  args["toTime"] = c.flags.to_time;
+  if (const auto answer = ask(c, Op::kRestore, std::move(args)); !answer)
+    return report(answer.error());
+  print_text(
+      fmt::format("{}: a restore in place is asked for; `etcd-operator events {} --state "
+                  "{}` says how it goes\n",
+                  c.key->text(), c.flags.cluster, c.flags.state));
+  return kDone;
+}
+
 Commanded command_of(Op op) {
   Commanded out;
   if (op == Op::kStart) out.stopped = false;
@@ -236,6 +249,7 @@ int dispatch(const Context& c) {
   if (verb == "connect") return connect(c);
   if (verb == "approve") return approve(c);
   if (verb == "backup-now") return backup_now(c);
+  if (verb == "restore") return restore(c);
   if (verb == "pause") return switch_to(c, Op::kPause);
   if (verb == "resume") return switch_to(c, Op::kResume);
   if (verb == "start") return switch_to(c, Op::kStart);

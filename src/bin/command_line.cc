@@ -176,6 +176,24 @@ void add_acting_verbs(CLI::App& root, Flags& flags) {
     auto& f = add_verb(root, flags, verb, text, "", app);
     need_cluster(*app, f);
   }
+  auto& restore = add_verb(
+      root, flags, "restore", "bring a cluster back to a backup, a revision or a time",
+      "It ends the life of what the cluster holds now: a safety copy goes into its backups first, "
+      "and what its members hold is kept on the machine. Nothing is touched before the backup was "
+      "found good. `events CLUSTER` says how it goes, and where the safety copy is.",
+      app);
+  need_cluster(*app, restore);
+  app->add_flag("--in-place", restore.in_place, "yes, over the running cluster")->required();
+  app->add_option("--backup", restore.backup,
+                  "as `archive list` shows it (default: the newest that is good)")
+      ->type_name("NAME");
+  auto* revision =
+      app->add_option("--to-revision", restore.to_revision,
+                      "as it was at this revision of its newest life, or of that backup's")
+          ->type_name("N");
+  app->add_option("--to-time", restore.to_time, "as it was then, such as 2026-11-21T12:00:00Z")
+      ->type_name("TIME")
+      ->excludes(revision);
   auto& stop =
       add_verb(root, flags, "stop", "stop members; all data is kept",
                "A stopped cluster stays stopped until `start`. --all also ends the operator; "

@@ -40,7 +40,7 @@ struct RunFlags {
   std::vector<std::string> fault_points;  // each "NAME" or "NAME:COUNT"; for tests
 };
 
-// status, plan, events, connect, approve, backup-now, pause, resume, stop, start.
+// status, plan, events, connect, approve, backup-now, restore, pause, resume, stop, start.
 struct ClusterFlags {
   std::string verb;
   std::string cluster;  // as written; may be empty
@@ -50,7 +50,9 @@ struct ClusterFlags {
   std::string file;       // plan -f
   std::string operation;  // approve
   std::string valid_for = "1h";
-  unsigned limit = 50;            // events
+  unsigned limit = 50;    // events
+  bool in_place = false;  // restore
+  std::string backup, to_revision, to_time;
   std::vector<std::string> rest;  // connect CLUSTER -- …
 };
 

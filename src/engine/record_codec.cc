@@ -30,13 +30,18 @@ struct Names<plan::Phase> {
 };
 template <>
 struct Names<plan::OperationKind> {
-  static constexpr std::array<std::string_view, 12> list{
-      "Bootstrap", "ScaleUp", "ScaleDown",  "Replace",   "Rollout", "Recovery",
-      "NoSpace",   "Corrupt", "Defragment", "Hibernate", "Wake",    "Delete"};
+  static constexpr std::array<std::string_view, 13> list{
+      "Bootstrap", "ScaleUp",    "ScaleDown", "Replace", "Rollout", "Recovery", "NoSpace",
+      "Corrupt",   "Defragment", "Hibernate", "Wake",    "Delete",  "Restore"};
 };
 template <>
 struct Names<plan::Found> {
   static constexpr std::array<std::string_view, 3> list{"Nothing", "Empty", "Backup"};
+};
+template <>
+struct Names<plan::InPlace> {
+  static constexpr std::array<std::string_view, 6> list{"None",  "Look", "Save",
+                                                        "Begin", "Done", "Refused"};
 };
 #define EO_REASON_NAME(name, meaning) std::string_view(#name),
 template <>
@@ -221,6 +226,50 @@ void fields(A& a, auto& x)
 template <class A>
 void fields(A& a, auto& x)
   requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
+                          api::ObjectLocation>
+{
+  a("kind", x.kind);
+  a("path", x.path);
+  a("secret", x.secret);
+  a("endpoint", x.endpoint);
+  a("region", x.region);
+  a("forcePathStyle", x.force_path_style);
+  a("volumeBytes", x.volume_bytes);
+  a("storageClass", x.storage_class);
+}
+template <class A>
+void fields(A& a, auto& x)
+  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>, api::Restore>
+{
+  a("source", x.source);
+  a("backupClusterName", x.backup_cluster_name);
+  a("required", x.required);
+  a("toRevision", x.to_revision);
+  a("toTime", x.to_time);
+  a("backup", x.backup);
+  a("askedBy", x.asked_by);
+  a("refused", x.refused);
+  a("request", x.request);
+  a("askedAt", x.asked_at);
+}
+template <class A>
+void fields(A& a, auto& x)
+  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
+                          plan::InPlaceRecord>
+{
+  a("request", x.request);
+  a("stage", x.stage);
+  a("operation", x.operation);
+  a("from", x.from);
+  a("since", x.since);
+  a("deadline", x.deadline);
+  a("safety", x.safety);
+  a("safetyRevision", x.safety_revision);
+  a("told", x.told);
+}
+template <class A>
+void fields(A& a, auto& x)
+  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
                           base::ClusterKey>
 {
   a("namespace", x.ns);
@@ -249,6 +298,7 @@ void fields(A& a, auto& x)
   a("drill", x.drill);
   a("follow", x.follow);
   a("restore", x.restore);
+  a("inPlace", x.in_place);
   a("hibernated", x.hibernated);
   a("openToClients", x.open_to_clients);
   a("oldTokens", x.old_tokens);

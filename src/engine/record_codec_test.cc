@@ -36,6 +36,36 @@ plan::MemberRecord member(int ordinal) {
   return m;
 }
 
+plan::InPlaceRecord going_back() {
+  plan::InPlaceRecord p;
+  p.request = "uid/2";
+  p.stage = plan::InPlace::kBegin;
+  p.operation = "op-in-place";
+  p.from.source = api::ObjectLocation{.kind = "s3",
+                                      .path = "bucket/etcd",
+                                      .secret = "aws",
+                                      .endpoint = "https://s3",
+                                      .region = "r",
+                                      .force_path_style = true,
+                                      .volume_bytes = 13,
+                                      .storage_class = "fast"};
+  p.from.backup_cluster_name = "old";
+  p.from.required = true;
+  p.from.to_revision = 14;
+  p.from.to_time = base::Instant(base::Duration(15));
+  p.from.backup = "i1/full-1";
+  p.from.asked_by = "EtcdRestore ns/r";
+  p.from.refused = "no";
+  p.from.request = "uid/2";
+  p.from.asked_at = base::Instant(base::Duration(16));
+  p.since = base::Instant(base::Duration(17));
+  p.deadline = base::Instant(base::Duration(18));
+  p.safety = "s3://bucket/i1/full-2";
+  p.safety_revision = 19;
+  p.told = "how it ended";
+  return p;
+}
+
 plan::Record full() {
   plan::Record r;
   r.key = {"ns", "c"};
@@ -83,6 +113,7 @@ plan::Record full() {
               .overrun = true,
               .behind_since = base::Instant(base::Duration(11)),
               .holes = 12};
+  r.in_place = going_back();
   return r;
 }
 
@@ -98,6 +129,7 @@ TEST(RecordCodec, AFullRecordComesBackAsItWas) {
   EXPECT_EQ(back->recovery->failed.at("c-8"), 2);
   EXPECT_EQ(back->drill, full().drill);
   EXPECT_EQ(back->follow, full().follow);
+  EXPECT_EQ(back->in_place, full().in_place);
   EXPECT_EQ(back->old_tokens, (std::set<std::string>{"a", "b"}));
 }
 

@@ -26,6 +26,7 @@ constexpr std::array kOps{
     std::pair{Op::kStop, std::string_view("stop")},
     std::pair{Op::kStart, std::string_view("start")},
     std::pair{Op::kBackupNow, std::string_view("backup-now")},
+    std::pair{Op::kRestore, std::string_view("restore")},
     std::pair{Op::kShutdown, std::string_view("shutdown")},
 };
 

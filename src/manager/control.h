@@ -31,6 +31,7 @@ enum class Op {
   kStop,
   kStart,
   kBackupNow,
+  kRestore,
   kShutdown
 };
 std::string_view name_of(Op op);  // "status"

@@ -20,7 +20,7 @@ base::Result<json::Value> echo(const Request& request, const std::stop_token&) {
 TEST(Control, ARequestArrivesAsItWasSent) {
   for (const auto op :
        {Op::kStatus, Op::kPlan, Op::kEvents, Op::kConnect, Op::kDebug, Op::kApprove, Op::kPause,
-        Op::kResume, Op::kStop, Op::kStart, Op::kBackupNow, Op::kShutdown}) {
+        Op::kResume, Op::kStop, Op::kStart, Op::kBackupNow, Op::kRestore, Op::kShutdown}) {
     const Request request{op, base::ClusterKey{"ns", "a"}, {{"x", 1}}};
     const auto answer = ask(encode(request), echo);
     ASSERT_TRUE(answer.has_value());

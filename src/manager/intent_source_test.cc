@@ -429,6 +429,14 @@ TEST(SavedIntent, TornOrForeignBytesAreRefused) {
   saved.generation = 4;
   saved.stop = true;
   saved.approvals = {{"op-1", base::Instant{std::chrono::hours(5)}}};
+  api::Restore& wish = saved.in_place.emplace();
+  wish.required = true;
+  wish.backup = "i1/full-1";
+  wish.to_revision = 7;
+  wish.to_time = base::Instant{std::chrono::hours(6)};
+  wish.asked_by = "the command restore";
+  wish.request = "then";
+  wish.asked_at = base::Instant{std::chrono::hours(7)};
   const auto bytes = encode(saved);
   const auto again = decode_saved_intent(bytes);
   ASSERT_TRUE(again.has_value());

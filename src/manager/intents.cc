@@ -124,6 +124,7 @@ void Intents::store(const base::ClusterKey& key) {
     next.stop = old->stop;
     next.approvals = old->approvals;
     next.backup_now = old->backup_now;
+    next.in_place = old->in_place;
     if (*old == next) return;
   }
   if (const auto saved = parts_.store.save(key, next); !saved) {
@@ -214,6 +215,7 @@ base::Result<IntentView> Intents::view(const base::ClusterKey& key) const {
     out.intent.paused = commands->paused;
     out.intent.stop = commands->stop;
     out.intent.backup_now = commands->backup_now;
+    out.intent.in_place = commands->in_place;
     for (const auto& approval : commands->approvals)
       if (approval.expires > now) out.intent.approvals.push_back(approval);
   }
@@ -276,6 +278,12 @@ base::Status Intents::approve(const base::ClusterKey& key, plan::Approval approv
     });
     saved.approvals.push_back(std::move(approval));
   });
+}
+
+base::Status Intents::restore(const base::ClusterKey& key, api::Restore wish) {
+  wish.asked_at = parts_.clock.now();
+  wish.request = base::to_rfc3339(wish.asked_at);
+  return change(key, [&](SavedIntent& saved) { saved.in_place = std::move(wish); });
 }
 
 base::Status Intents::backup_now(const base::ClusterKey& key) {

@@ -70,6 +70,8 @@ class Intents {
   base::Status stop(const base::ClusterKey& key, bool on);
   base::Status approve(const base::ClusterKey& key, plan::Approval approval);
   base::Status backup_now(const base::ClusterKey& key);
+  // Takes the place of a wish that was not begun.
+  base::Status restore(const base::ClusterKey& key, api::Restore wish);
 
  private:
   base::Status change(const base::ClusterKey& key, const std::function<void(SavedIntent&)>& edit);

@@ -157,6 +157,23 @@ TEST_F(IntentsTest, TheGraceOfAVanishedManifestIsNotOfTheWallClock) {
   EXPECT_EQ(intents_.view(key_)->intent.wish, plan::Wish::kDeleted);
 }
 
+TEST_F(IntentsTest, AWishToGoBackIsStoredAndTheNextTakesItsPlace) {
+  intents_.take(with());
+  api::Restore wish;
+  wish.to_revision = 7;
+  ASSERT_TRUE(intents_.restore(key_, wish));
+  const auto first = intents_.view(key_)->intent.in_place;
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->to_revision, 7);
+  EXPECT_EQ(first->asked_at, clock_.wall);
+  EXPECT_NE(first->request, "");
+  intents_.take(with());
+  EXPECT_EQ(store_.kept.at(key_).in_place, first);
+  clock_.wall += base::Duration(1);
+  ASSERT_TRUE(intents_.restore(key_, wish));
+  EXPECT_NE(intents_.view(key_)->intent.in_place->request, first->request);
+}
+
 TEST_F(IntentsTest, ADeletedOneIsForgottenAndComesBackWithWhatWasStored) {
   intents_.take(with());
   ASSERT_TRUE(intents_.pause(key_, true));

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <limits>
 #include <utility>
 
+#include "api/annotations.h"
 #include "api/manifest.h"
 #include "base/text.h"
 #include "manager/event_log.h"
@@ -22,6 +24,40 @@ std::string text_arg(const Request& request, std::string_view name) {
   const auto* value = request.args.find(name);
   const auto* text = value == nullptr ? nullptr : value->if_string();
   return text == nullptr ? std::string() : *text;
+}
+
+bool archive_name_fits(std::string_view name) {
+  const auto slash = name.find('/');
+  return slash != std::string_view::npos && slash > 0 &&
+         name.substr(slash + 1).starts_with("full-") && !name.contains("..");
+}
+// What a cluster is to go back to, of its own backups.
+base::Result<api::Restore> restore_wish(const Request& request) {
+  const auto refuse = [](std::string why) {
+    return base::fail(base::Code::kInvalidArgument, std::move(why));
+  };
+  api::Restore out;
+  out.required = true;
+  out.asked_by = "the command restore";
+  out.backup = text_arg(request, "backup");
+  if (!out.backup.empty() && !archive_name_fits(out.backup))
+    return refuse(
+        fmt::format("--backup: '{}' is no name of a backup: write it as `archive list` "
+                    "shows it, <life>/full-...",
+                    out.backup));
+  const auto revision = text_arg(request, "toRevision"), time = text_arg(request, "toTime");
+  if (!revision.empty() && !time.empty())
+    return refuse("--to-revision, --to-time: only one may be given");
+  if (!revision.empty()) {
+    out.to_revision = base::parse_int(revision).value_or(0);
+    if (out.to_revision < 1)
+      return refuse(fmt::format("--to-revision: '{}' is not allowed: 1 to {}", revision,
+                                std::numeric_limits<std::int64_t>::max()));
+  }
+  if (!time.empty()) {
+    TRY_IN("--to-time", out.to_time, base::parse_rfc3339(time));
+  }
+  return out;
 }
 
 }  // namespace
@@ -152,6 +188,34 @@ Requests::Answer Requests::backup_now(const base::ClusterKey& key) {
   return json::Value(json::Object{{"cluster", key.text()}, {"done", name_of(Op::kBackupNow)}});
 }
 
+// What is judged by the store, the planner says: by events, when it was looked into.
+Requests::Answer Requests::restore(const Request& request, const base::ClusterKey& key) {
+  const auto forbidden = [&key](std::string_view why) {
+    return base::fail(base::Code::kFailedPrecondition, fmt::format("{}: {}", key.text(), why));
+  };
+  TRY(const auto view, parts_.intents.view(key));
+  TRY(auto wish, restore_wish(request));
+  if (!view.known || !view.intent.cluster.spec.backup)
+    return forbidden(
+        "it has no backup block, so that a safety copy of what it holds has nowhere to go: add "
+        "spec.backup to its manifest (with enabled: false no other backups are taken)");
+  if (api::is_protected(view.intent.cluster))
+    return forbidden(
+        fmt::format("it is protected: remove the annotation {} first", api::kProtectAnnotation));
+  const auto report = parts_.fleet.last(key);
+  if (report == nullptr || report->plan.record.formation != plan::Formation::kLatched)
+    return forbidden("it has not begun; spec.restore says from what it begins");
+  const auto& record = report->plan.record;
+  if (record.in_place.goes_on())
+    return forbidden(
+        fmt::format("a restore in place goes on already ({})", record.in_place.operation));
+  if (parts_.clock.now() < record.bootstrapped_at)
+    return forbidden("by this machine's clock it begins in the future: set the clock");
+  TRY_OK(parts_.intents.restore(key, std::move(wish)));
+  parts_.wake(key);
+  return json::Value(json::Object{{"cluster", key.text()}, {"done", name_of(Op::kRestore)}});
+}
+
 Requests::Answer Requests::switch_to(const Request& request, const base::ClusterKey& key) {
   if (request.op == Op::kPause || request.op == Op::kResume)
     TRY_OK(parts_.intents.pause(key, request.op == Op::kPause));
@@ -180,12 +244,14 @@ base::Result<json::Value> Requests::handle(const Request& request, const std::st
     case Op::kStop:
     case Op::kStart:
     case Op::kBackupNow:
+    case Op::kRestore:
       break;
   }
   TRY(const auto key, needed(request));
   if (request.op == Op::kConnect) return connect(key);
   if (request.op == Op::kApprove) return approve(request, key);
   if (request.op == Op::kBackupNow) return backup_now(key);
+  if (request.op == Op::kRestore) return restore(request, key);
   if (request.op != Op::kDebug) return switch_to(request, key);
   TRY(const auto view, parts_.intents.view(key));
   return debug_view(view, parts_.fleet.last(key).get());

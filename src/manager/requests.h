@@ -41,6 +41,7 @@ class Requests {
   Answer connect(const base::ClusterKey& key) const;
   Answer approve(const Request& request, const base::ClusterKey& key);
   Answer backup_now(const base::ClusterKey& key);
+  Answer restore(const Request& request, const base::ClusterKey& key);
   Answer switch_to(const Request& request, const base::ClusterKey& key);
 
   const Parts parts_;

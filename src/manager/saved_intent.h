@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,8 @@ struct SavedIntent {
   bool deleted = false;               // its manifest is gone, and the grace is over
   bool paused = false, stop = false;  // by command
   std::vector<plan::Approval> approvals;
-  std::string backup_now;  // by command; each new text asks for one
+  std::string backup_now;                // by command; each new text asks for one
+  std::optional<api::Restore> in_place;  // by command, to go back to; of the cluster's own backups
 };
 bool operator==(const SavedIntent& a, const SavedIntent& b);
 

@@ -216,6 +216,13 @@ Answer latch(Context& c, bool partly) {
   c.record.bootstrap_source = restored ? "Restore " + brought_back(c) : "New";
   c.record.bootstrapped_at = c.now;
   restore.after_loss = false;
+  const auto& asked = c.intent.cluster.spec.restore;
+  if (c.record.in_place.stage == InPlace::kBegin) {
+    finish_in_place(c);
+  } else if (restored && asked && !asked->request.empty()) {
+    c.record.in_place = {};
+    c.record.in_place.request = asked->request;  // it is done
+  }
   if (restored)
     tell(c, Reason::kRestoredFromBackup, "the cluster began from the backup " + brought_back(c));
   std::vector<std::string> late;

@@ -105,6 +105,7 @@ Answer repair_member(Context& c);       // repair.cc
 Answer promote_learner(Context& c);     // membership.cc
 Answer rotate_authorities(Context& c);  // rotation.cc
 Answer renew_certificates(Context& c);  // certificates.cc
+Answer restore_in_place(Context& c);    // in_place.cc: a person brings a point back
 Answer scale(Context& c);               // membership.cc
 Answer roll_out(Context& c);            // rollout.cc: template changes and version steps
 Answer maintain(Context& c);            // maintenance.cc: put aside, defragment by rule

@@ -17,7 +17,7 @@ using Concern = Answer (*)(Context&);
 
 // The order of a pass. Earlier concerns win; a waiting one yields as Answer says.
 // clang-format off
-constexpr std::array<Concern, 23> kOrder{
+constexpr std::array<Concern, 24> kOrder{
     check_record,
     settle_backup,
     settle_drill,
@@ -35,6 +35,7 @@ constexpr std::array<Concern, 23> kOrder{
     promote_learner,
     rotate_authorities,
     renew_certificates,
+    restore_in_place,
     scale,
     roll_out,
     maintain,

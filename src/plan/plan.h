@@ -1,6 +1,7 @@
 // The planner: a pure function from what is wanted, remembered and seen to at most one step.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,8 @@ struct Intent {
   bool stop = false;          // by command: every member down, data kept
   std::vector<Approval> approvals;
   std::string backup_now;  // a person's wish; each new text asks for one backup
+  // The same: a cluster that has begun goes back to this; each new `request` asks once.
+  std::optional<api::Restore> in_place;
 };
 
 struct Step {

@@ -69,7 +69,7 @@ Answer recover_from(Context& c, const Loss& loss) {
 // The store is looked into first: what is left of the old cluster is put aside only when a backup
 // is at hand.
 Answer restore_after_loss(Context& c, const std::string& lost) {
-  const std::string source = after_loss_source(c.intent.cluster.spec);
+  const std::string source = after_loss_source(c.record, c.intent.cluster.spec);
   const bool nowhere = c.seen.fetch_job.is_absent() || source.empty();
   if (nowhere)
     return Answer::wait(

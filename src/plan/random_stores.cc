@@ -33,6 +33,35 @@ Follower draw_follower(int epoch) {
   return out;
 }
 
+// Asked for, or under way, as far as the record may have come.
+void draw_in_place(World& w) {
+  InPlaceRecord& p = w.record.in_place;
+  if (chance(25)) {
+    api::Restore& wish = w.intent.in_place.emplace();
+    wish.request = chance(50) ? "one" : "two";
+    wish.to_revision = chance(50) ? 900 : 0;
+    wish.asked_at = chance(80) ? w.now : ago();
+  }
+  if (!chance(40)) return;
+  p.request = chance(70) ? "one" : "two";
+  p.stage = any<InPlace>(6);
+  if (!w.record.recovery && w.record.formation == Formation::kLatched && p.stage == InPlace::kBegin)
+    p.stage = InPlace::kSave;
+  if (w.record.recovery && p.goes_on()) {
+    p.stage = InPlace::kBegin;
+    w.record.recovery->survivor.clear();
+  }
+  p.operation = "op-in-place";
+  if (p.stage == InPlace::kSave) {
+    w.record.restore.found = Found::kBackup;
+    w.record.restore.running = false;
+  }
+  if (chance(80)) w.record.backup.location = "the-store/i1/full-900";
+  p.since = ago();
+  p.deadline = chance(80) ? w.now + 1h : ago();
+  if (p.stage >= InPlace::kBegin) p.safety = "default/i1/full-900";
+}
+
 }  // namespace
 
 void draw_stores(World& w) {
@@ -84,6 +113,7 @@ void draw_stores(World& w) {
   f.overrun = f.failures > 0 && chance(20);
   if (chance(30)) f.behind_since = ago();
   f.holes = below(3);
+  draw_in_place(w);
   w.seen.follower = fact(draw_follower(f.epoch));
   w.seen.no_slot = chance(20);
   w.seen.drill_job = fact(draw_job(d.epoch));

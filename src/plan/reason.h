@@ -15,6 +15,8 @@
   X(RestoreLookupFailed, "that failed, or misses the point asked for: nothing begins yet") \
   X(NoBackupFound, "the store was listed whole and holds no backup of this cluster")       \
   X(RestoredFromBackup, "the cluster began from a backup")                                 \
+  X(RestoreInPlace, "a cluster that serves goes back to a point, as a person asked")       \
+  X(RestoreRefused, "that is not done: the cluster goes on as it is")                      \
   X(BinaryMissing, "the etcd version is not on this machine")                              \
   X(Bootstrap, "a new cluster is being formed")                                            \
   X(BootstrapRestarted, "the formation was thrown away and begins under a new token")      \

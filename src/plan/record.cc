@@ -30,6 +30,8 @@ std::string_view name_of(OperationKind kind) {
       return "Wake";
     case OperationKind::kDelete:
       return "Delete";
+    case OperationKind::kRestore:
+      return "Restore";
   }
   std::unreachable();
 }

@@ -70,7 +70,8 @@ enum class OperationKind {
   kDefragment,
   kHibernate,
   kWake,
-  kDelete
+  kDelete,
+  kRestore
 };
 std::string_view name_of(OperationKind kind);
 
@@ -132,6 +133,7 @@ struct Record {
   DrillRecord drill;
   FollowRecord follow;
   RestoreRecord restore;
+  InPlaceRecord in_place;
   bool hibernated = false, open_to_clients = false;
   std::set<std::string> old_tokens;  // the newest
   std::optional<base::Instant> quorum_lost_since;
@@ -140,9 +142,8 @@ struct Record {
   std::int64_t compacted_revision = 0;                     // by our own hand, to cure NOSPACE
   std::string bootstrap_source;                            // "new", "data", "survivor c-2"
   base::Instant bootstrapped_at{};
-  std::uint64_t minor_since_index =
-      0;                       // raft index that was seen when that minor rose; 0: it did not
-  int highest_minor_seen = 0;  // of the cluster version: a step below it is a downgrade
+  std::uint64_t minor_since_index = 0;  // raft index seen when it rose; 0: it did not
+  int highest_minor_seen = 0;           // of the cluster version: a step below it is a downgrade
   bool operator==(const Record&) const = default;
 };
 

@@ -2,6 +2,8 @@
 // then a new incarnation with a new token and a new peer authority begins as one member that
 // restores it. The old incarnation's members never start again.
 //
+// A restore in place comes here with no survivor: it begins again empty, and so from its backup.
+//
 // Operation steps of kRecovery: "save" (snapshot of the running survivor), "stop", "export" (from
 // its volume), "fence" (new authority), "restore", "put aside" (only when beginning empty). A try
 // that came to nothing leaves its words in Recovery::failure and asks ("approve again") for
@@ -16,6 +18,7 @@
 #include <utility>
 
 #include "base/mutants.h"
+#include "base/text.h"
 #include "plan/loss.h"
 #include "plan/members.h"
 #include "plan/restore.h"
@@ -49,7 +52,7 @@ bool is_old_in_force(const Context& c) {
 }
 
 // Before the fence nothing was changed: what was stopped starts again.
-Answer give_up(Context& c, const std::string& why) {
+void go_on_as_before(Context& c) {
   for (auto& [name, member] : c.record.members) {
     const bool ran = member.started_at != base::Instant{};
     if (member.phase == Phase::kVoter || (member.phase == Phase::kLearner && ran))
@@ -58,6 +61,10 @@ Answer give_up(Context& c, const std::string& why) {
   c.record.recovery.reset();
   c.record.operation.reset();
   forget_loss(c.record);
+}
+
+Answer give_up(Context& c, const std::string& why) {
+  go_on_as_before(c);
   const std::string text = why + ": the recovery is given up, nothing was changed";
   tell(c, Reason::kRecovering, text);
   return Answer::note(Reason::kRecovering, text);
@@ -174,11 +181,13 @@ Answer begin_empty(Context& c) {
         fmt::format("{} is not seen to have stopped; it must not meet the new cluster", unknown));
   Answer answer;
   answer.kind = Answer::Kind::kAct;
-  answer.reason = Reason::kDataLossTotal;
-  answer.message = "what is left of the old incarnation is put aside";
+  const bool in_place = c.record.in_place.stage == InPlace::kBegin;
+  answer.reason = in_place ? Reason::kRestoreInPlace : Reason::kDataLossTotal;
+  answer.message = in_place ? "the data of the old incarnation is put aside, and kept"
+                            : "what is left of the old incarnation is put aside";
   for (const Seat& seat : c.view.seats) {
     if (seat.record == nullptr || seat.facts->data.is_absent()) continue;
-    answer.steps.push_back({PutAside{seat.record->name, false}, Reason::kDataLossTotal});
+    answer.steps.push_back({PutAside{seat.record->name, false}, answer.reason});
   }
   for (auto& [name, member] : c.record.members)
     if (is_current(member)) member.phase = Phase::kRetired;
@@ -197,14 +206,35 @@ Answer begin_empty(Context& c) {
   const std::string text = restore.after_loss && restore.found == Found::kBackup
                                ? "a new cluster begins from " + brought_back(c)
                                : "a new empty cluster begins, as a person approved";
-  warn(c, Reason::kDataLossTotal, text);
-  return Answer::stop(Reason::kDataLossTotal, text, kSoon);
+  if (in_place)
+    tell(c, answer.reason, text);
+  else
+    warn(c, answer.reason, text);
+  return Answer::stop(answer.reason, text, kSoon);
+}
+
+// A restore in place whose members do not all stop: they serve again, as they did before. Once one
+// of them is put aside there is no way back but to go on. No value: it goes on.
+std::optional<Answer> give_up_in_place(Context& c) {
+  if (c.record.in_place.stage != InPlace::kBegin || !is_old_in_force(c) || !c.record.operation ||
+      c.record.operation->step == kPutAside || c.now < c.record.operation->deadline)
+    return std::nullopt;
+  std::vector<std::string> left;
+  for (const Seat& seat : c.view.seats)
+    if (seat.record != nullptr && !is_stopped(seat)) left.push_back(seat.record->name);
+  const std::string text = refuse_in_place(
+      c, fmt::format("its members had to stop by its deadline, and {} {} not seen to have stopped",
+                     left.empty() ? "one of them" : base::join(left, ", "),
+                     left.size() > 1 ? "were" : "was"));
+  go_on_as_before(c);
+  return Answer::note(Reason::kRestoreRefused, text);
 }
 
 // Why the decision does not hold any more; empty: it does.
 std::string why_moot(const Context& c) {
   if (!is_old_in_force(c) || (c.record.operation && c.record.operation->step == kPutAside))
     return {};
+  if (c.record.in_place.stage == InPlace::kBegin) return {};
   if (c.view.quorum) return "a quorum is back";
   if (assess_loss(c.view, c.record).kind == Loss::Kind::kMayReturn)
     return "enough voters have their data again";
@@ -334,9 +364,13 @@ void leave_out_absence(Context& c) {
 
 Answer begin_recovery(Context& c, const std::string& survivor, const Basis& basis) {
   const std::string id =
-      running(c.record, OperationKind::kRecovery) ? c.record.operation->id : c.seen.fresh_operation;
+      running(c.record, OperationKind::kRecovery) || running(c.record, OperationKind::kRestore)
+          ? c.record.operation->id
+          : c.seen.fresh_operation;
   c.record.operation.reset();
-  const Reason why = survivor.empty() ? Reason::kDataLossTotal : Reason::kQuorumLostForGood;
+  const Reason why = c.record.in_place.stage == InPlace::kBegin ? Reason::kRestoreInPlace
+                     : survivor.empty()                         ? Reason::kDataLossTotal
+                                                                : Reason::kQuorumLostForGood;
   Operation& op = begin(c, OperationKind::kRecovery, why, survivor, kTryDeadline);
   op.id = id;
   op.step = "save";
@@ -360,6 +394,7 @@ Answer begin_recovery(Context& c, const std::string& survivor, const Basis& basi
 
 Answer continue_recovery(Context& c) {
   if (!c.record.recovery) return Answer::nothing();
+  if (auto answer = give_up_in_place(c)) return *std::move(answer);
   if (const std::string why = why_moot(c); !why.empty()) return give_up(c, why);
   const bool fenced = is_fenced(c.record);
   if (!running(c.record, OperationKind::kRecovery)) resume(c, fenced);

@@ -112,18 +112,26 @@ Answer empty_but_required(const Context& c, const api::Restore& restore) {
 }  // namespace
 
 std::string restore_source(const api::ClusterSpec& spec) {
-  if (!spec.restore) return {};
-  const api::Restore& restore = *spec.restore;
+  return spec.restore ? source_of(*spec.restore) : std::string();
+}
+
+std::string source_of(const api::Restore& restore) {
   if (!restore.refused.empty()) return restore.asked_by + " (refused)";
   std::string out = fmt::format(
       "{}{}{}", restore.source ? place_of(*restore.source) : "the default store",
       restore.backup_cluster_name.empty() ? "" : " of cluster ", restore.backup_cluster_name);
+  if (!restore.backup.empty()) out += ", " + restore.backup;
   if (restore.to_revision > 0) out += fmt::format(" at revision {}", restore.to_revision);
   if (restore.to_time) out += " at " + base::to_rfc3339(*restore.to_time);
   return out;
 }
 
 const api::Restore* begins_by(const Record& record, const api::ClusterSpec& spec) {
+  // A loss meanwhile is made good by what is newest.
+  const InPlaceRecord& p = record.in_place;
+  if (p.stage == InPlace::kBegin ||
+      (p.goes_on() && record.formation == Formation::kLatched && !record.restore.after_loss))
+    return &p.from;
   if (!spec.restore || (record.restore.after_loss && spec.backup)) return nullptr;
   return &*spec.restore;
 }
@@ -138,7 +146,8 @@ std::string brought_back(const Context& c) {
   return out;
 }
 
-std::string after_loss_source(const api::ClusterSpec& spec) {
+std::string after_loss_source(const Record& record, const api::ClusterSpec& spec) {
+  if (record.in_place.stage == InPlace::kBegin) return source_of(record.in_place.from);
   if (!spec.backup) return restore_source(spec);
   return spec.backup->destination ? place_of(*spec.backup->destination) : "the default store";
 }
@@ -238,12 +247,15 @@ std::optional<Answer> restore_first(Context& c) {
   const bool waits = r.after_loss || spec.restore->required;
   if (waits && r.found == Found::kEmpty && c.now >= r.failed_at + kEmptyAgain)
     r.found = Found::kNothing;
-  if (auto answer =
-          look_for_backup(c, r.after_loss ? after_loss_source(spec) : restore_source(spec)))
+  if (auto answer = look_for_backup(
+          c, r.after_loss ? after_loss_source(c.record, spec) : restore_source(spec)))
     return answer;
   if (r.found == Found::kBackup) return std::nullopt;
   if (r.after_loss && !is_approved(c.intent, std::string(kBeginEmpty), c.now))
-    return empty_store(c, "what the cluster held is lost",
+    return empty_store(c,
+                       c.record.in_place.stage == InPlace::kBegin
+                           ? "what the cluster held was put aside for one"
+                           : "what the cluster held is lost",
                        fmt::format("It is looked into again. Begin an empty cluster by {}",
                                    approve_command(c, std::string(kBeginEmpty))));
   if (!r.after_loss && waits) return empty_but_required(c, *spec.restore);

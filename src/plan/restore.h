@@ -10,10 +10,12 @@
 namespace plan {
 
 // Where a backup is looked for, in words that change with the place; empty: nowhere.
-std::string restore_source(const api::ClusterSpec& spec);     // of the restore block
-std::string after_loss_source(const api::ClusterSpec& spec);  // when every member lost its data
-// The restore block that counts; null: none, or the cluster lost its data and has backups of its
-// own, which come back as new as they can be.
+std::string restore_source(const api::ClusterSpec& spec);  // of the restore block
+std::string source_of(const api::Restore& restore);
+// When every member lost its data, or was put aside for a restore.
+std::string after_loss_source(const Record& record, const api::ClusterSpec& spec);
+// What counts of a restore in place or of the restore block; null: neither, or the cluster lost its
+// data and has backups of its own, which come back as new as they can be.
 const api::Restore* begins_by(const Record& record, const api::ClusterSpec& spec);
 
 // Looks there until a backup is fetched or it is known that there is none. No value:
@@ -32,6 +34,10 @@ std::string brought_back(const Context& c);
 std::optional<Answer> restore_first(Context& c);
 // What was looked up counts no more. That an empty cluster must not begin stays.
 void forget_lookup(Record& record);
+// A restore in place goes no further, and nothing was changed; gives that in words.
+std::string refuse_in_place(Context& c, std::string why);
+// The cluster has begun again from what it was to go back to.
+void finish_in_place(Context& c);
 // The members have data: what was looked up for its loss is old when it is lost again.
 void forget_loss(Record& record);
 

@@ -106,7 +106,9 @@ void say_available(const Story& s) {
                              s.view.healthy_voters, s.view.voters, not_healthy(s.view)));
   if (s.record.recovery)
     return s.say(ConditionType::kAvailable, Truth::kFalse, name_of(Reason::kRecovering),
-                 "the cluster is recovered from a survivor");
+                 s.record.in_place.stage == InPlace::kBegin
+                     ? "the cluster begins again from a backup"
+                     : "the cluster is recovered from a survivor");
   if (proven_down(s)) {
     const Answer* why =
         s.answer_of(Reason::kQuorumLost, Reason::kWaitWindow, Reason::kApprovalNeeded,

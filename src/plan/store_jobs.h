@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "api/cluster.h"
 #include "base/fact.h"
 #include "base/time.h"
 
@@ -120,6 +121,29 @@ struct RestoreRecord {
   std::string error;
   bool after_loss = false;  // every member lost its data: an empty cluster must not take its place
   bool operator==(const RestoreRecord&) const = default;
+};
+
+enum class InPlace {
+  kNone,
+  kLook,    // what it is to go back to is looked up; the cluster serves
+  kSave,    // a safety copy of what it holds is taken; it serves
+  kBegin,   // the old members stop for good, and the cluster begins again
+  kDone,    // it was latched as it is now
+  kRefused  // nothing was changed
+};
+
+// The newest wish that a cluster which serves goes back to a point.
+struct InPlaceRecord {
+  std::string request;  // is not taken up again
+  InPlace stage = InPlace::kNone;
+  std::string operation;
+  api::Restore from;
+  base::Instant since{}, deadline{};  // of the stage; by when the old members begin to stop
+  std::string safety;                 // where the safety copy lies
+  std::int64_t safety_revision = 0;
+  std::string told;  // what came of it
+  [[nodiscard]] bool goes_on() const { return stage >= InPlace::kLook && stage <= InPlace::kBegin; }
+  bool operator==(const InPlaceRecord&) const = default;
 };
 
 }  // namespace plan

@@ -166,5 +166,26 @@ RC_GTEST_PROP(Stores, ASuccessIsNeverMadeUp, ()) {
   RC_ASSERT(*after.last_success <= w.now);
 }
 
+// S4, S5: what serves is put aside only with what takes its place at hand and a safety copy of it.
+RC_GTEST_PROP(Stores, NothingIsPutAsideForARestoreBeforeItsSafetyCopy, ()) {
+  const auto [w, p] = draw();
+  const InPlaceRecord &before = w.record.in_place, &after = p.record.in_place;
+  if (after.stage == InPlace::kBegin && before.stage != InPlace::kBegin) {
+    RC_ASSERT(before.stage == InPlace::kSave && after.request == before.request);
+    RC_ASSERT(!after.safety.empty() && p.steps.empty());
+    const auto& taken = p.record.backup.last_success;
+    RC_ASSERT(taken && *taken >= before.since && !p.record.backup.running);
+    RC_ASSERT(p.record.restore.found == Found::kBackup && p.record.restore.after_loss);
+    RC_ASSERT(p.record.recovery && p.record.recovery->approved);
+  }
+  // Asked for once, it is carried out once; it is not begun for what was asked of an older one.
+  if (before.request != after.request && after.goes_on()) {
+    RC_ASSERT(w.intent.in_place && after.request == w.intent.in_place->request);
+    RC_ASSERT(!before.goes_on() && w.intent.in_place->asked_at >= w.record.bootstrapped_at);
+    RC_ASSERT(w.intent.wish == Wish::kPresent);
+  }
+  if (before.request == after.request && !before.goes_on()) RC_ASSERT(!after.goes_on());
+}
+
 }  // namespace
 }  // namespace plan

@@ -92,10 +92,11 @@ void fail(Context& c, const Failure& failure) {
   Recovery& recovery = *c.record.recovery;
   const std::string& survivor = recovery.survivor;
   if (failure.by_data) recovery.failed[survivor] += failure.for_good ? kTriesEach : 1;
-  recovery.failure =
-      fmt::format("{} failed in step '{}': {}",
-                  survivor.empty() ? "beginning again empty" : "the recovery from " + survivor,
-                  c.record.operation->step, failure.why);
+  recovery.failure = fmt::format("{} failed in step '{}': {}",
+                                 c.record.in_place.stage == InPlace::kBegin ? "the restore in place"
+                                 : survivor.empty() ? "beginning again empty"
+                                                    : "the recovery from " + survivor,
+                                 c.record.operation->step, failure.why);
   if (!failure.for_good) warn(c, Reason::kOperationTimedOut, recovery.failure);
 }
 
@@ -132,7 +133,7 @@ std::string next_survivor(const Context& c) {
 // for first. No value: Record::restore says whether there is one, or there is nowhere to look.
 std::optional<Answer> look_for_another_way(Context& c) {
   const api::ClusterSpec& spec = c.intent.cluster.spec;
-  const std::string source = after_loss_source(spec);
+  const std::string source = after_loss_source(c.record, spec);
   if (spec.recovery.on_data_loss != api::OnDataLoss::kRestore || source.empty() ||
       c.seen.fetch_job.is_absent())
     return std::nullopt;

@@ -35,6 +35,22 @@ void wish_restore(api::Restore& restore, Words& w) {
   restore.source->path = text;
 }
 
+// "goBack=ID", with revision=N, name=NAME and asked=AGO; "goBack=no" takes it back.
+void wish_in_place(Situation& s, Words& w) {
+  std::string text;
+  if (!w.take("goBack", text)) return;
+  s.intent.in_place.reset();
+  if (text == "no") return;
+  api::Restore& wish = s.intent.in_place.emplace();
+  wish.request = text;
+  wish.asked_by = "EtcdRestore default/r";
+  wish.asked_at = s.now;
+  wish.required = true;
+  w.set("revision", wish.to_revision);
+  w.set("name", wish.backup);
+  w.set("asked", wish.asked_at, s.now, -1);
+}
+
 void wish(Situation& s, Words& w) {
   api::ClusterSpec& spec = s.intent.cluster.spec;
   w.set("size", spec.size);
@@ -64,6 +80,7 @@ void wish(Situation& s, Words& w) {
   if (given != spec.backup.has_value())
     spec.backup = given ? std::optional<api::Backup>(api::Backup{}) : std::nullopt;
   if (spec.backup) wish_backup(s, *spec.backup, w);
+  wish_in_place(s, w);
   w.choose<api::TlsMode>("tls", spec.tls.mode,
                          {{"required", api::TlsMode::kRequired},
                           {"migrating", api::TlsMode::kMigrating},
@@ -164,7 +181,7 @@ void forget(Situation& s, Words& w) {
 }
 
 plan::OperationKind kind_of(const std::string& name) {
-  for (int i = 0; i <= static_cast<int>(plan::OperationKind::kDelete); ++i) {
+  for (int i = 0; i <= static_cast<int>(plan::OperationKind::kRestore); ++i) {
     const auto kind = static_cast<plan::OperationKind>(i);
     if (name == plan::name_of(kind)) return kind;
   }

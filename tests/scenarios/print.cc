@@ -1,6 +1,7 @@
 // A plan as text: steps, events, what changes in the record, conditions that are not plain.
 #include <fmt/format.h>
 
+#include <array>
 #include <set>
 
 #include "api/conditions.h"
@@ -123,6 +124,16 @@ void restore(Differences& d, const plan::RestoreRecord& a, const plan::RestoreRe
   d.field("after a loss", yes(a.after_loss), yes(b.after_loss));
 }
 
+void in_place(Differences& d, const plan::InPlaceRecord& a, const plan::InPlaceRecord& b) {
+  const auto stage = [](const plan::InPlaceRecord& p) -> std::string {
+    constexpr std::array<std::string_view, 6> kStages{"",      "look", "save",
+                                                      "begin", "done", "refused"};
+    return fmt::format("{} {}", p.request, kStages.at(static_cast<size_t>(p.stage)));
+  };
+  d.field("in place", stage(a), stage(b));
+  d.field("safety copy", a.safety, b.safety);
+}
+
 std::string listed(const std::set<std::string>& all) {
   std::string out;
   for (const auto& one : all) out += (out.empty() ? "" : " ") + one;
@@ -150,6 +161,7 @@ void record(std::string& out, const Record& a, const Record& b) {
   drill(d, a.drill, b.drill);
   follow(d, a.follow, b.follow);
   restore(d, a.restore, b.restore);
+  in_place(d, a.in_place, b.in_place);
   d.field("hibernated", yes(a.hibernated), yes(b.hibernated));
   d.field("open to clients", yes(a.open_to_clients), yes(b.open_to_clients));
   d.field("bootstrap source", a.bootstrap_source, b.bootstrap_source);

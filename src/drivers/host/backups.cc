@@ -124,15 +124,15 @@ base::Result<archive::Common> HostDriver::source_of(const engine::Job& job,
                                                     const JobFiles& files) const {
   const auto& spec = job.intent.cluster.spec;
   const auto pointer = [](const auto& place) { return place ? &*place : nullptr; };
-  const bool by_backup = job.record.restore.after_loss && spec.backup;
-  if (!by_backup && !spec.restore)
+  const auto* by = plan::begins_by(job.record, spec);
+  const bool by_backup = by == nullptr;
+  if (by_backup && !spec.backup)
     return base::fail(base::Code::kFailedPrecondition, "nothing says where backups are");
   PrivateFiles secrets;
   TRY(archive::Common out,
-      store_of(pointer(by_backup ? spec.backup->destination : spec.restore->source), files,
-               secrets));
-  if (!by_backup && !spec.restore->backup_cluster_name.empty()) {
-    out.cluster.name = spec.restore->backup_cluster_name;
+      store_of(pointer(by_backup ? spec.backup->destination : by->source), files, secrets));
+  if (!by_backup && !by->backup_cluster_name.empty()) {
+    out.cluster.name = by->backup_cluster_name;
     if (out.direct) out.store.url = "file://" + shared_.layout.backups(out.cluster);
   } else if (out.direct && !by_backup) {
     TRY_OK(make_first_backups_folder(shared_.layout, key_));
@@ -151,8 +151,8 @@ base::Status HostDriver::start_fetch(int epoch, const Call& call) {
   TRY_OK(drop_fetched());
   const RecoveryFiles to = recovery_files(files_, call.job.record.restore.operation);
   TRY_OK(posix::make_dirs(to.dir));
-  archive::FetchJob job =
-      jobs::fetch_job("", plan::begins_by(call.job.record, call.job.intent.cluster.spec));
+  const auto* by = plan::begins_by(call.job.record, call.job.intent.cluster.spec);
+  archive::FetchJob job = jobs::fetch_job(by == nullptr ? "" : by->backup, by);
   const auto deadline = job.common.deadline;
   TRY(job.common, source_of(call.job, files));
   job.common.deadline = deadline;
@@ -185,7 +185,8 @@ void HostDriver::see_fetch(const engine::Job& job, plan::Observation& seen) {
   base::Status cleared;
   if (posix::exists(files.secret) != base::Fact<bool>(false)) cleared = clear_job(files);
   // Its data is in the member; no guard asks for it again.
-  const bool done = record.open_to_clients && !record.restore.after_loss && !record.recovery;
+  const bool done = record.open_to_clients && !record.restore.after_loss && !record.recovery &&
+                    !record.in_place.goes_on();
   if (cleared && done) cleared = drop_fetched();
   if (!cleared) not_cleared(cleared.error());
 }

@@ -147,6 +147,11 @@ archive::RunJob backup_job(const api::Backup& wish, const plan::Record& record, 
   const auto tier = [](int n) { return static_cast<unsigned>(n); };
   job.retention = {tier(wish.retention.hourly), tier(wish.retention.daily),
                    tier(wish.retention.weekly), tier(wish.retention.monthly)};
+  // What the cluster goes back to may be the oldest one.
+  if (record.in_place.goes_on()) {
+    job.max_backups = 0;
+    job.retention = {};
+  }
   const plan::BackupRecord& last = record.backup;
   if (last.requested_at)
     job.not_before = *last.requested_at;

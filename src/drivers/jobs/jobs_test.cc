@@ -110,6 +110,17 @@ TEST(Jobs, ABackupIsToldWhatIsKnownOfTheLast) {
   EXPECT_EQ(job.endpoints[0].member, "c-0");
 }
 
+TEST(Jobs, ASafetyCopyPushesNothingOut) {
+  api::Backup wish;
+  wish.max_backups = 3;
+  wish.retention.daily = 7;
+  auto of = record();
+  of.in_place.stage = plan::InPlace::kSave;
+  const auto job = backup_job(wish, of, 4);
+  EXPECT_EQ(job.max_backups, 0U) << "all are kept";
+  EXPECT_EQ(job.retention.daily, 0U);
+}
+
 TEST(Jobs, ReportsSayWhereABackupIs) {
   auto job = backup_job({}, record(), 1);
   job.common.cluster = {"shop", "c"};

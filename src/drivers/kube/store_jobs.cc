@@ -100,14 +100,14 @@ void StoreJobs::see(const Scope& scope, plan::Observation& seen) {
 base::Result<StorePlace> StoreJobs::source_of(const engine::Job& job) const {
   const auto& spec = job.intent.cluster.spec;
   const auto pointer = [](const auto& place) { return place ? &*place : nullptr; };
-  const bool by_backup = job.record.restore.after_loss && spec.backup;
-  if (!by_backup && !spec.restore)
-    return std::unexpected(refusal("nothing says where backups are"));
-  const bool another = !by_backup && !spec.restore->backup_cluster_name.empty();
-  const auto* at = pointer(by_backup ? spec.backup->destination : spec.restore->source);
+  const auto* by = plan::begins_by(job.record, spec);
+  const bool by_backup = by == nullptr;
+  if (by_backup && !spec.backup) return std::unexpected(refusal("nothing says where backups are"));
+  const bool another = !by_backup && !by->backup_cluster_name.empty();
+  const auto* at = pointer(by_backup ? spec.backup->destination : by->source);
   const auto certain = at == nullptr || by_backup ? std::nullopt : named_backup(*at);
   const base::ClusterKey of{objects_.key().ns,
-                            another ? spec.restore->backup_cluster_name : objects_.key().name};
+                            another ? by->backup_cluster_name : objects_.key().name};
   // Where backups were sent to a claim by its name they lie in it as in any claim.
   const bool sent = at != nullptr && spec.backup && spec.backup->destination &&
                     spec.backup->destination->kind == at->kind &&
@@ -118,6 +118,8 @@ base::Result<StorePlace> StoreJobs::source_of(const engine::Job& job) const {
   if (certain) {
     out.common.direct = true;
     out.name = certain->name;
+  } else if (!by_backup) {
+    out.name = by->backup;
   }
   add_encryption_key(spec, out);
   return out;
@@ -248,7 +250,9 @@ base::Result<render::FetchedBackup> StoreJobs::fetched_backup(const engine::Job&
 base::Status StoreJobs::tidy(const Scope& scope) {
   TRY_OK(tidy_followers(scope));
   const auto& record = scope.job.record;
-  if (!record.open_to_clients || record.restore.after_loss || record.restore.running) return {};
+  if (!record.open_to_clients || record.restore.after_loss || record.restore.running ||
+      record.in_place.goes_on())
+    return {};
   return drop(kFetch, 0, record.restore.epoch + 1, scope);
 }
 

@@ -215,9 +215,9 @@ Ran Sandbox::cli(std::vector<std::string> args, std::chrono::seconds limit) cons
   if (mkdtemp(pattern.data()) == nullptr) return {};
   const fs::path dir = pattern;
   args.insert(args.begin(), options_.bin + "/etcd-operator");
-  static const std::set<std::string> kNeedState{"status",  "plan",      "events", "connect",
-                                                "approve", "pause",     "resume", "stop",
-                                                "start",   "backup-now"};
+  static const std::set<std::string> kNeedState{"status",  "plan",       "events", "connect",
+                                                "approve", "pause",      "resume", "stop",
+                                                "start",   "backup-now", "restore"};
   if (kNeedState.contains(args[1])) {
     const auto dashes = std::find(args.begin(), args.end(), "--");
     args.insert(dashes, {"--state", state().string()});
