@@ -104,6 +104,7 @@ RestoreRequest decode_restore_request(Fields& root, Group group) {
         spec.error("toTime", at.error().message);
     }
     spec.exclusive({"toRevision", "toTime"});
+    out.in_place = spec.boolean("restoreInPlace").value_or(false);
   }
   if (spec.given() && out.cluster_name.empty())
     spec.error(group == Group::kCoreOs ? "etcdCluster" : "clusterName",

@@ -40,6 +40,7 @@ struct RestoreRequest {
   std::optional<ObjectLocation> source;
   std::int64_t to_revision = 0;  // 0: the newest
   std::optional<base::Instant> to_time;
+  bool in_place = false;  // over a cluster that has begun, too
 };
 
 }  // namespace api

@@ -167,9 +167,10 @@ json::Value restore_schema(Group group) {
   Members own{{"backupStorageType", choice({"S3", "ABS", "GCS", "OSS"})},
               {"etcdCluster", object({{"name", text(45)}})}};
   if (!coreos)
-    own.insert(
-        own.end(),
-        {{"clusterName", text(45)}, {"toRevision", integer({1, kInt64})}, {"toTime", time()}});
+    own.insert(own.end(), {{"clusterName", text(45)},
+                           {"toRevision", integer({1, kInt64})},
+                           {"toTime", time()},
+                           {"restoreInPlace", boolean()}});
   auto spec = object(join({own, stores()}));
   spec = rule(std::move(spec), fmt::format("{} == 1", kStoreCount), kOneStore);
   spec = check_type(std::move(spec), "backupStorageType");

@@ -40,13 +40,17 @@ base::Result<bool> add_restore(const k8s::Requests& requests, const Looked& of,
                                plan::Intent& intent) {
   if (intent.wish == plan::Wish::kDeleted) return true;
   const auto last = of.reconciler.last();
-  if (last != nullptr && last->plan.record.formation == plan::Formation::kLatched) return true;
-  auto restore = restore_for(intent.cluster.key, requests.declared());
+  const auto declared = requests.declared();
+  intent.in_place = in_place_for(intent.cluster.key, declared);
+  if (last != nullptr && last->plan.record.formation == plan::Formation::kLatched)
+    return requests.ready() || !last->plan.record.in_place.goes_on();
+  auto restore = restore_for(intent.cluster.key, declared);
   if (requests.ready() && !restore) return true;
   const api::Restore any = requests.ready() ? *restore : api::Restore();
   if (last == nullptr) {
     TRY(const auto loaded, of.driver.load_record());
-    if (!decides(any, loaded.record)) return true;
+    const auto& record = loaded.record;
+    if (!decides(any, record)) return requests.ready() || !record.in_place.goes_on();
   } else if (!decides(any, last->plan.record)) {
     return true;
   }

@@ -33,6 +33,18 @@ api::Restore as_spec(const api::RestoreRequest& wish) {
   return out;
 }
 
+// One text of one object.
+std::string identity(const k8s::RequestId& of) {
+  return fmt::format("{}/{}", of.uid, of.generation);
+}
+
+api::Restore as_asked(const RequestText& text, const api::RestoreRequest& wish) {
+  auto out = as_spec(wish);
+  out.request = identity(text.id);
+  out.asked_at = text.created;
+  return out;
+}
+
 // What was told of its present text once it was over; no value: it is not.
 std::optional<api::RestoreRequestStatus> outcome_of(const k8s::DeclaredRequest& declared,
                                                     std::int64_t generation) {
@@ -92,7 +104,7 @@ class Standing {
     } else if (wish != nullptr && !outcome) {
       if (asks_ && asked_ < age) return;
       asked_ = std::move(age);
-      asks_ = as_spec(*wish);
+      asks_ = as_asked(text, *wish);
     } else if (!refused_ || refused_at_ < age) {
       refused_at_ = std::move(age);
       refused_ = refusal(text);
@@ -126,6 +138,62 @@ std::string why_it_waits(const api::RestoreRequest& wish, const engine::Report& 
   return "the cluster begins from this backup";
 }
 
+// What a restore over a cluster that serves waits for before it begins.
+std::string why_it_is_not_begun(const base::ClusterKey& key, const engine::Report& report) {
+  const auto& spec = report.intent.cluster.spec;
+  if (spec.paused || report.intent.paused) return key.text() + " is paused: it waits";
+  if (spec.hibernate || report.intent.stop) return key.text() + " is hibernated: it waits";
+  const auto& operation = report.plan.record.operation;
+  return fmt::format("waits until {} serves, and no other operation{} is under way", key.text(),
+                     operation ? fmt::format(" ({})", name_of(operation->kind)) : "");
+}
+
+// No value: it is no restore over a cluster that has begun.
+std::optional<api::RestoreRequestStatus> judge_in_place(const k8s::RequestId& of,
+                                                        const api::RestoreRequest& wish,
+                                                        base::Instant created,
+                                                        const engine::Report& report) {
+  const auto& record = report.plan.record;
+  const plan::InPlaceRecord& p = record.in_place;
+  const bool taken_up = p.request == identity(of);
+  api::RestoreRequestStatus out;
+  out.observed_generation = of.generation;
+  const bool to_come = wish.in_place && record.formation == plan::Formation::kLatched &&
+                       created >= record.bootstrapped_at;
+  if (!taken_up && !to_come) return std::nullopt;
+  const base::ClusterKey key{of.key.ns, wish.cluster_name};
+  if (!taken_up) {
+    out.reason = why_it_is_not_begun(key, report);
+    return out;
+  }
+  switch (p.stage) {
+    case plan::InPlace::kNone:
+      return std::nullopt;
+    case plan::InPlace::kLook:
+      out.reason = "the backup is fetched and judged; nothing is touched before it was found good";
+      return out;
+    case plan::InPlace::kSave:
+      out.reason = "a safety copy of what the cluster holds is taken";
+      return out;
+    case plan::InPlace::kBegin:
+      out.reason = fmt::format("the cluster begins again from {}; what it held before is in {}",
+                               record.restore.location, p.safety);
+      return out;
+    case plan::InPlace::kRefused:
+      out.succeeded = false;
+      out.reason = fmt::format("{}: it is not done, and EtcdCluster {} goes on as it is", p.told,
+                               key.text());
+      return out;
+    case plan::InPlace::kDone:
+      out.succeeded = true;
+      out.revision = record.restore.revision;
+      out.location = record.restore.location;
+      out.reason = "the cluster began again from " + p.told;
+      return out;
+  }
+  std::unreachable();
+}
+
 }  // namespace
 
 std::optional<api::Restore> restore_for(const base::ClusterKey& cluster,
@@ -136,8 +204,28 @@ std::optional<api::Restore> restore_for(const base::ClusterKey& cluster,
   return standing.verdict();
 }
 
+std::optional<api::Restore> in_place_for(const base::ClusterKey& cluster,
+                                         const std::vector<k8s::DeclaredRequest>& declared) {
+  std::optional<api::Restore> out;
+  Age oldest;
+  for (const auto& one : declared) {
+    if (!is_about(one, cluster)) continue;
+    const auto text = read_request(one);
+    const auto* wish = std::get_if<api::RestoreRequest>(&text.object);
+    if (wish == nullptr || !wish->in_place || text.deleted || outcome_of(one, text.id.generation))
+      continue;
+    Age age{text.created, text.id.uid};
+    if (out && oldest < age) continue;
+    oldest = std::move(age);
+    out = as_asked(text, *wish);
+  }
+  return out;
+}
+
 bool decides(const api::Restore& restore, const plan::Record& record) {
-  if (record.formation == plan::Formation::kLatched) return false;
+  if (record.formation == plan::Formation::kLatched ||
+      record.in_place.stage == plan::InPlace::kBegin)
+    return false;
   return restore.refused.empty() || !record.restore.after_loss;
 }
 
@@ -172,6 +260,7 @@ api::RestoreRequestStatus judge_restore(const k8s::RequestId& of, const api::Res
                              cluster.problem.empty() ? "not looked at yet" : cluster.problem);
     return out;
   }
+  if (auto in_place = judge_in_place(of, wish, created, *cluster.report)) return *in_place;
   const auto& record = cluster.report->plan.record;
   if (record.formation != plan::Formation::kLatched) {
     out.reason = why_it_waits(wish, *cluster.report);
@@ -193,10 +282,9 @@ api::RestoreRequestStatus judge_restore(const k8s::RequestId& of, const api::Res
   return refuse(fmt::format(
       "EtcdCluster {0} has begun already and may hold data: nothing was done. To bring it back "
       "from "
-      "this backup, take a backup of what it holds now, delete EtcdCluster {0} with its claims "
-      "(data-{1}-...) and ConfigMap {1}-record, create this EtcdRestore anew, and declare the "
-      "EtcdCluster again",
-      key.text(), key.name));
+      "this backup, create an EtcdRestore of operator.etcd.io/v1alpha1 with spec.restoreInPlace: "
+      "true now: a safety copy of what it holds is taken, and then it goes back",
+      key.text()));
 }
 
 }  // namespace manager

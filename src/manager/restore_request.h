@@ -1,7 +1,7 @@
 // What an EtcdRestore means for the cluster that it names, and what came of it. Pure.
 //
-// It says from what a cluster begins, and acts on nothing that has begun: a cluster with data is
-// never put aside for it. Once it was carried out it is over, so that a forgotten one does not
+// It says from what a cluster begins. On one that has begun it acts only where it says so itself
+// (spec.restoreInPlace). Once it was carried out it is over, so that a forgotten one does not
 // decide about a cluster of later. While one that is refused is there, its cluster begins nothing:
 // who asked for a backup would be given an empty cluster in its place.
 #pragma once
@@ -22,6 +22,10 @@ namespace manager {
 // `refused` set, unless one of later was carried out. No value: the cluster's own block counts.
 std::optional<api::Restore> restore_for(const base::ClusterKey& cluster,
                                         const std::vector<k8s::DeclaredRequest>& declared);
+
+// The oldest one that is not over and says that it counts for a cluster that has begun, too.
+std::optional<api::Restore> in_place_for(const base::ClusterKey& cluster,
+                                         const std::vector<k8s::DeclaredRequest>& declared);
 
 // Whether it counts for a cluster with this record. One that is refused holds up no cluster that
 // lost its data: what was lost comes back by rules of its own.

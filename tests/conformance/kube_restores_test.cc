@@ -159,7 +159,7 @@ TEST_F(KubeRestoresStory, AClusterThatServesIsLeftAlone) {
   bring_back("c", "c", "backups/etcd");
   ASSERT_TRUE(run_until([&] { return restored("c") == false; }));
   EXPECT_NE(restore_says("c").find("has begun already"), std::string::npos);
-  EXPECT_NE(restore_says("c").find("delete EtcdCluster default/c"), std::string::npos);
+  EXPECT_NE(restore_says("c").find("spec.restoreInPlace: true"), std::string::npos);
   EXPECT_TRUE(serves("c", 1));
   EXPECT_TRUE(has("c", "later"));
   // Nor does a cluster of later begin from it, or without it before a person has said so.

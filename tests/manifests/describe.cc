@@ -155,6 +155,7 @@ std::string describe(const api::RestoreRequest& request) {
   out.line("from", request.source);
   out.number("revision", request.to_revision);
   if (request.to_time) out.line("time", base::to_rfc3339(*request.to_time));
+  out.line("over a cluster that has begun", request.in_place);
   return out.take();
 }
 
