@@ -51,7 +51,7 @@ class CloudTest:
 
     def test_life(self):
         self.steps(self.created, self.wrong_key, self.backed_up, self.wrong_key_of_a_restore,
-                   self.brought_back, self.one_by_its_name, self.nothing_forbidden)
+                   self.brought_back, self.once_more, self.nothing_forbidden)
 
     def keys(self, values: dict) -> None:
         kubectl("apply", "-f", "-", text=json.dumps(
@@ -121,9 +121,14 @@ class CloudTest:
         self.assertEqual(self.read("later"), "")
         self.assertGreater(self.put("greeting", "again"), self.revision)
 
-    def one_by_its_name(self):
-        """As the status says where it is; of our own group, into a cluster of another name."""
-        location = status("etcdbackup", self.name)["location"]
+    def once_more(self):
+        """What was brought back is backed up, and comes back where the status says that it is: by
+        an object of our own group, into a cluster of another name."""
+        again = self.object("EtcdBackup", "storageType",
+                            etcdEndpoints=[f"https://{self.name}-client:2379"])
+        again["metadata"]["name"] = f"{self.name}-again"
+        apply(again)
+        location = told("etcdbackup", f"{self.name}-again", True)["location"]
         apply({"apiVersion": VERSIONS["own"], "kind": "EtcdRestore",
                "metadata": {"name": self.copy},
                "spec": {"clusterName": self.copy} | self.source(location.split("://")[1])},
@@ -131,7 +136,7 @@ class CloudTest:
         said = told("etcdrestore", self.copy, True, group="own", seconds=240)
         self.assertEqual(said["location"], location)
         self.serves(OWN, self.copy, 240)
-        self.assertEqual(self.read("greeting", self.copy), "hello")
+        self.assertEqual(self.read("greeting", self.copy), "again")
 
     def nothing_forbidden(self):
         self.secrets_are_not_read(SECRET)
