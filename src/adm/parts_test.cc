@@ -258,9 +258,21 @@ TEST(Unit, RunsTheGuardAndQuotesWhatIsSpecial) {
 
 TEST(Unit, RunsAsItsUserAndWithoutOneAsRoot) {
   Host host = sample("/x");
-  EXPECT_EQ(unit_text(host, {"/s"}).find("\nUser="), std::string::npos);
+  const auto of_root = unit_text(host, {"/s"});
+  EXPECT_EQ(of_root.find("\nUser="), std::string::npos);
+  EXPECT_NE(of_root.find("\nCapabilityBoundingSet=CAP_DAC_OVERRIDE CAP_FOWNER\n"),
+            std::string::npos);
   host.user = "etcd";
-  EXPECT_NE(unit_text(host, {"/s"}).find("\nUser=etcd\n"), std::string::npos);
+  const auto own = unit_text(host, {"/s"});
+  EXPECT_NE(own.find("\nUser=etcd\n"), std::string::npos);
+  EXPECT_NE(own.find("\nCapabilityBoundingSet=\n"), std::string::npos);
+}
+
+TEST(Unit, MayHoldAsMuchMemoryFastAsEtcdIsToldTo) {
+  Host host = sample("/x");
+  EXPECT_EQ(unit_text(host, {"/s"}).find("LimitMEMLOCK"), std::string::npos);
+  host.options = {"--experimental-memory-mlock=true"};
+  EXPECT_NE(unit_text(host, {"/s"}).find("\nLimitMEMLOCK=infinity\n"), std::string::npos);
 }
 
 TEST(User, IsOneThatThisHostHasAndThatAUnitCanRunAs) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "adm/kubelet.h"
@@ -43,6 +44,50 @@ class Supervised final : public Service {
   const std::string guard_, name_;
   const host::MemberFiles files_;
 };
+
+// Neither more rights nor more of the machine than the guard and etcd need. What systemd does for
+// them, such as a priority, it does before.
+std::string confinement(const Host& host, const Places& places) {
+  return fmt::format(
+      "UMask=0077\n"
+      "ProtectSystem=strict\n"
+      "ReadWritePaths={0} {1}\n"
+      "ProtectHome=read-only\n"
+      "PrivateTmp=true\n"
+      "NoNewPrivileges=true\n"
+      "ProtectKernelTunables=true\n"
+      "ProtectKernelModules=true\n"
+      "ProtectKernelLogs=true\n"
+      "ProtectControlGroups=true\n"
+      "ProtectClock=true\n"
+      "ProtectHostname=true\n"
+      "ProtectProc=invisible\n"
+      "PrivateDevices=true\n"
+      "CapabilityBoundingSet={2}\n"
+      // etcd lists the interfaces by netlink, and tells the guard by a socket that it serves.
+      "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK\n"
+      "RestrictNamespaces=true\n"
+      "RestrictRealtime=true\n"
+      "RestrictSUIDSGID=true\n"
+      "LockPersonality=true\n"
+      "MemoryDenyWriteExecute=true\n"
+      "KeyringMode=private\n"
+      "SystemCallArchitectures=native\n"
+      "SystemCallFilter=@system-service\n"
+      "SystemCallFilter=~@privileged\n"
+      "SystemCallErrorNumber=EPERM\n",
+      unit_word(host.data_dir), unit_word(places.member()),
+      // Root's files may be anybody's: an adopted member's, or those of a host that had a user.
+      host.user.empty() ? "CAP_DAC_OVERRIDE CAP_FOWNER" : "");
+}
+
+// etcd that holds its memory fast ends at its start where it may not.
+std::string limits_of(const Host& host) {
+  const bool locks = std::ranges::any_of(host.options, [](const std::string& option) {
+    return option.find("memory-mlock") != std::string::npos;
+  });
+  return locks ? "LimitMEMLOCK=infinity\n" : "";
+}
 
 class Systemd final : public Service {
  public:
@@ -153,18 +198,9 @@ std::string unit_text(const Host& host, const Places& places) {
       // The guard's final verdicts: another start ends the same way.
       "RestartPreventExitStatus=10 11 12 13 14 15 64\n"
       "LimitNOFILE=65536\n"
+      "{7}"
       "MemoryLow=200M\n"
-      "UMask=0077\n"
-      "ProtectSystem=strict\n"
-      "ReadWritePaths={4} {2}\n"
-      "ProtectHome=read-only\n"
-      "PrivateTmp=true\n"
-      "NoNewPrivileges=true\n"
-      "ProtectKernelTunables=true\n"
-      "ProtectKernelModules=true\n"
-      "ProtectControlGroups=true\n"
-      "RestrictSUIDSGID=true\n"
-      "LockPersonality=true\n"
+      "{8}"
       "{3}"
       "\n[Install]\n"
       "WantedBy=multi-user.target\n",
@@ -175,7 +211,8 @@ std::string unit_text(const Host& host, const Places& places) {
         return lines;
       }(),
       unit_word(host.data_dir), unit_word(places.state_dir),
-      host.user.empty() ? std::string() : fmt::format("User={}\n", host.user));
+      host.user.empty() ? std::string() : fmt::format("User={}\n", host.user), limits_of(host),
+      confinement(host, places));
   return out;
 }
 
