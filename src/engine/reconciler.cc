@@ -43,6 +43,12 @@ api::ClusterStatus hindered(api::ClusterStatus status, const std::string& why, b
   return status;
 }
 
+// The time that was told is `most` behind, or ahead: the clock was set back.
+bool is_old(const std::optional<base::Instant>& told, const std::optional<base::Instant>& now,
+            base::Duration most) {
+  return now && (!told || *now < *told || *now - *told >= most);
+}
+
 }  // namespace
 
 void keep_transitions(const api::ClusterStatus& before, api::ClusterStatus& status) {
@@ -183,7 +189,8 @@ void Reconciler::tell(Report& report) {
     for (const auto& event : report.plan.events)
       if (untold.size() < kMostUntold) untold.push_back(event);
   memory_.last_events = std::move(events);
-  if (memory_.published && *memory_.published == quiet && untold.empty()) return;
+  const bool old = is_old(memory_.published_look, status.observed_at, options_.tell_again_every);
+  if (memory_.published && *memory_.published == quiet && untold.empty() && !old) return;
   const FaultScope scope(parts_.faults, "publish");
   if (const auto told = parts_.driver.publish(status, untold); !told) {
     parts_.log.warning("publish_failed",
@@ -191,6 +198,7 @@ void Reconciler::tell(Report& report) {
     return;
   }
   memory_.published = std::move(quiet);
+  memory_.published_look = status.observed_at;
   untold.clear();
 }
 

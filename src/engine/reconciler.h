@@ -39,6 +39,8 @@ struct ReconcilerOptions {
   // Audited log positions and the time of the last quorum read change in every pass; alone they are
   // stored this often.
   base::Duration store_marks_every{60'000};
+  // A status that says the same is told again when its time of the look is this much newer.
+  base::Duration tell_again_every{60'000};
 };
 
 // What a reconciler carries from one pass to the next: a value, so that it can be copied and
@@ -52,7 +54,8 @@ struct Memory {
   unsigned repeats = 0;  // of the same steps in a row, although each was done
   std::string last_steps, last_events;
   std::vector<plan::Event> untold;  // events of earlier passes that could not be published
-  std::optional<api::ClusterStatus> published;
+  std::optional<api::ClusterStatus> published;  // without its time
+  std::optional<base::Instant> published_look;  // its time
 };
 
 class Reconciler {

@@ -10,6 +10,7 @@
 namespace engine {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::FakeClock;
 using testing::FakeDriver;
 using testing::FakeRandom;
@@ -79,6 +80,25 @@ TEST_F(ReconcilerTest, AnUnchangedRecordIsNotStoredAgain) {
   driver_.calls.clear();
   ASSERT_TRUE(r.pass(intent_, {}));
   EXPECT_EQ(driver_.calls, (Calls{"observe"})) << "nor is an unchanged status published";
+}
+
+TEST_F(ReconcilerTest, AnUnchangedStatusIsToldAgainWhenItsTimeIsOld) {
+  auto r = make();
+  const auto begin = clock_.now();
+  const auto looks = [&](base::Duration after) {
+    next_.status.observed_at = begin + after;
+    EXPECT_TRUE(r.pass(intent_, {}));
+    return driver_.published.size();
+  };
+  EXPECT_EQ(looks(0s), 1U);
+  EXPECT_EQ(looks(59s), 1U);
+  EXPECT_EQ(looks(60s), 2U);
+  EXPECT_EQ(driver_.published.back().observed_at, begin + 60s);
+  EXPECT_EQ(looks(119s), 2U) << "a minute after the newest";
+  EXPECT_EQ(looks(10s), 3U) << "the clock was set back";
+  next_.status.observed_at = begin + 10s;
+  EXPECT_TRUE(r.pass(intent_, {}));
+  EXPECT_EQ(driver_.published.size(), 3U) << "nothing was seen since";
 }
 
 TEST_F(ReconcilerTest, AFailedSaveAllowsNoStepAndIsSaid) {

@@ -105,7 +105,7 @@ std::shared_ptr<KubeClusters::Cell> KubeClusters::cell(const Declaration& of, st
     made->term = term;
     made->driver = parts_.platform.driver(of.key);
     engine::ReconcilerOptions options;
-    options.store_marks_every = std::chrono::minutes(5);  // each is a write to the API server
+    options.store_marks_every = options.tell_again_every = std::chrono::minutes(5);  // each a write
     made->reconciler = std::make_unique<engine::Reconciler>(
         engine::Reconciler::Parts{of.key, *made->driver, parts_.clock, parts_.random, parts_.log,
                                   parts_.planner, parts_.faults},

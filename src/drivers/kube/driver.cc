@@ -14,8 +14,8 @@
 namespace k8s {
 namespace {
 
-// A status that says the same is still told now and then: its time says how old the words are.
-constexpr base::Duration kTellAgain = std::chrono::minutes(5);
+// An event alone does not write a status that says the same again, but for its time.
+constexpr base::Duration kTellAgain = std::chrono::minutes(1);
 
 // "https://10.0.0.7:2379/c-3-0.c.shop.svc.cluster.local": dialled at the address, and its
 // certificate checked for the name.
@@ -227,11 +227,11 @@ base::Status KubeDriver::publish(const api::ClusterStatus& status,
   auto timeless = full;
   timeless.observed_at.reset();
   auto text = json::print(status_json(timeless, *cluster_));
-  const auto now = shared_.parts.clock.tick();
-  if (text == told_ && now - told_at_ < kTellAgain) return {};
+  const auto look = full.observed_at.value_or(base::Instant{});
+  if (text == told_ && look >= told_look_ && look - told_look_ < kTellAgain) return {};
   TRY_OK(objects_.send(status_request(*cluster_, status_json(full, *cluster_)), stop_));
   told_ = std::move(text);
-  told_at_ = now;
+  told_look_ = look;
   return {};
 }
 

@@ -127,7 +127,7 @@ class KubeDriver final : public ClusterDriver, private live::Surroundings {
   std::map<std::string, base::Tick> podless_;  // since when sets have no pod, by member
   std::map<std::string, std::string> gone_;    // volumes that the server said are gone, by member
   std::string told_;                           // the newest published status, without its time
-  base::Tick told_at_{};
+  base::Instant told_look_{};                  // that time
 };
 
 inline engine::ApplyResult done(std::string text = {}) {

@@ -31,7 +31,7 @@ CLUSTERS = 200 if FULL else 20
 # At full depth longer than the five minutes after which an operator stores again the marks of each
 # cluster: how far its log was seen, and when a quorum was last read. They are what a loss is judged
 # by, also by the next operator.
-BEAT, BEATS = 300, {"patch configmaps"}
+BEAT, BEATS = 300, {"patch configmaps", "patch etcdclusters status"}
 WINDOW = 330 if FULL else 20
 ONCE_EACH = WINDOW >= BEAT
 EDITS = 200 if FULL else 40
