@@ -23,6 +23,7 @@ struct Stream {
   std::mt19937_64 dice{3};
   std::int64_t compacted = 0, hole = 0;  // hole: a revision that is not sent
   std::uint64_t auth = 1;
+  bool passwords = false;                 // etcd asks for users
   base::Duration each{0};                 // not 0: one revision at a time, which takes so long
   unsigned opened = 0, breaks_after = 0;  // batches until the stream ends; 0: never
   std::map<std::int64_t, std::int64_t> leases;
@@ -89,7 +90,7 @@ class FakeHistory final : public etcd::HistoryApi {
     return at->second;
   }
   base::Result<etcd::AuthState> auth(base::Duration) override {
-    return etcd::AuthState{.enabled = stream_.auth > 1,
+    return etcd::AuthState{.enabled = stream_.passwords,
                            .revision = stream_.auth,
                            .store_revision = cluster_.sample.revision};
   }

@@ -103,8 +103,7 @@ class Follower {
     TRY_OK(where_to_begin(members.revision));
     TRY_OK(ask_auth());
     // Also where the one that saw the change was ended before there was a backup.
-    if (base_users_ != 0 && facts_.auth_revision != 0 && base_users_ != facts_.auth_revision)
-      base_.want();
+    if (differ(base_users_, facts_.users)) base_.want();
     auto watch = api_->watch(writer_->next(), kCall);
     if (!watch) return refused(watch.error(), 0);
     recorder_.emplace(writer_->next(), writer_->last_time());
@@ -124,7 +123,7 @@ class Follower {
     TRY(writer_, LogWriter::open(shelf_, owner_, job_.run.common.scratch, world_,
                                  [this] { return store_call(); }));
     status_.saved = std::max<std::int64_t>(writer_->next() - 1, 0);
-    facts_ = {writer_->base(), writer_->auth_revision(), version_};
+    facts_ = {writer_->base(), writer_->users(), version_};
     return {};
   }
   void forget() {
@@ -153,7 +152,7 @@ class Follower {
     const bool fits = newest != nullptr && goes_on_from(newest->name.revision) &&
                       newest->manifest->encryption == key;
     facts_.base = fits ? newest->name.text() : std::string();
-    base_users_ = fits ? newest->manifest->auth_revision : 0;
+    base_users_ = fits ? newest->manifest->users() : UsersMark{};
     if (fits) reaches_begin();
     if (!fits) base_.want();
     status_.received = std::max(status_.received, writer_->next() - 1);
@@ -328,15 +327,16 @@ class Follower {
       return std::unexpected(Trouble(kind::kUnavailable, auth.error().in("ask for users")));
     }
     see_head(tick(), auth->store_revision);
-    const bool changed = facts_.auth_revision != 0 && facts_.auth_revision != auth->revision;
+    const UsersMark users{auth->revision, auth->enabled};
+    const bool changed = differ(facts_.users, users);
     if (changed) base_.want();
-    if (facts_.auth_revision == auth->revision && facts_.etcd_version == version_) {
+    if (facts_.users == users && facts_.etcd_version == version_) {
       writer_->set(facts_);
       return {};
     }
     if (recorder_) close_frame();
     if (changed && !writer_->empty()) TRY_OK(seal());
-    facts_.auth_revision = auth->revision;
+    facts_.users = users;
     set_facts();
     return {};
   }
@@ -418,7 +418,7 @@ class Follower {
   base::Status problem_with_frame_;
   std::vector<std::int64_t> leases_;  // to be asked for
   LogFacts facts_;
-  std::uint64_t base_users_ = 0;  // revision of users and roles in facts_.base; 0: not known
+  UsersMark base_users_;  // in facts_.base
   std::string version_;
   struct Mark {
     base::Tick seen{};

@@ -167,6 +167,65 @@ TEST_F(FollowFaults, TheBackupThatAChangeOfUsersNeedsIsTakenByTheNextOneToo) {
   EXPECT_EQ(catalog().entries.front().manifest->auth_revision, 2U);
 }
 
+// etcd gives no new revision to that.
+TEST_F(FollowFaults, EtcdThatAsksForPasswordsMeansAnotherBackup) {
+  cluster.sample.buckets["auth"]["authRevision"] = bolt::testing::number(1);
+  const auto enable = [&](const FollowStatus& status) {
+    if (status.saved < cluster.sample.revision) return false;
+    stream.passwords = true;
+    cluster.sample.buckets["auth"]["authEnabled"] = "\1";
+    return true;
+  };
+  const auto again = until([&](const FollowStatus&) { return catalog().entries.size() == 2; });
+  ASSERT_EQ(follow({changes(5), enable, again, changes(5)}).error, "");
+  EXPECT_TRUE(catalog().entries.front().manifest->auth_enabled);
+  EXPECT_FALSE(log().entries.front().head->users.enabled);
+  EXPECT_TRUE(log().entries.back().head->users.enabled);
+  const auto newest = catalog().entries.front().name.text();
+  ASSERT_TRUE(store.remove(key_of(newest, archive::Part::kManifest), call()));
+  EXPECT_NE(fetch_at(cluster.sample.revision).warning.find("users and roles are those of"),
+            std::string::npos);
+  // The next one finds that out too.
+  ASSERT_EQ(follow({again, changes(5)}).error, "");
+}
+
+// Users change without a revision: two backups of one revision have other ones.
+TEST_F(FollowFaults, AtATimeTheUsersAreThoseOfThen) {
+  cluster.sample.buckets["auth"]["authRevision"] = bolt::testing::number(1);
+  base::Instant before{};
+  const auto report = follow(
+      {changes(5),
+       [&](const FollowStatus& status) {
+         if (status.saved < cluster.sample.revision) return false;
+         clock.pass(std::chrono::seconds(1));
+         before = clock.now();
+         clock.pass(std::chrono::seconds(1));
+         stream.auth = 2;
+         cluster.sample.buckets["auth"]["authRevision"] = bolt::testing::number(2);
+         return true;
+       },
+       until([&](const FollowStatus&) { return catalog().entries.size() == 2; }), changes(1)});
+  ASSERT_EQ(report.error, "");
+  const auto newest = catalog().entries.front();
+  ASSERT_EQ(newest.manifest->auth_revision, 2U);
+  auto wanted = fetch_job();
+  wanted.to_time = before;
+  const auto found = archive::fetch(wanted, world());
+  ASSERT_EQ(found.outcome, FetchOutcome::kFetched) << found.error;
+  EXPECT_EQ(found.revision, newest.name.revision);
+  EXPECT_NE(found.name, newest.name.text());
+  EXPECT_EQ(found.warning, "");
+  EXPECT_EQ(fetch_at(newest.name.revision).name, newest.name.text());
+  // Better than nothing, and told.
+  ASSERT_TRUE(store.damage(key_of(found.name, archive::Part::kData),
+                           [](std::string& bytes) { bytes[bytes.size() / 2] ^= 1; }));
+  const auto later = archive::fetch(wanted, world());
+  ASSERT_EQ(later.outcome, FetchOutcome::kFetched) << later.error;
+  EXPECT_EQ(later.name, newest.name.text());
+  EXPECT_NE(later.warning.find("users and roles are those of 2"), std::string::npos)
+      << later.warning;
+}
+
 // However many changes one answer has.
 TEST_F(FollowFaults, AFrameIsClosedBetweenRevisions) {
   archive::Recorder recorder(2, {});

@@ -214,8 +214,8 @@ TEST_F(Follow, AnotherUserMeansAnotherBackup) {
        until([&](const FollowStatus&) { return catalog().entries.size() == 2; }), changes(5)});
   EXPECT_EQ(report.error, "");
   EXPECT_EQ(log().ranges.size(), 1U);
-  EXPECT_EQ(log().entries.back().head->auth_revision, 2U);
-  EXPECT_EQ(log().entries.front().head->auth_revision, 1U);
+  EXPECT_EQ(log().entries.back().head->users.revision, 2U);
+  EXPECT_EQ(log().entries.front().head->users.revision, 1U);
   // A user that was removed must not come back untold.
   const std::string told = "users and roles are those of revision 22: ";
   EXPECT_EQ(fetch_at(cluster.sample.revision).warning.find(told), std::string::npos);

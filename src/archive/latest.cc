@@ -71,7 +71,7 @@ Outcome<Tail> read_once(const Shelf& shelf, const Entry& entry, const std::strin
       out.left_out = piece.damage;
       if (!piece.damage.empty()) return out;
       TRY_OK(out.records.append(piece.records));
-      out.auth_revision = head.auth_revision;
+      out.users = head.users;
       out.revision = piece.last;
     }
     out.time = std::max(out.time, head.end);
@@ -115,7 +115,7 @@ Outcome<bool> write_latest(const FetchJob& job, const Shelf& shelf, const Entry&
   if (written || tail.revision == entry.name.revision) report.time = tail.time;
   if (written) {
     report.revision = tail.revision;
-    note_users(base, entry.name.revision, tail.auth_revision, report);
+    note_users(base, entry.name.revision, tail.users, report);
   }
   if (!tail.left_out.empty())
     note(report, fmt::format("of the log nothing behind revision {} ({}) is brought back: {}",

@@ -9,6 +9,7 @@
 #include "archive/job.h"
 #include "archive/log.h"
 #include "archive/trouble.h"
+#include "archive/users.h"
 #include "archive/world.h"
 
 namespace archive {
@@ -18,7 +19,7 @@ struct Tail {
   posix::ScratchFile records;  // in their order, none missing
   std::int64_t revision = 0;   // of their end; the backup's: nothing came
   base::Instant time{};        // nothing else had come by then; without a log, the backup's
-  std::uint64_t auth_revision = 0;
+  UsersMark users = {};
   std::string left_out = {};  // what ends it before the end of the store's log; empty: nothing
 };
 

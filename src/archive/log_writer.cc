@@ -57,7 +57,7 @@ void LogWriter::adopt(const LogTail& tail) {
   next_ = last.last + 1;
   end_ = last.end;
   sealed_digest_ = digest(last);
-  facts_ = {last.base, last.auth_revision, last.etcd_version};
+  facts_ = {last.base, last.users, last.etcd_version};
   joins_ = true;
   chain_first_ = tail.chain_first;
 }
@@ -84,7 +84,7 @@ Outcome<void> LogWriter::adopt_parts(const LogTail& tail, const Calls& calls) {
     }
     TRY(const bool good, adopt_frames(part, calls));
     if (!good) break;
-    facts_ = {head.base, head.auth_revision, head.etcd_version};
+    facts_ = {head.base, head.users, head.etcd_version};
     if (of_sealed) continue;
     group = part.name.sequence;
     sequence_ = std::max(sequence_, group);
@@ -183,7 +183,7 @@ Outcome<SegmentHead> LogWriter::put(const Run& run, std::int64_t part, const obj
                    .last = run.last,
                    .begin = run.begin,
                    .end = run.end,
-                   .auth_revision = facts_.auth_revision,
+                   .users = facts_.users,
                    .etcd_version = facts_.etcd_version,
                    .records = run.records};
   TRY(const auto bytes,

@@ -10,6 +10,7 @@
 #include "archive/log.h"
 #include "archive/log_tail.h"
 #include "archive/trouble.h"
+#include "archive/users.h"
 #include "archive/world.h"
 #include "posix/scratch_file.h"
 
@@ -26,7 +27,7 @@ struct LogOwner {
 // What is noted in the heads of the segments that come.
 struct LogFacts {
   std::string base = {};
-  std::uint64_t auth_revision = 0;
+  UsersMark users = {};
   std::string etcd_version = {};
 };
 
@@ -43,7 +44,7 @@ class LogWriter {
   [[nodiscard]] std::int64_t next() const { return next_; }
   [[nodiscard]] base::Instant last_time() const { return end_; }
   [[nodiscard]] const std::string& base() const { return facts_.base; }
-  [[nodiscard]] std::uint64_t auth_revision() const { return facts_.auth_revision; }
+  [[nodiscard]] UsersMark users() const { return facts_.users; }
   [[nodiscard]] std::int64_t chain_first() const { return chain_first_; }
   [[nodiscard]] bool weak() const { return weak_; }  // the store cannot create without replacing
 

@@ -8,6 +8,7 @@
 
 #include "archive/job.h"
 #include "archive/names.h"
+#include "archive/users.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -37,6 +38,7 @@ struct Manifest {
   std::uint64_t keys = 0, records = 0, leases = 0;
   bool auth_enabled = false;
   std::uint64_t auth_revision = 0;  // changes with users and roles; 0: not known
+  [[nodiscard]] UsersMark users() const { return {auth_revision, auth_enabled}; }
   std::uint32_t hash = 0;  // HashKV of the file at its revision and with its compact revision
   // Whose HashKV at that revision, with the compact revision of its answer, was equal to what the
   // file gives; empty: of none.

@@ -41,10 +41,9 @@ void note(FetchReport& report, const std::string& what) {
   report.warning += what;
 }
 
-void note_users(const Fetched& base, std::int64_t of, std::uint64_t auth_revision,
-                FetchReport& report) {
-  const auto users = base.facts.content.auth_revision;
-  if (auth_revision != 0 && users != 0 && auth_revision != users)
+void note_users(const Fetched& base, std::int64_t of, const UsersMark& later, FetchReport& report) {
+  const auto& content = base.facts.content;
+  if (differ({content.auth_revision, content.auth_enabled}, later))
     note(report, fmt::format("users and roles are those of revision {}: they were changed later, "
                              "and changes of them are no part of the history",
                              of));

@@ -7,6 +7,7 @@
 #include "archive/fetch.h"
 #include "archive/job.h"
 #include "archive/trouble.h"
+#include "archive/users.h"
 #include "archive/world.h"
 #include "posix/scratch_file.h"
 
@@ -17,9 +18,8 @@ namespace archive {
 Outcome<void> write_merged(const FetchJob& job, const World& world, const Fetched& base,
                            const posix::ScratchFile& log, std::int64_t revision,
                            FetchReport& report);
-// Users and roles are no part of the log. `auth_revision`: of the log's end; 0: not known.
-void note_users(const Fetched& base, std::int64_t of, std::uint64_t auth_revision,
-                FetchReport& report);
+// Users and roles are no part of the log. `later`: of the log's end.
+void note_users(const Fetched& base, std::int64_t of, const UsersMark& later, FetchReport& report);
 void note(FetchReport& report, const std::string& what);
 
 }  // namespace archive

@@ -33,15 +33,18 @@ class Point {
 
   Outcome<FetchReport> bring() {
     TRY_OK(find_life());
+    std::vector<const Entry*> able;
+    for (const bool later : {false, true})
+      for (const auto& entry : catalog_.entries)
+        if (can_begin(entry) && is_later(entry) == later) able.push_back(&entry);
     std::vector<Skipped> skipped;
-    for (const auto& entry : catalog_.entries) {
-      if (!can_begin(entry)) continue;
-      auto brought = from(entry);
+    for (const auto* entry : able) {
+      auto brought = from(*entry);
       if (brought || brought.error().kind != kind::kMismatch || in_log_) {
         if (brought) brought->skipped = std::move(skipped);
         return brought;
       }
-      skipped.push_back({entry.name.text(), brought.error().error.message});
+      skipped.push_back({entry->name.text(), brought.error().error.message});
     }
     if (!skipped.empty())
       return trouble(kind::kNoneGood,
@@ -177,6 +180,11 @@ class Point {
     return at == revision_ || log_.covering(at + 1, revision_) != nullptr;
   }
 
+  // Of the same keys, but users and roles may have been changed meanwhile.
+  [[nodiscard]] bool is_later(const Entry& entry) const {
+    return job_.to_time && entry.time > *job_.to_time;
+  }
+
   // Damage of a segment is not mended by another backup.
   Outcome<void> segment(const SegmentName& name, const FrameSink& sink) {
     const auto read = read_segment(shelf_, name, world_.key, sink, call_);
@@ -201,8 +209,8 @@ class Point {
     if (!base) return std::unexpected(base.error());
     TRY(auto log, posix::ScratchFile::create(job_.common.scratch));
     base::Instant time = entry.time;
-    std::uint64_t auth = 0;
-    TRY_OK(gather(entry.name.revision, log, time, auth));
+    UsersMark users;
+    TRY_OK(gather(entry.name.revision, log, time, users));
     FetchReport report{.outcome = FetchOutcome::kFetched,
                        .name = entry.name.text(),
                        .incarnation = life_.text,
@@ -210,21 +218,24 @@ class Point {
                        .time = time,
                        .etcd_version = entry.manifest->etcd_version};
     TRY_OK(write_merged(job_, world_, *base, log, revision_, report));
-    note_users(*base, entry.name.revision, auth, report);
+    note_users(*base, entry.name.revision, users, report);
+    if (is_later(entry))
+      note(report, fmt::format("users and roles are those of {}: no good backup is older",
+                               base::to_rfc3339(entry.time)));
     if (!silence_.empty()) note(report, silence_);
     return report;
   }
 
-  // Records behind the backup, in order, as one file. `auth_revision`: of the last of them.
+  // Records behind the backup, in order, as one file. `users`: at the last of them.
   Outcome<void> gather(std::int64_t after, posix::ScratchFile& log, base::Instant& time,
-                       std::uint64_t& auth_revision) {
+                       UsersMark& users) {
     const auto* range = log_.covering(after + 1, revision_);
     if (range == nullptr || after == revision_) return {};
     leases_.clear();
     for (size_t i = range->from; i < range->to; ++i) {
       const auto& head = *log_.entries[i].head;
       if (head.last <= after || head.first > revision_) continue;
-      auth_revision = head.auth_revision;
+      users = head.users;
       const auto read = segment(log_.entries[i].name, [&](const Frame& frame) {
         if (frame.last <= after) return base::Status();
         if (frame.first <= revision_) time = frame.time;

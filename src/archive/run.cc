@@ -40,10 +40,11 @@ class Run {
     TRY(const auto members, look(job_.endpoints, world_, deadline_));
     TRY_OK(check_owner(catalog, members.cluster_id));
     if (job_.last_revision == members.revision)
-      if (auto same = unchanged(catalog, members.revision, auth_revision(members))) return *same;
+      if (auto same = unchanged(catalog, members.revision, users_of(members))) return *same;
     TRY(const auto snapshot, take_snapshot(members, job_.common.scratch, world_, deadline_));
     if (auto same =
-            unchanged(catalog, snapshot.facts.revision, snapshot.facts.content.auth_revision))
+            unchanged(catalog, snapshot.facts.revision,
+                      {snapshot.facts.content.auth_revision, snapshot.facts.content.auth_enabled}))
       return *same;
     note(snapshot.warning);
     note_going_back(catalog, snapshot.facts.revision);
@@ -99,25 +100,24 @@ class Run {
     return adopted(RunOutcome::kNotDue, *entry);
   }
 
-  // 0: not known, as before 3.5, or where this client may not ask.
-  [[nodiscard]] std::uint64_t auth_revision(const Members& members) const {
-    if (!world_.history) return 0;
+  // Not known before 3.5, or where this client may not ask.
+  [[nodiscard]] UsersMark users_of(const Members& members) const {
+    if (!world_.history) return {};
     const auto api = world_.history(members.usable.front().endpoint);
     const auto auth = api->auth(std::min(kAskAuth, world_.left(deadline_)));
-    return auth ? auth->revision : 0;
+    return auth ? UsersMark{auth->revision, auth->enabled} : UsersMark{};
   }
 
   // Users and roles change without the revision of keys.
   std::optional<RunReport> unchanged(const Catalog& catalog, std::int64_t revision,
-                                     std::uint64_t auth) const {
+                                     const UsersMark& users) const {
     if (job_.last_revision != revision) return {};
     // With another key it must be written anew, so that the old one can be given up.
     const auto wanted =
         world_.key == nullptr ? std::nullopt : std::optional(world_.key->encryption());
     const auto* entry = find(catalog, [&](const Entry& e) {
-      const auto users = e.manifest->auth_revision;
       return e.name.revision == revision && e.manifest->encryption == wanted &&
-             (users == 0 || auth == 0 || users == auth);
+             !differ(e.manifest->users(), users);
     });
     if (entry == nullptr) return {};
     return adopted(RunOutcome::kUnchanged, *entry);

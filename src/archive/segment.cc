@@ -93,7 +93,8 @@ void fields(A& a, X& x) {
   a("last", h.last, Need::kYes);
   a("begin", h.begin, Need::kYes);
   a("end", h.end, Need::kYes);
-  a("authRevision", h.auth_revision, Need::kYes);
+  a("authRevision", h.users.revision, Need::kYes);
+  a("authEnabled", h.users.enabled);
   a("etcdVersion", h.etcd_version, Need::kYes);
   a("records", h.records, Need::kYes);
   a("plain", h.plain, Need::kYes);

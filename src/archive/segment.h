@@ -14,6 +14,7 @@
 #include "archive/crypt.h"
 #include "archive/manifest.h"
 #include "archive/names.h"
+#include "archive/users.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -50,7 +51,7 @@ struct SegmentHead {
   std::int64_t first = 0, last = 0;
   // When the first and the last of it came, by the writer's clock, which never goes back.
   base::Instant begin{}, end{};
-  std::uint64_t auth_revision = 0;  // 0: not known (etcd 3.4)
+  UsersMark users = {};
   std::string etcd_version = {};
   std::uint64_t records = 0;  // leases are records too
   Digest plain = {};          // of the frames

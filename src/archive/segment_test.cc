@@ -49,7 +49,7 @@ Built build(const bolt::testing::Sample& sample, std::int64_t first, std::int64_
               .last = last,
               .begin = at(first),
               .end = at(std::max(first, last)),
-              .auth_revision = 1,
+              .users = {.revision = 1, .enabled = true},
               .etcd_version = "3.6.16"};
   auto bytes = seal_segment(out.head, key, [&](const objstore::Sink& sink) -> base::Status {
     for (auto from = first; from <= last; from += step) {

@@ -17,6 +17,7 @@
 #include "etcd/bolt/hashkv.h"
 #include "etcd/bolt/record.h"
 #include "etcd/bolt/verify.h"
+#include "history_users.h"
 #include "http/client.h"
 #include "json/json.h"
 #include "pki/random.h"
@@ -46,6 +47,7 @@ struct Then {
 struct Mark {
   base::Instant time{};
   std::int64_t revision = 0;
+  size_t users = 0;
 };
 
 class History : public testing::TestWithParam<std::string> {
@@ -61,6 +63,7 @@ class History : public testing::TestWithParam<std::string> {
     ASSERT_TRUE(posix::write_atomic(tls_.cert, pem.cert));
     ASSERT_TRUE(posix::write_atomic(tls_.key, pem.key));
     ASSERT_TRUE(posix::write_atomic(path("backup.key"), std::string(64, 'c')));
+    users_ = std::make_unique<history::UserHistory>(*cluster_);
   }
   void TearDown() override { kill_follower(); }
 
@@ -122,6 +125,15 @@ class History : public testing::TestWithParam<std::string> {
     ASSERT_TRUE(revision) << revision.error().text();
     wait_for(fmt::format("revision {} saved", *revision),
              [&](const FollowStatus& s) { return s.saved >= *revision && !s.base.empty(); });
+  }
+  void wait_users_saved() {
+    wait_for("a backup with the last users", [&](const FollowStatus& s) {
+      const auto text = posix::read_file(path("backups/") + s.base + ".json", 65'536);
+      return text && users_->is_last(*text);
+    });
+    const auto revision = newest();
+    ASSERT_TRUE(revision) << revision.error().text();
+    users_->saved(*revision);
   }
 
   // ---- What is written.
@@ -189,12 +201,13 @@ class History : public testing::TestWithParam<std::string> {
   }
   // What was written until now is older than the mark, and what comes is not.
   void mark() {
+    wait_users_saved();
     wait_saved();
     const posix::SystemClock clock;
     const auto from = clock.now();
     const auto revision = newest();
     ASSERT_TRUE(revision);
-    marks_.push_back({clock.now(), *revision});
+    marks_.push_back({clock.now(), *revision, users_->last()});
     while (clock.now() < from + base::Duration(5)) ::poll(nullptr, 0, 1);
   }
   void compact() {
@@ -259,10 +272,19 @@ class History : public testing::TestWithParam<std::string> {
       expected[name] =
           fmt::format("{} {} {} {}", kv.create_revision, kv.mod_revision, kv.version, kv.value);
     EXPECT_EQ(found, expected) << report.revision;
+    users_->expect_of_revision(path("back.db"), report.revision);
   }
   void expect_reached(std::int64_t revision) {
     SCOPED_TRACE(revision);
     expect_as_then(fetch({.to_revision = revision, .exact = true}), then_.at(revision));
+  }
+  void expect_reached(const Mark& mark) {
+    SCOPED_TRACE(base::to_rfc3339(mark.time));
+    const auto report = fetch({.to_time = mark.time, .exact = true});
+    ASSERT_EQ(report.outcome, FetchOutcome::kFetched) << report.error;
+    EXPECT_EQ(report.revision, mark.revision);
+    EXPECT_EQ(report.warning.find("users and roles"), std::string::npos) << report.warning;
+    users_->expect(path("back.db"), mark.users);
   }
   // A cluster of etcd's own making, of the file that was brought back last.
   std::unique_ptr<etcd::EtcdApi> serve() {
@@ -284,6 +306,7 @@ class History : public testing::TestWithParam<std::string> {
 
   void expect_page();
   void expect_served(std::int64_t at);
+  void expect_let_in(bool enabled);
   void expect_told();
 
   std::unique_ptr<support::TestCluster> cluster_;
@@ -294,6 +317,7 @@ class History : public testing::TestWithParam<std::string> {
   std::vector<std::int64_t> leases_;
   std::map<std::int64_t, Then> then_;
   std::vector<Mark> marks_;
+  std::unique_ptr<history::UserHistory> users_;
   std::int64_t epoch_ = 0;
   const posix::Port port_ = support::free_ports(1).front();
 
@@ -319,9 +343,14 @@ TEST_P(History, AnyRevisionAndTimeComesBack) {
   ASSERT_FALSE(HasFatalFailure());
   changes(some);
   mark();
+  users_->change(dice_);
+  changes(some / 4);
+  wait_users_saved();
+  ASSERT_FALSE(HasFatalFailure());
   // Killed at random, its member lost. Then it is compacted behind it.
   for (const auto* fault : {"log_seal.before", "log_part.after", ""}) {
     kill_follower();
+    users_->change(dice_);
     start_follower(fault);
     changes(some);
     if (*fault == '\0') break;
@@ -335,8 +364,13 @@ TEST_P(History, AnyRevisionAndTimeComesBack) {
   for (int i = 0; i < (full_depth() ? 9 : 2); ++i) {
     changes(some / 4);
     mark();
+    // At the revision of the mark there are other users now.
+    i % 3 == 0 ? users_->switch_auth() : users_->change(dice_);
+    wait_users_saved();
     compact();
   }
+  changes(some / 4);
+  mark();
   // Until the next change, or a heartbeat, nothing is known of later times.
   ASSERT_TRUE(settled([&] { return api_->put("/last", "1", kCall); }));
   wait_saved();
@@ -354,13 +388,11 @@ TEST_P(History, AnyRevisionAndTimeComesBack) {
   reached.resize(std::min<size_t>(reached.size(), full_depth() ? 50 : 6));
   ASSERT_FALSE(reached.empty());
   for (const auto revision : reached) expect_reached(revision);
-  for (const auto& [time, revision] : marks_) {
-    const auto report = fetch({.to_time = time, .exact = true});
-    ASSERT_EQ(report.outcome, FetchOutcome::kFetched) << report.error;
-    EXPECT_EQ(report.revision, revision) << base::to_rfc3339(time);
-  }
+  for (const auto& one : marks_) expect_reached(one);
 
   expect_served(reached.front());
+  expect_let_in(true);
+  expect_let_in(false);
   expect_told();
 }
 
@@ -405,6 +437,19 @@ void History::expect_served(std::int64_t at) {
   ASSERT_TRUE(hash) << hash.error().text();
   EXPECT_EQ(hash->hash, raised.hash);
   EXPECT_EQ(served->put("/new", "1", kCall), at + archive::kBump + 1);
+}
+
+// etcd asks those of a time for their passwords, and nobody else.
+void History::expect_let_in(bool enabled) {
+  const auto one = std::ranges::find_if(marks_, [&](const Mark& mark) {
+    const auto& users = users_->at(mark.users);
+    return users.enabled == enabled && !users.passwords.empty();
+  });
+  ASSERT_NE(one, marks_.end());
+  expect_reached(*one);
+  const auto served = serve();
+  users_->expect_let_in(*cluster_->members.back(), one->users);
+  cluster_->members.back()->kill();
 }
 
 // By the commands for people; and a byte that is changed.
