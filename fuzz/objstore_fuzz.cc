@@ -7,6 +7,7 @@
 #include "objstore/aws_sources.h"
 #include "objstore/azure_sources.h"
 #include "objstore/gcs.h"
+#include "objstore/gcs_federated.h"
 #include "objstore/gcs_sources.h"
 #include "objstore/s3_words.h"
 #include "objstore/xml.h"
@@ -46,7 +47,8 @@ void others(std::string_view text) {
     for (const auto& object : page->objects)
       require(!object.key.empty() && !object.tag.empty(), "objects have names and generations");
   static_cast<void>(gcs::parse_object(text));
-  for (const auto& token : {gcs::parse_token(text, now), azure::parse_token(text, now)})
+  for (const auto& token : {gcs::parse_token(text, now), gcs::parse_impersonated(text, now),
+                            azure::parse_token(text, now)})
     require(!token || (!token->value.empty() && token->expires > now), "a token holds");
   for (const auto& keys : {aws::parse_sts(text), aws::parse_keys_json(text)})
     require(!keys || (!keys->value.id.empty() && !keys->value.secret.empty()), "keys are whole");
@@ -59,6 +61,30 @@ void others(std::string_view text) {
     require(request->path.starts_with('/'), "a URL has a path");
 }
 
+class Noon final : public base::Clock {
+ public:
+  [[nodiscard]] base::Instant now() const override {
+    return base::Instant(std::chrono::days(20'000));
+  }
+  [[nodiscard]] base::Tick tick() const override { return {}; }
+};
+
+// As the Secret of a store has it; nobody is asked before a token is needed.
+void credentials(std::string_view text) {
+  const Noon clock;
+  const objstore::Surroundings around{
+      .env = [](const std::string&) { return std::nullopt; },
+      .read = [](const std::string& path) -> base::Result<std::string> {
+        return base::fail(base::Code::kNotFound, "no " + path);
+      }};
+  objstore::Outside outside;
+  outside.clock = &clock;
+  const auto source =
+      objstore::gcs_from_json({"credentials.json", std::string(text)}, around, outside);
+  require(source ? *source != nullptr : source.error().message.starts_with("credentials.json"),
+          "an error names the file");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -66,6 +92,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   xml(text);
   s3(text);
   others(text);
+  credentials(text);
   if (const auto at = http::parse_http_date(text))
     require(http::parse_http_date(http::to_http_date(*at)) == at, "a date comes back");
   static_cast<void>(http::parse_retry_after(text, {}));

@@ -1,5 +1,5 @@
 // Google's credentials in the forms that users have: a service account's key, a person's refresh
-// token, a token, the metadata server.
+// token, another issuer's token, one in the name of a service account, the metadata server.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,12 @@
 
 namespace objstore {
 
-// The text of a `credentials.json`, by its `type`. Unimplemented: a type that we cannot use.
-base::Result<std::unique_ptr<TokenSource>> gcs_from_json(std::string_view text,
+struct GcsFile {
+  std::string name, text;  // the text is secret
+};
+// Of a `credentials.json`, by its `type`. Unimplemented: a type that we cannot use.
+base::Result<std::unique_ptr<TokenSource>> gcs_from_json(const GcsFile& file,
+                                                         const Surroundings& around,
                                                          const Outside& outside);
 // Application default credentials: GOOGLE_APPLICATION_CREDENTIALS, gcloud's own file, the metadata
 // server.
@@ -23,6 +27,7 @@ namespace gcs {
 
 struct ServiceAccount {
   std::string email, key_id, key;  // the key is secret
+  std::string scope = "https://www.googleapis.com/auth/devstorage.read_write";
   std::string token_uri = "https://oauth2.googleapis.com/token";
 };
 // The signed assertion that is given for a token: it holds for an hour from `now`.

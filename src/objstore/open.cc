@@ -78,7 +78,7 @@ Opened open_gcs_kind(const Where& where, std::string_view path, const Surroundin
   TRY(const auto account, secret_text(where, around, "credentials.json"));
   TRY(const auto token, secret_text(where, around, "access-token"));
   if (!base::trim(account).empty()) {
-    TRY(tokens, gcs_from_json(account, outside));
+    TRY(tokens, gcs_from_json({"credentials.json", account}, around, outside));
   } else if (!base::trim(token).empty()) {
     tokens = fixed_token(std::string(base::trim(token)));
   } else {

@@ -81,7 +81,9 @@ TEST(Url, IsTakenApart) {
   ASSERT_TRUE(request);
   EXPECT_EQ(request->server, "https://h:1");
   EXPECT_EQ(request->target(), "/a/b?c=d%20e&f=");
-  for (const auto* bad : {"", "h", "ftp://h", "http://", "http:///a", "http://u@h", "http://h#a"})
+  EXPECT_EQ(request_of("https://h/a@b:c", "it")->target(), "/a@b:c");
+  for (const auto* bad :
+       {"", "h", "ftp://h", "http://", "http:///a", "http://u@h", "http://u@h/a", "http://h#a"})
     EXPECT_FALSE(request_of(bad, "it")) << bad;
 }
 
@@ -259,9 +261,10 @@ TEST(GcsSources, AnAuthorizedUserAndTheMetadataServer) {
     return good(R"({"access_token":"u","expires_in":3599,"token_type":"Bearer"})");
   });
   const auto user = gcs_from_json(
-      R"({"type":"authorized_user","client_id":"i","client_secret":"s","refresh_token":"r/1",)"
-      R"("token_uri":"https://t/token"})",
-      network.outside());
+      {"credentials.json",
+       R"({"type":"authorized_user","client_id":"i","client_secret":"s","refresh_token":"r/1",)"
+       R"("token_uri":"https://t/token"})"},
+      Machine().around(), network.outside());
   ASSERT_TRUE(user) << user.error().text();
   EXPECT_EQ((*user)->get(network.clock.now(), network.call()), "u");
   const Machine machine{.env = {{"GCE_METADATA_HOST", "meta:80"}}, .files = {}};
@@ -273,11 +276,12 @@ TEST(GcsSources, WhatIsNoKeyIsRefusedWithoutShowingIt) {
   auto network = nobody();
   for (const auto& [text, code] : std::map<std::string, Code>{
            {"SECRET", Code::kInvalidArgument},
-           {R"({"type":"external_account"})", Code::kUnimplemented},
+           {R"({"type":"gdch_service_account"})", Code::kUnimplemented},
            {R"({"type":"service_account"})", Code::kNotFound},
            {R"({"type":"service_account","client_email":"e","private_key":"SECRET"})",
             Code::kInvalidArgument}}) {
-    const auto source = gcs_from_json(text, network.outside());
+    const auto source =
+        gcs_from_json({"credentials.json", text}, Machine().around(), network.outside());
     ASSERT_FALSE(source) << text;
     EXPECT_EQ(source.error().code, code) << source.error().text();
     EXPECT_EQ(source.error().message.find("SECRET"), std::string::npos);

@@ -81,9 +81,9 @@ base::Result<Request> request_of(const std::string& url, std::string_view name) 
   };
   const auto scheme = url.find("://");
   if (!url.starts_with("http://") && !url.starts_with("https://")) return bad();
-  if (url.find_first_of("#@ \t\r\n") != std::string::npos) return bad();
+  if (url.find_first_of("# \t\r\n") != std::string::npos) return bad();
   const auto slash = std::min(url.find_first_of("/?", scheme + 3), url.size());
-  if (slash == scheme + 3) return bad();
+  if (slash == scheme + 3 || url.find('@') < slash) return bad();
   const auto question = std::min(url.find('?'), url.size());
   Request request{.server = url.substr(0, slash), .path = url.substr(slash, question - slash)};
   if (request.path.empty()) request.path = "/";
