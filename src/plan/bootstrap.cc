@@ -19,6 +19,9 @@ namespace {
 constexpr base::Duration kFormationLimit{60'000}, kRestoreLimit{1'800'000}, kSoon{200},
     kSlow{5'000};
 
+// How long founders may be on their way: images and volumes that are fetched or made.
+constexpr base::Duration kUnderWayLimit{300'000};
+
 // A large backup takes its time, and so do volumes and images that are made or fetched: each try
 // waits twice as long as the one before, so that what is only slow does form.
 base::Duration limit_of(const Record& record) {
@@ -278,6 +281,18 @@ bool is_refused(const Context& c) {
          std::ranges::any_of(c.view.seats, [](const Seat& s) { return is_stopped(s); });
 }
 
+bool serves_or_comes(const Seat& seat) {
+  if (seat.record == nullptr || (seat.etcd != nullptr && seat.etcd->started)) return true;
+  return seat.process_is(Process::kStarting) && !seat.facts->ended;
+}
+
+// Nothing keeps the missing founders from running but that it takes its time: a new beginning
+// would have to wait for the same.
+bool is_under_way(const Context& c) {
+  return c.now - c.record.operation->started_at < kUnderWayLimit &&
+         std::ranges::all_of(c.view.seats, serves_or_comes);
+}
+
 // No value: it goes on.
 std::optional<Answer> past_deadline(Context& c, const Census& census) {
   if (census.foreign > 0) return discard(c, true, "a member that is not ours is in its list");
@@ -305,7 +320,7 @@ std::optional<Answer> past_deadline(Context& c, const Census& census) {
   const bool waited_for_us =
       operation.step == "prepare" && failures_of(c.seen, "PrepareMember") == 0 &&
       std::ranges::none_of(c.record.members, [](const auto& m) { return m.second.may_start; });
-  if (!operation.halted && !waited_for_us)
+  if (!operation.halted && !waited_for_us && !is_under_way(c))
     return discard(c, true, "no quorum by the deadline, missing " + missing);
   // Its time begins anew; if it was halted, it seems to be mended.
   operation.halted = false;
@@ -335,7 +350,10 @@ Answer start_founders(Context& c) {
   if (answer.steps.empty()) return Answer::nothing();
   Operation& operation = *c.record.operation;
   // The founders' time, without what it took to prepare them.
-  if (operation.step == "prepare") operation.deadline = c.now + limit_of(c.record);
+  if (operation.step == "prepare") {
+    operation.started_at = c.now;
+    operation.deadline = c.now + limit_of(c.record);
+  }
   operation.step = "form";
   answer.message = "the founding members are started together";
   return answer;
