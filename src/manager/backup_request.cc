@@ -11,6 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr base::Duration kRetryFirst = 10s, kRetryLongest = 10min;
+constexpr base::Duration kLate = 1h;  // of one that is asked for once
 
 base::Duration retry_after(int tries) {
   return std::min<base::Duration>(kRetryFirst * (1 << std::clamp(tries - 1, 0, 8)), kRetryLongest);
@@ -88,6 +89,18 @@ BackupStep next_step(const api::BackupRequest& wish, std::int64_t generation,
   if (last) out.last_revision = out.status.etcd_revision;
   out.start = std::move(next);
   return out;
+}
+
+std::optional<bool> is_healthy(const api::BackupRequest& wish,
+                               const api::BackupRequestStatus& status, base::Instant created,
+                               base::Instant now) {
+  if (status.succeeded == false) return false;
+  const bool once = wish.interval.count() == 0;
+  if (once && status.succeeded == true) return true;
+  // A try takes its time, too.
+  const auto late = wish.timeout + (once ? kLate : 2 * wish.interval);
+  if (now - status.last_success.value_or(created) > late) return false;
+  return status.succeeded;
 }
 
 std::vector<base::ClusterKey> clusters_at(std::string_view url, const std::string& ns) {

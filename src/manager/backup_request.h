@@ -30,6 +30,12 @@ BackupStep next_step(const api::BackupRequest& wish, std::int64_t generation,
 bool is_finished(const api::BackupRequest& wish, std::int64_t generation,
                  const api::BackupRequestStatus& told);
 
+// No value: no try has ended, and it is not late. False: the last one failed, or there should have
+// been a success long ago.
+std::optional<bool> is_healthy(const api::BackupRequest& wish,
+                               const api::BackupRequestStatus& status, base::Instant created,
+                               base::Instant now);
+
 // The clusters of which this may be an address, by the names that their Services and pods have:
 // "https://c-client.shop.svc:2379", "http://c-0-0.c:2379". `ns`: where a name without one is.
 std::vector<base::ClusterKey> clusters_at(std::string_view url, const std::string& ns);

@@ -132,6 +132,24 @@ TEST(BackupRequest, AClockThatWasAheadDoesNotHoldItUp) {
   EXPECT_EQ(step.status.last_success, kNow);
 }
 
+TEST(BackupRequest, WhatFailedOrIsLateIsNotHealthy) {
+  const auto healthy = [](const api::BackupRequest& wish, std::optional<bool> succeeded,
+                          std::optional<base::Duration> last) {
+    api::BackupRequestStatus status;
+    status.succeeded = succeeded;
+    if (last) status.last_success = kNow - *last;
+    return is_healthy(wish, status, kNow - 24h, kNow);
+  };
+  EXPECT_EQ(is_healthy(once(), {}, kNow - 1h, kNow), std::nullopt);
+  EXPECT_EQ(is_healthy(once(), {}, kNow - 1h - 2min, kNow), false) << "nothing came of it";
+  EXPECT_EQ(healthy(once(), true, 23h), true) << "it needs no other";
+  EXPECT_EQ(healthy(once(), false, {}), false);
+  EXPECT_EQ(healthy(every(1h), true, 2h), true);
+  EXPECT_EQ(healthy(every(1h), true, 2h + 2min), false);
+  EXPECT_EQ(healthy(every(1h), false, 1min), false);
+  EXPECT_EQ(healthy(every(24h), {}, {}), std::nullopt);
+}
+
 TEST(BackupRequest, AddressesOfAClusterAreKnown) {
   const base::ClusterKey c{"shop", "c"};
   const auto is_c = [&](const char* url) {

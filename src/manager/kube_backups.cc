@@ -8,6 +8,8 @@
 
 #include "json/json.h"
 #include "manager/request_text.h"
+#include "metrics/catalog.h"
+#include "plan/reason.h"
 
 namespace manager {
 namespace {
@@ -57,11 +59,14 @@ void KubeBackups::read(const k8s::DeclaredRequest& from, Cell& into) {
     if (const auto* status = object.find("status")) {
       into.status = api::parse_backup_status(*status);
       into.told = json::print(api::to_json(into.status));
+      into.noted = into.status.succeeded;
+      into.noted_reason = into.status.reason;
     }
   }
   // A status that we wrote changes the object's version and nothing else.
   if (first || generation != into.id.generation || deleted != into.deleted)
     into.at = base::Instant{};
+  if (!first && generation != into.id.generation) into.noted.reset();
 }
 
 // Endpoints of a cluster that we run are its members, by our own certificate.
@@ -195,6 +200,7 @@ void KubeBackups::work(Cell& cell, const std::stop_token& stop) {
     cell.status.succeeded = false;
     cell.status.reason = cell.problem;
     cell.status.observed_generation = cell.id.generation;
+    note(cell, {}, stop);
     return tell(cell, stop);
   }
   if (is_finished(*cell.wish, cell.id.generation, cell.status)) {
@@ -214,14 +220,63 @@ void KubeBackups::work(Cell& cell, const std::stop_token& stop) {
   cell.status = step.status;
   cell.at = step.at;
   if (step.start) start(cell, step, stop);
+  const auto* last = newest.get();
+  note(cell, last != nullptr && !last->running ? std::optional(last->epoch) : std::nullopt, stop);
   tell(cell, stop);
+}
+
+// Of the first success, of each try that fails, and of a success after one.
+void KubeBackups::note(Cell& cell, std::optional<int> ended, const std::stop_token& stop) {
+  const auto& now = cell.status;
+  const bool another_try = ended && cell.noted_try && *ended != *cell.noted_try;
+  if (ended) cell.noted_try = ended;
+  if (!now.succeeded) return;
+  const bool failed_before = cell.noted == false;
+  if (cell.noted == now.succeeded &&
+      (*now.succeeded || (cell.noted_reason == now.reason && !another_try)))
+    return;
+  cell.noted = now.succeeded;
+  cell.noted_reason = now.reason;
+  parts_.platform.requests().note(
+      cell.id,
+      *now.succeeded
+          ? k8s::Requests::Note{false, std::string(plan::name_of(plan::Reason::kBackupTaken)),
+                                fmt::format("{}revision {} is at {}",
+                                            failed_before ? "again: " : "", now.etcd_revision,
+                                            now.location)}
+          : k8s::Requests::Note{true, std::string(plan::name_of(plan::Reason::kBackupFailed)),
+                                now.reason},
+      stop);
+}
+
+void KubeBackups::measure(Cell& cell) {
+  const auto healthy = cell.wish
+                           ? is_healthy(*cell.wish, cell.status, cell.created, parts_.clock.now())
+                           : cell.status.succeeded;
+  if (!healthy || cell.deleted) return forget(cell);
+  parts_.registry.set(
+      metrics::kBackupRequestHealthy,
+      {cell.id.key.ns, cell.id.key.name, k8s::resource_of(cell.id.kind, cell.id.group).group},
+      *healthy ? 1 : 0);
+  cell.measured = true;
+}
+
+void KubeBackups::forget(Cell& cell) {
+  if (!std::exchange(cell.measured, false)) return;
+  parts_.registry.forget(
+      metrics::kBackupRequestHealthy,
+      {cell.id.key.ns, cell.id.key.name, k8s::resource_of(cell.id.kind, cell.id.group).group});
 }
 
 void KubeBackups::turn(const std::stop_token& stop) {
   const auto term = parts_.term();
+  // Who does not lead knows nothing of them.
+  if (term_ != term.value_or(0)) {
+    for (auto& [uid, cell] : cells_) forget(cell);
+    cells_.clear();
+  }
+  term_ = term.value_or(0);
   if (!term || !parts_.platform.ready() || !parts_.platform.requests().ready()) return;
-  if (term_ != *term) cells_.clear();
-  term_ = *term;
   std::set<std::string> there;
   for (const auto& declared : parts_.platform.requests().declared()) {
     if (declared.kind != k8s::RequestKind::kBackup) continue;
@@ -231,8 +286,12 @@ void KubeBackups::turn(const std::stop_token& stop) {
     read(declared, cell);
     if (stop.stop_requested()) return;
     if (cell.at && *cell.at <= parts_.clock.now()) work(cell, stop);
+    measure(cell);
   }
+  for (auto& [uid, cell] : cells_)
+    if (!there.contains(uid)) forget(cell);
   std::erase_if(cells_, [&](const auto& entry) { return !there.contains(entry.first); });
+  parts_.platform.requests().flush_notes(stop);
 }
 
 }  // namespace manager

@@ -13,6 +13,7 @@
 #include "drivers/kube/platform.h"
 #include "manager/backup_request.h"
 #include "manager/kube_clusters.h"
+#include "metrics/registry.h"
 
 namespace manager {
 
@@ -24,6 +25,7 @@ class KubeBackups {
     const KubeClusters& clusters;
     const base::Clock& clock;
     base::Logger& log;
+    metrics::Registry& registry;
     // The number of the term in which we lead; none: somebody else does.
     std::function<std::optional<std::int64_t>()> term;
   };
@@ -45,6 +47,11 @@ class KubeBackups {
     std::string told;                 // as it was written last
     std::optional<base::Instant> at;  // nothing is to be done before; none: never
     int failures = 0;                 // answers in a row that we could not work with
+    // What the last event said of it, or the status that was there before us.
+    std::optional<bool> noted;
+    std::string noted_reason;
+    std::optional<int> noted_try;
+    bool measured = false;
   };
   // Whom to ask. All empty: the endpoints.
   struct Target {
@@ -59,6 +66,9 @@ class KubeBackups {
   [[nodiscard]] Target target_of(const api::BackupRequest& wish) const;
   void start(Cell& cell, const BackupStep& step, const std::stop_token& stop);
   void tell(Cell& cell, const std::stop_token& stop);
+  void note(Cell& cell, std::optional<int> ended, const std::stop_token& stop);
+  void measure(Cell& cell);
+  void forget(Cell& cell);
 
   const Parts parts_;
   std::int64_t term_ = 0;

@@ -52,7 +52,8 @@ class Operator final : public KubeManager {
                                                          parts.log, parts.machine, parts.connect})),
         clusters_({*platform_, client_, parts.clock, parts.random, parts.log, registry_,
                    &plan::plan, [this] { return term(); }, options.faults}),
-        backups_({*platform_, clusters_, parts.clock, parts.log, [this] { return term(); }}),
+        backups_(
+            {*platform_, clusters_, parts.clock, parts.log, registry_, [this] { return term(); }}),
         restores_({*platform_, clusters_, parts.clock, parts.log, [this] { return term(); }}),
         queue_(parts.clock, parts.random, {}) {}
 

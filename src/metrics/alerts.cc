@@ -144,6 +144,15 @@ std::vector<Alert> of_backups() {
        "Mend what the message names: the store's address, credentials or speed, or the members. "
        "The log goes on where it ends; what etcd has compacted by then is bridged by a new "
        "backup."},
+      {"EtcdBackupRequestUnhealthy", fmt::format("{} == 0", kBackupRequestHealthy.name), "10m",
+       kWarning, "the EtcdBackup {{ $labels.namespace }}/{{ $labels.backup }} fails or is overdue",
+       "The last try of this object failed, or it should have made a backup long ago: twice its "
+       "interval, and one that is asked for once after an hour. What it made before stays.",
+       "`kubectl -n NAMESPACE describe etcdbackups.GROUP BACKUP`: the status' Reason and the "
+       "events have the words of its Job, of Kubernetes, or what it waits for.",
+       "Mend what it names: the store's address or credentials, a Secret, the endpoints, a field. "
+       "It is tried again by itself, at most ten minutes later. Delete an object that is not "
+       "wanted any more; its backups stay."},
   };
 }
 

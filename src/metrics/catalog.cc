@@ -8,8 +8,8 @@ constexpr const Declaration* kAll[] = {
     &kSeriesDropped,       &kPassSeconds,      &kPassErrors,        &kActions,
     &kQueueLength,         &kKubeRequests,     &kClusterHasLeader,  &kClusterMembers,
     &kClusterCondition,    &kClusterOperation, &kClusterObserved,   &kClusterBackup,
-    &kClusterBackupProven, &kClusterBackupLag, &kCertificateExpiry, &kMemberDbSize,
-    &kMemberDbInUse,       &kMemberDbQuota};
+    &kClusterBackupProven, &kClusterBackupLag, &kCertificateExpiry, &kBackupRequestHealthy,
+    &kMemberDbSize,        &kMemberDbInUse,    &kMemberDbQuota};
 
 }  // namespace
 

@@ -4,7 +4,7 @@
 #include "metrics/declaration.h"
 
 namespace metrics {
-// ---- the program ----
+// ---- the program and its passes ----
 inline constexpr Declaration kBuildInfo{.name = "etcd_operator_build_info",
                                         .kind = Kind::kGauge,
                                         .unit = "",
@@ -15,32 +15,25 @@ inline constexpr Declaration kProcessMemory{.name = "process_resident_memory_byt
                                             .kind = Kind::kGauge,
                                             .unit = "bytes",
                                             .help = "Resident memory of the operator.",
-                                            .label_names = {},
                                             .stability = Stability::kStable};
 inline constexpr Declaration kProcessCpu{.name = "process_cpu_seconds_total",
                                          .kind = Kind::kCounter,
                                          .unit = "seconds",
                                          .help = "User and system time of the operator.",
-                                         .label_names = {},
                                          .stability = Stability::kStable};
 inline constexpr Declaration kClusters{.name = "etcd_operator_clusters",
                                        .kind = Kind::kGauge,
                                        .unit = "",
-                                       .help = "Clusters that this operator looks after.",
-                                       .label_names = {}};
+                                       .help = "Clusters that this operator looks after."};
 inline constexpr Declaration kSeriesDropped{
     .name = "etcd_operator_metrics_dropped_total",
     .kind = Kind::kCounter,
     .unit = "",
-    .help = "Updates that were left out because their metric had too many series.",
-    .label_names = {}};
-
-// ---- its passes ----
+    .help = "Updates that were left out because their metric had too many series."};
 inline constexpr Declaration kPassSeconds{.name = "etcd_operator_pass_seconds",
                                           .kind = Kind::kHistogram,
                                           .unit = "seconds",
-                                          .help = "Time of a pass over a cluster.",
-                                          .label_names = {}};
+                                          .help = "Time of a pass over a cluster."};
 inline constexpr Declaration kPassErrors{.name = "etcd_operator_pass_errors_total",
                                          .kind = Kind::kCounter,
                                          .unit = "",
@@ -55,8 +48,7 @@ inline constexpr Declaration kActions{
 inline constexpr Declaration kQueueLength{.name = "etcd_operator_queue_length",
                                           .kind = Kind::kGauge,
                                           .unit = "",
-                                          .help = "Clusters that wait for a worker.",
-                                          .label_names = {}};
+                                          .help = "Clusters that wait for a worker."};
 inline constexpr Declaration kKubeRequests{
     .name = "etcd_operator_kube_requests_total",
     .kind = Kind::kCounter,
@@ -126,6 +118,14 @@ inline constexpr Declaration kCertificateExpiry{
     .help = "When the first certificate of this kind expires, in seconds since 1970.",
     .label_names = {"namespace", "cluster", "kind"},
     .stability = Stability::kStable};
+
+// ---- one EtcdBackup ----
+inline constexpr Declaration kBackupRequestHealthy{
+    .name = "etcd_operator_backup_request_healthy",
+    .kind = Kind::kGauge,
+    .unit = "",
+    .help = "1: the last try succeeded, 0: it failed or is overdue; no series: no try has ended.",
+    .label_names = {"namespace", "backup", "group"}};
 
 // ---- one member ----
 inline constexpr Declaration kMemberDbSize{.name = "etcd_operator_member_db_size_bytes",

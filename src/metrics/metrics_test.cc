@@ -71,6 +71,16 @@ TEST(Registry, AClusterThatIsGoneIsForgotten) {
   EXPECT_NE(text.find("etcd_operator_clusters 1"), std::string::npos);
 }
 
+TEST(Registry, OneSeriesIsForgotten) {
+  Registry registry;
+  registry.set(kBackupRequestHealthy, {"shop", "nightly", "g"}, 0);
+  registry.set(kBackupRequestHealthy, {"shop", "once", "g"}, 1);
+  registry.forget(kBackupRequestHealthy, {"shop", "nightly", "g"});
+  registry.forget(kClusterBackup, {"shop", "c"});
+  EXPECT_EQ(registry.text().find("nightly"), std::string::npos);
+  EXPECT_NE(registry.text().find("backup=\"once\""), std::string::npos);
+}
+
 TEST(Registry, LabelsThatDoNotFitAndTooManySeries) {
   Registry registry;
   registry.set(kClusterHasLeader, {"n"}, 1);

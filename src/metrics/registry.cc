@@ -57,13 +57,18 @@ void append_sample(std::string& out, const Declaration& d, const std::vector<std
 
 }  // namespace
 
-Registry::Series* Registry::find(const Declaration& declaration, Values labels) {
-  auto& family = families_[declaration.name];
-  family.declaration = &declaration;
+Registry::Key Registry::key_of(const Declaration& declaration, Values labels) {
   Key key;
   for (const auto value : labels)
     if (key.size() < declaration.label_count()) key.emplace_back(value);
   key.resize(declaration.label_count());
+  return key;
+}
+
+Registry::Series* Registry::find(const Declaration& declaration, Values labels) {
+  auto& family = families_[declaration.name];
+  family.declaration = &declaration;
+  auto key = key_of(declaration, labels);
   const auto it = family.series.find(key);
   if (it != family.series.end()) return &it->second;
   if (family.series.size() >= kMaxSeries) {
@@ -95,6 +100,12 @@ void Registry::observe(const Declaration& histogram, Values labels, double value
   ++series->buckets[static_cast<size_t>(bound - kBuckets.begin())];
   ++series->count;
   series->value += value;
+}
+
+void Registry::forget(const Declaration& declaration, Values labels) {
+  const std::scoped_lock lock(mutex_);
+  const auto family = families_.find(declaration.name);
+  if (family != families_.end()) family->second.series.erase(key_of(declaration, labels));
 }
 
 void Registry::forget_cluster(std::string_view ns, std::string_view name) {

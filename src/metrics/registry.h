@@ -23,6 +23,7 @@ class Registry {
   void add(const Declaration& counter, Values labels, double amount = 1);
   void observe(const Declaration& histogram, Values labels, double value);
 
+  void forget(const Declaration& declaration, Values labels);
   // Forgets a cluster's series in all metrics: what is gone must not be shown for ever.
   void forget_cluster(std::string_view ns, std::string_view name);
 
@@ -41,6 +42,7 @@ class Registry {
     std::map<Key, Series> series;
   };
 
+  static Key key_of(const Declaration& declaration, Values labels);
   Series* find(const Declaration& declaration, Values labels);
 
   mutable std::mutex mutex_;

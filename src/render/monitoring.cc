@@ -27,9 +27,11 @@ Value monitor(std::string_view kind, std::string_view name, Object spec) {
 
 // What a panel draws of a metric.
 std::string query_of(const metrics::Declaration& metric) {
-  const bool of_cluster = metric.label_names[0] == "namespace";
-  const std::string_view filter =
-      of_cluster ? R"({namespace=~"$namespace",cluster=~"$cluster"})" : "";
+  std::string_view filter;
+  if (metric.label_names[1] == "cluster")
+    filter = R"({namespace=~"$namespace",cluster=~"$cluster"})";
+  else if (metric.label_names[0] == "namespace")
+    filter = R"({namespace=~"$namespace"})";
   switch (metric.kind) {
     case metrics::Kind::kCounter:
       return fmt::format("rate({}{}[5m])", metric.name, filter);
@@ -198,12 +200,14 @@ Value dashboard() {
   };
   all("Clusters", "etcd_operator_cluster_", "etcd_operator_certificate");
   all("Members", "etcd_operator_member_", "");
+  all("EtcdBackup objects", "etcd_operator_backup_request_", "");
   out.row("etcd");
   add_etcd_panels(out);
   out.row("Operator");
   for (const auto* metric : metrics::catalog())
     if (!metric->name.starts_with("etcd_operator_cluster_") &&
         !metric->name.starts_with("etcd_operator_certificate") &&
+        !metric->name.starts_with("etcd_operator_backup_request_") &&
         !metric->name.starts_with("etcd_operator_member_"))
       out.metric(*metric);
   return out.whole();

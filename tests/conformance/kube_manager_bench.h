@@ -37,7 +37,7 @@ class KubeManagerStory : public testing::Test {
                                                   registry, &plan::plan, [this] { return term; }});
     restores.emplace(manager::KubeRestores::Parts{*platform, *clusters, node.clock, log,
                                                   [this] { return term; }});
-    backups.emplace(manager::KubeBackups::Parts{*platform, *clusters, node.clock, log,
+    backups.emplace(manager::KubeBackups::Parts{*platform, *clusters, node.clock, log, registry,
                                                 [this] { return term; }});
   }
   void turn() {

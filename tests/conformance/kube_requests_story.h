@@ -1,6 +1,7 @@
 // EtcdBackup objects over fakes of Kubernetes: what their stories begin with.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +45,29 @@ class KubeRequestsStory : public KubeClientStory {
   }
   bool says(const std::string& name, std::string_view words) {
     return reason(name).find(words) != std::string::npos;
+  }
+  // "Warning BackupFailed: the key is wrong" and how often, of one object.
+  std::map<std::string, std::int64_t> events_of(const std::string& name) {
+    std::map<std::string, std::int64_t> out;
+    for (const auto& event : node.all(kube::kEvents)) {
+      const auto says = [&](std::string_view path) {
+        return json::get_string(event, path).value_or("");
+      };
+      if (says("regarding.kind") == "EtcdBackup" && says("regarding.name") == name)
+        out[fmt::format("{} {}: {}", says("type"), says("reason"), says("note"))] =
+            json::get_int(event, "series.count").value_or(1);
+    }
+    return out;
+  }
+  // As Prometheus reads it: "1", "0"; empty: no series.
+  std::string healthy(const std::string& name) {
+    const auto series = fmt::format(
+        "etcd_operator_backup_request_healthy{{namespace=\"default\",backup=\"{}\",group=\"{}\"}} ",
+        name, kube::kCoreosBackups.group);
+    const auto page = registry.text();
+    const auto at = page.find(series);
+    if (at == std::string::npos) return {};
+    return page.substr(at + series.size(), page.find('\n', at) - at - series.size());
   }
   // Those of one object, the oldest first.
   std::vector<json::Value> jobs_of(const std::string& name) {

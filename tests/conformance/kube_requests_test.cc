@@ -50,6 +50,59 @@ TEST_F(KubeRequestsStory, AFailureIsToldInTheWordsOfItsJobAndTriedAgain) {
   EXPECT_LE(jobs_of("once").size(), 2U) << "older ones are removed";
 }
 
+TEST_F(KubeRequestsStory, ItsEventsAndItsMetricTellHowItStands) {
+  ASSERT_NO_FATAL_FAILURE(cluster("c"));
+  secret("aws-secret");
+  auto spec = of("https://c-client:2379");
+  spec["backupPolicy"] = json::Object{{"backupIntervalInSecond", 60}};
+  ask("often", spec);
+  ASSERT_TRUE(run_until([&] { return succeeded("often") == true; }));
+  const auto first = fmt::format(
+      "Normal BackupTaken: revision {} is at {}",
+      json::get_int(*find(kube::kCoreosBackups, "often"), "status.etcdRevision").value_or(0),
+      text(kube::kCoreosBackups, "often", "status.location"));
+  EXPECT_EQ(events_of("often"), (std::map<std::string, std::int64_t>{{first, 1}}));
+  EXPECT_EQ(healthy("often"), "1");
+  const auto slowly = [&](const std::function<bool()>& reached) {
+    for (int i = 0; i < 200 && !reached(); ++i) {
+      turn();
+      node.let_pass(5s);
+    }
+    return reached();
+  };
+  // Tries that fail are one event, which counts them.
+  node.store.refuses = "the access key is wrong";
+  const std::string failed = "Warning BackupFailed: the access key is wrong";
+  ASSERT_TRUE(slowly([&] { return events_of("often")[failed] >= 3; }));
+  node.jobs_hang = true;
+  turn();  // what has ended by now is told
+  const auto then = events_of("often");
+  EXPECT_EQ(healthy("often"), "0");
+  restart();
+  for (int i = 0; i < 5; ++i) turn();
+  EXPECT_EQ(events_of("often"), then) << "who has just begun says nothing anew";
+  EXPECT_EQ(then.size(), 2U);
+  EXPECT_EQ(healthy("often"), "0");
+  node.jobs_hang = false;
+  node.store.refuses.clear();
+  ASSERT_TRUE(slowly([&] { return succeeded("often") == true; }));
+  EXPECT_EQ(healthy("often"), "1");
+  const auto all = events_of("often");
+  EXPECT_EQ(all.size(), 3U);
+  EXPECT_TRUE(std::ranges::any_of(all, [](const auto& event) {
+    return event.first.starts_with("Normal BackupTaken: again: revision ");
+  }));
+  // Who stands by says nothing, and what is gone is not shown for ever.
+  term.reset();
+  turn();
+  EXPECT_EQ(healthy("often"), "");
+  term = 2;
+  turn();
+  EXPECT_EQ(healthy("often"), "1");
+  node.must(kube::remove(kube::kCoreosBackups, {"default", "often"}));
+  ASSERT_TRUE(run_until([&] { return healthy("often").empty(); }));
+}
+
 TEST_F(KubeRequestsStory, AReportThatIsLostIsLookedForInTheStore) {
   ASSERT_NO_FATAL_FAILURE(cluster("c"));
   secret("aws-secret");

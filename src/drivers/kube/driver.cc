@@ -43,12 +43,6 @@ json::Object keep_damaged(const json::Value& map) {
   return {{fmt::format("record.damaged-{}", n), text}};
 }
 
-kube::EventWriter::Options event_options(const PlatformOptions& options) {
-  kube::EventWriter::Options out;
-  out.instance = options.instance;
-  return out;
-}
-
 }  // namespace
 
 engine::ApplyResult result_of(const base::Status& status) {

@@ -81,7 +81,7 @@ archive::RunJob job_of_foreign(const BackupOrder& order) {
 
 class RequestJobs final : public Requests {
  public:
-  explicit RequestJobs(Shared& shared) : shared_(shared) {}
+  explicit RequestJobs(Shared& shared) : shared_(shared), events_(event_options(shared.options)) {}
 
   [[nodiscard]] bool ready() const override {
     const auto& s = shared_.stores;
@@ -93,6 +93,22 @@ class RequestJobs final : public Requests {
   base::Status release(const RequestId& of, std::string_view finalizer,
                        const std::stop_token& stop) override;
   base::Status tell(const RequestId& of, json::Value status, const std::stop_token& stop) override;
+  void note(const RequestId& of, const Note& note, const std::stop_token& stop) override {
+    const auto& resource = resource_of(of.kind, of.group);
+    send(events_.add({.about = {resource.api_version(),
+                                std::string(resource.kind),
+                                {of.key.ns, of.key.name},
+                                of.uid},
+                      .warning = note.warning,
+                      .reason = note.reason,
+                      .action = {},
+                      .note = note.text},
+                     shared_.parts.clock.now()),
+         stop);
+  }
+  void flush_notes(const std::stop_token& stop) override {
+    send(events_.flush(shared_.parts.clock.now()), stop);
+  }
 
  private:
   // Of one namespace.
@@ -111,8 +127,14 @@ class RequestJobs final : public Requests {
   base::Status keep_end(const json::Value& job, const std::string& end,
                         const std::stop_token& stop);
   void drop_older(const RequestId& of, int epoch, const std::stop_token& stop);
+  void send(const std::vector<kube::Request>& events, const std::stop_token& stop) {
+    for (const auto& event : events)
+      if (const auto sent = shared_.parts.client.call(event, shared_.options.call, stop); !sent)
+        events_.failed(event, sent.error());
+  }
 
   Shared& shared_;
+  kube::EventWriter events_;
   std::map<std::string, std::unique_ptr<Place>> places_;
 };
 

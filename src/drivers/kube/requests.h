@@ -78,6 +78,14 @@ class Requests {
   // Puts it in the place of the object's whole status. NotFound: the object is gone.
   virtual base::Status tell(const RequestId& of, json::Value status,
                             const std::stop_token& stop) = 0;
+  // An event on the object. What cannot be sent is lost.
+  struct Note {
+    bool warning = false;
+    std::string reason, text;
+  };
+  virtual void note(const RequestId& of, const Note& note, const std::stop_token& stop) = 0;
+  // Counts of repeated ones that are due. To be called now and then.
+  virtual void flush_notes(const std::stop_token& stop) = 0;
 };
 
 struct Shared;

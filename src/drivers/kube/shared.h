@@ -3,6 +3,7 @@
 
 #include "drivers/kube/platform.h"
 #include "drivers/kube/stores.h"
+#include "kube/events.h"
 
 namespace k8s {
 
@@ -11,5 +12,11 @@ struct Shared {
   Parts parts;
   Stores stores = {};
 };
+
+inline kube::EventWriter::Options event_options(const PlatformOptions& options) {
+  kube::EventWriter::Options out;
+  out.instance = options.instance;
+  return out;
+}
 
 }  // namespace k8s
