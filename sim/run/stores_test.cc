@@ -100,6 +100,20 @@ TEST_F(Cadence, EveryHalfHourAndTheLastThreeAreKept) {
   EXPECT_EQ(name.substr(full + 6, 20).find_first_not_of("0123456789"), std::string::npos) << name;
 }
 
+// Where each backup is proven, the newest proven one is among the last three.
+TEST_F(Cadence, ExactlyTheLastThreeAreThere) {
+  wanted.verify = 1800s;
+  run_for(70min);
+  for (int i = 0; i < 8; ++i) {
+    run_for(30min);
+    const auto kept = left();
+    ASSERT_EQ(kept.size(), 3U) << i;
+    auto newest = all.rbegin();
+    for (auto at = kept.rbegin(); at != kept.rend(); ++at, ++newest) EXPECT_EQ(*at, newest->second);
+  }
+  EXPECT_GE(all.size(), 11U);
+}
+
 // Otherwise the oracles would call it a lie that it was ever whole.
 TEST_F(Cadence, WhatIsDamagedAsSoonAsItIsWrittenWasSeenWhole) {
   depot.before_damage = [this] { EXPECT_EQ(oracles.after_step(world, rules()), ""); };
