@@ -44,7 +44,7 @@ constexpr std::array kConditions{
                   "rename or delete one of the two; nothing is touched until then"},
     ConditionInfo{kRestored, "Restored", Truth::kTrue,
                   "the cluster began from a backup or a survivor; False says why it did not",
-                  "check the restore source"},
+                  "if the cluster should hold what a backup has, check the restore source"},
     ConditionInfo{kEphemeralStorage, "EphemeralStorage", Truth::kFalse,
                   "the data live on a disk that goes away with the member", "declare storage"},
     ConditionInfo{kFieldsNotActedOn, "FieldsNotActedOn", Truth::kFalse,
