@@ -92,13 +92,13 @@ json::Value pod_for(const json::Value& set, std::int64_t number) {
 
 }  // namespace
 
-std::vector<json::Value> KubeControllers::all(const kube::Resource& resource,
-                                              const std::string& ns) {
-  const auto request = list(resource, ns, {.limit = 0});
-  const auto reply = server_.send(request, {}, {});
-  const auto answer = reply ? judge(request, *reply) : kube::Answer<json::Value>();
-  const auto* items = answer ? answer->find("items") : nullptr;
-  return items == nullptr || !items->is_array() ? std::vector<json::Value>() : *items->if_array();
+bool says(const json::Value& object, const json::Value& status) {
+  const auto* there = object.find("status");
+  return there != nullptr && there->is_object() && status.is_object() &&
+         std::ranges::all_of(*status.if_object(), [&](const json::Member& field) {
+           const auto* value = there->find(field.key);
+           return value != nullptr && *value == field.value;
+         });
 }
 
 bool KubeControllers::done(const kube::Request& request) {
@@ -109,7 +109,7 @@ bool KubeControllers::done(const kube::Request& request) {
 
 bool KubeControllers::stateful_sets() {
   bool any = false;
-  for (const auto& set : all(kube::kStatefulSets, ""))
+  for (const auto& set : server_.all(kube::kStatefulSets))
     if (!is_going(set)) any = one_set(set) || any;
   return any;
 }
@@ -122,7 +122,7 @@ bool KubeControllers::one_set(const json::Value& set) {
   std::vector<bool> there(static_cast<size_t>(std::max<std::int64_t>(replicas, 0)));
   std::int64_t count = 0, ready = 0, updated = 0;
   bool any = false;
-  for (const auto& pod : all(kube::kPods, name.ns)) {
+  for (const auto& pod : server_.all(kube::kPods, name.ns)) {
     if (is_free(pod, set))
       any = done(merge_patch(
                 kube::kPods, name_of(pod),
@@ -158,12 +158,13 @@ bool KubeControllers::one_set(const json::Value& set) {
                     {"readyReplicas", ready},
                     {"updatedReplicas", updated},
                     {"updateRevision", revision}}}};
+  if (says(set, *status.find("status"))) return any;
   return done(of_part(merge_patch(kube::kStatefulSets, name, status), "status")) || any;
 }
 
 bool KubeControllers::jobs() {
   bool any = false;
-  for (const auto& job : all(kube::kJobs, ""))
+  for (const auto& job : server_.all(kube::kJobs))
     if (!is_going(job)) any = one_job(job) || any;
   return any;
 }
@@ -182,7 +183,7 @@ bool KubeControllers::one_job(const json::Value& job) {
   if (is_over(job)) return false;
   const bool suspended = json::get_bool(job, "spec.suspend").value_or(false);
   bool has_pod = false, any = false;
-  for (const auto& pod : all(kube::kPods, name.ns)) {
+  for (const auto& pod : server_.all(kube::kPods, name.ns)) {
     if (!is_of(pod, uid)) continue;
     has_pod = true;
     const auto phase = text_at(pod, "status.phase");
@@ -211,11 +212,11 @@ bool KubeControllers::one_job(const json::Value& job) {
 
 bool KubeControllers::budgets() {
   bool any = false;
-  for (const auto& budget : all(kube::kBudgets, "")) {
+  for (const auto& budget : server_.all(kube::kBudgets)) {
     const auto name = name_of(budget);
     const auto* labels = budget.at("spec.selector.matchLabels");
     std::int64_t expected = 0, healthy = 0;
-    for (const auto& pod : all(kube::kPods, name.ns)) {
+    for (const auto& pod : server_.all(kube::kPods, name.ns)) {
       const auto* its = pod.at("metadata.labels");
       bool matches = labels != nullptr && labels->is_object() && its != nullptr;
       if (matches)
@@ -235,36 +236,41 @@ bool KubeControllers::budgets() {
              {"currentHealthy", healthy},
              {"desiredHealthy", desired},
              {"disruptionsAllowed", std::max<std::int64_t>(healthy - desired, 0)}}}};
+    if (says(budget, *status.find("status"))) continue;
     any = done(of_part(merge_patch(kube::kBudgets, name, status), "status")) || any;
   }
   return any;
 }
 
-// Of the claims that a pod names, the first that is not there; empty: all are.
-std::string KubeControllers::missing_claim(const json::Value& pod) const {
+// Of the claims that a pod names, what is wrong with the first that cannot be used; empty: none is.
+std::string KubeControllers::unusable_claim(const json::Value& pod) const {
   const auto* volumes = pod.at("spec.volumes");
   if (volumes == nullptr || !volumes->is_array()) return {};
   for (const auto& volume : *volumes->if_array()) {
     const auto claim = text_at(volume, "persistentVolumeClaim.claimName");
-    if (!claim.empty() && server_.find(kube::kClaims, {name_of(pod).ns, claim}) == nullptr)
-      return claim;
+    if (claim.empty()) continue;
+    const auto* there = server_.find(kube::kClaims, {name_of(pod).ns, claim});
+    if (there == nullptr) return fmt::format("persistentvolumeclaim \"{}\" not found", claim);
+    if (is_going(*there))
+      return fmt::format("persistentvolumeclaim \"{}\" is being deleted", claim);
   }
   return {};
 }
 
 bool KubeControllers::schedule(const std::string& node) {
   bool any = false;
-  for (const auto& pod : all(kube::kPods, "")) {
+  for (const auto& pod : server_.all(kube::kPods)) {
     if (!text_at(pod, "spec.nodeName").empty() || is_going(pod)) continue;
-    if (const auto claim = missing_claim(pod); !claim.empty()) {
-      const json::Value condition =
-          json::Object{{"type", "PodScheduled"},
-                       {"status", "False"},
-                       {"reason", "Unschedulable"},
-                       {"message", fmt::format("persistentvolumeclaim \"{}\" not found", claim)}};
+    if (const auto why = unusable_claim(pod); !why.empty()) {
+      const json::Value condition = json::Object{{"type", "PodScheduled"},
+                                                 {"status", "False"},
+                                                 {"reason", "Unschedulable"},
+                                                 {"message", why}};
       const json::Value status = json::Object{
           {"status", json::Object{{"phase", "Pending"}, {"conditions", json::Array{condition}}}}};
-      any = done(of_part(merge_patch(kube::kPods, name_of(pod), status), "status")) || any;
+      any = (!says(pod, *status.find("status")) &&
+             done(of_part(merge_patch(kube::kPods, name_of(pod), status), "status"))) ||
+            any;
       continue;
     }
     any = done(merge_patch(kube::kPods, name_of(pod),
@@ -285,7 +291,7 @@ void KubeControllers::pod_status(const kube::Name& pod, const std::string& phase
 
 bool KubeControllers::pods_end(const std::string& node) {
   const auto before = server_.changes();
-  for (const auto& pod : all(kube::kPods, ""))
+  for (const auto& pod : server_.all(kube::kPods))
     if (text_at(pod, "spec.nodeName") == node) server_.pod_ended(name_of(pod));
   return server_.changes() != before;
 }

@@ -10,6 +10,9 @@
 
 namespace sim {
 
+// Its status holds all of these fields.
+bool says(const json::Value& object, const json::Value& status);
+
 // For one thread. `server` must outlive it. Taken from the real ones as far as we use them: sets
 // with the update strategy OnDelete and without claim templates, budgets by numbers.
 class KubeControllers {
@@ -22,7 +25,7 @@ class KubeControllers {
   bool budgets();
   // Of one pod each, which is made once: it ends as its pod ends; a suspended one has none.
   bool jobs();
-  // Pods without a node get this one, unless a claim that they name is not there.
+  // Pods without a node get this one, unless a claim that they name is not there or is going.
   bool schedule(const std::string& node);
 
   // The node's words. `phase`: "Running", "Failed"…
@@ -31,11 +34,10 @@ class KubeControllers {
   bool pods_end(const std::string& node);
 
  private:
-  [[nodiscard]] std::vector<json::Value> all(const kube::Resource& resource, const std::string& ns);
   bool done(const kube::Request& request);  // true: it was carried out
   bool one_set(const json::Value& set);
   bool one_job(const json::Value& job);
-  [[nodiscard]] std::string missing_claim(const json::Value& pod) const;
+  [[nodiscard]] std::string unusable_claim(const json::Value& pod) const;
 
   KubeServer& server_;
 };

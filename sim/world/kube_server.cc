@@ -276,6 +276,16 @@ const json::Value* KubeServer::find(const kube::Resource& resource, const kube::
   return it == objects_.end() ? nullptr : &it->second;
 }
 
+std::vector<json::Value> KubeServer::all(const kube::Resource& resource,
+                                         std::string_view ns) const {
+  const auto collection = fmt::format("{}/{}", resource.api_version(), resource.plural);
+  std::vector<json::Value> out;
+  for (auto it = objects_.lower_bound(Key{collection, {}});
+       it != objects_.end() && it->first.collection == collection; ++it)
+    if (ns.empty() || it->first.name.ns == ns) out.push_back(it->second);
+  return out;
+}
+
 bool KubeServer::has_uid(const std::string& ns, const std::string& uid) const {
   return std::ranges::any_of(objects_, [&](const auto& item) {
     // An owner is of the same namespace or of the cluster.

@@ -48,6 +48,9 @@ class KubeServer final : public kube::Transport {
 
   [[nodiscard]] const json::Value* find(const kube::Resource& resource,
                                         const kube::Name& name) const;
+  // As they are now; an empty namespace: all of them.
+  [[nodiscard]] std::vector<json::Value> all(const kube::Resource& resource,
+                                             std::string_view ns = "") const;
   [[nodiscard]] std::uint64_t changes() const { return version_; }
 
  private:

@@ -7,64 +7,17 @@
 #include <string>
 #include <vector>
 
-#include "conformance/kube_node.h"
 #include "drivers/kube/platform.h"
 #include "posix/logger.h"
+#include "sim/nodes/machine.h"
 
 namespace conformance {
 
-// What the drivers ask of the machine, answered by the simulated world.
-class WorldMachine final : public k8s::Machine {
+// Whose complaints fail the test.
+class KubeNode final : public sim::KubeNode {
  public:
-  explicit WorldMachine(KubeNode& of) : node(of) {}
-  void pause(base::Duration d, const std::stop_token& /*stop*/) override { node.let_pass(d); }
-  void together(std::span<const std::function<void()>> calls) override {
-    node.world.begin_parallel();
-    for (const auto& call : calls) {
-      call();
-      node.world.next_parallel();
-    }
-    node.world.end_parallel();
-  }
-  std::optional<api::Version> cluster_version(const std::string& metrics_url,
-                                              base::Duration /*deadline*/,
-                                              const std::stop_token& /*stop*/) override {
-    const auto place = live::host_port(metrics_url);
-    const auto member = node.member_at(place.substr(0, place.rfind(':')));
-    const auto* etcd = member.empty() ? nullptr : node.world.process_of(member);
-    if (etcd == nullptr || !etcd->is_up() || etcd->state().cluster_minor == 0) return std::nullopt;
-    return api::Version{3, etcd->state().cluster_minor, 0, ""};
-  }
-  base::Result<std::string> page(const std::string& url, base::Duration /*deadline*/,
-                                 const std::stop_token& /*stop*/) override {
-    return node.page(url);
-  }
-  // By address; the world knows members by the names that they advertise.
-  std::unique_ptr<etcd::EtcdApi> dial(const std::string& url, const etcd::Tls& tls) {
-    sim::Client client;
-    client.machine = 0;
-    client.tls.on = !tls.ca.empty();
-    client.tls.leaf = node.world.operator_leaf;
-    client.tls.trusted = {1};
-    const auto scheme = url.substr(0, url.find("://") + 3);
-    return sim::connect(node.world,
-                        tls.server_name.empty() ? url : scheme + tls.server_name + ":2379", client);
-  }
-
-  std::unique_ptr<k8s::Platform> platform(base::Random& random, base::Logger& log) {
-    return platform(node.client, random, log);
-  }
-  std::unique_ptr<k8s::Platform> platform(kube::Client& client, base::Random& random,
-                                          base::Logger& log) {
-    k8s::PlatformOptions options;
-    options.objects.operator_image = "etcd-operator:1";
-    return k8s::Platform::make(
-        options, {client, node.clock, random, log, *this,
-                  [this](const std::string& url, const etcd::Tls& tls) { return dial(url, tls); }});
-  }
-
- private:
-  KubeNode& node;
+  KubeNode()
+      : sim::KubeNode(sim::Settings{}, [](const std::string& what) { ADD_FAILURE() << what; }) {}
 };
 
 class KubeBench final {
@@ -125,7 +78,7 @@ class KubeBench final {
   KubeNode node;
 
  private:
-  WorldMachine machine_{node};
+  sim::NodeMachine machine_{node};
   json::Value cluster_;
   plan::Intent intent_;
   sim::WorldRandom random_{node.world};

@@ -83,7 +83,7 @@ TEST_F(KubeDriverTest, AClaimThatIsGoneIsNotMadeAnew) {
 
 // One that stood by with watches that fell silent before the members were made.
 TEST_F(KubeDriverTest, WhatAWatchHasNotSeenIsNoProofOfALoss) {
-  WorldMachine machine(bench.node);
+  sim::NodeMachine machine(bench.node);
   sim::WorldRandom random(bench.node.world);
   sim::NoLog log;
   const auto behind = machine.platform(random, log);
@@ -452,7 +452,7 @@ TEST_F(ThreeMembersTest, WithoutTheLeaseEtcdIsNotChanged) {
   } lease;
   kube::Client client(
       {.transport = node.server, .limiter = node.limiter, .clock = node.clock, .fence = &lease});
-  WorldMachine machine(node);
+  sim::NodeMachine machine(node);
   sim::WorldRandom random(node.world);
   sim::NoLog log;
   const auto platform = machine.platform(client, random, log);

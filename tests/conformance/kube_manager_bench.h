@@ -117,7 +117,7 @@ class KubeManagerStory : public testing::Test {
   size_t count(const kube::Resource& resource) { return node.all(resource).size(); }
 
   KubeNode node;
-  WorldMachine machine{node};
+  sim::NodeMachine machine{node};
   sim::NoLog log;
   sim::WorldRandom random{node.world};
   metrics::Registry registry;

@@ -1,7 +1,6 @@
 // What pods of jobs do on the node of fakes: they find a store in which snapshots of the simulated
 // world are kept.
 #include <fmt/format.h>
-#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,11 +9,11 @@
 #include "archive/drill_job.h"
 #include "archive/job.h"
 #include "archive/names.h"
-#include "conformance/kube_node.h"
 #include "json/json.h"
 #include "render/store_jobs.h"
+#include "sim/nodes/node.h"
 
-namespace conformance {
+namespace sim {
 namespace {
 
 std::string text_at(const json::Value& object, std::string_view path) {
@@ -129,9 +128,8 @@ bool KubeNode::lacks_secret(const json::Value& pod) {
 std::string KubeNode::drill(const std::string& file) {
   archive::DrillReport report;
   const auto job = archive::parse_drill_job(file);
-  EXPECT_TRUE(job) << file;
-  if (!job) return "";
-  EXPECT_EQ(job->programs.etcd, fmt::format("{}/etcd", render::kJobEtcdDir));
+  if (!expect(job.has_value(), file)) return "";
+  expect(job->programs.etcd == fmt::format("{}/etcd", render::kJobEtcdDir), file);
   const auto& there = store.backups[place_of(job->common)];
   report.error = store.refuses;
   if (!report.error.empty()) return archive::to_json(report);
@@ -152,8 +150,7 @@ std::string KubeNode::work(const std::string& kind, const std::string& file) {
   if (kind == "backup") {
     archive::RunReport report;
     const auto job = archive::parse_run_job(file);
-    EXPECT_TRUE(job) << file;
-    if (!job) return "";
+    if (!expect(job.has_value(), file)) return "";
     report.error = store.refuses;
     for (const auto& endpoint : job->endpoints) {
       const auto* etcd = world.process_of(endpoint.member);
@@ -164,22 +161,21 @@ std::string KubeNode::work(const std::string& kind, const std::string& file) {
       report.outcome = archive::RunOutcome::kUploaded;
       report.time = world.now();
       store.backups[place_of(job->common)].push_back(
-          {report.name, report.revision, world.now(), sim::file(sim::snapshot_of(*etcd))});
+          {report.name, report.revision, world.now(), sim::file(snapshot_of(*etcd))});
       break;
     }
     return archive::to_json(report);
   }
   if (kind == "drill") return drill(file);
   const auto job = archive::parse_fetch_job(file);
-  EXPECT_TRUE(job) << file;
-  if (!job) return "";
+  if (!expect(job.has_value(), file)) return "";
   return archive::to_json(fetch(store, *job));
 }
 
 base::Result<std::string> KubeNode::page(const std::string& url) {
   const std::string_view scheme = "http://";
   const auto port = fmt::format(":{}/", render::kStatusPort);
-  EXPECT_TRUE(url.starts_with(scheme) && url.ends_with(port)) << url;
+  expect(url.starts_with(scheme) && url.ends_with(port), url);
   const auto ip = url.substr(scheme.size(), url.size() - scheme.size() - port.size());
   if (followers.silent || !followers.running.contains(ip))
     return base::fail(base::Code::kUnavailable, "no route to " + ip);
@@ -197,10 +193,9 @@ bool KubeNode::run_follower(const json::Value& pod) {
   if (fresh) {
     const auto file = keyed(pod, "metadata.annotations", render::kJobFileAnnotation);
     const auto job = archive::parse_follow_job(file);
-    EXPECT_TRUE(job) << file;
-    if (!job) return false;
-    EXPECT_EQ(job->status_port, render::kStatusPort);
-    EXPECT_EQ(job->run.common.report, render::kReportFile);
+    if (!expect(job.has_value(), file)) return false;
+    expect(job->status_port == render::kStatusPort, file);
+    expect(job->run.common.report == render::kReportFile, file);
     followers.running[at->second] = {job->run.epoch, file};
     ++followers.begun;
   }
@@ -247,9 +242,8 @@ bool KubeNode::fetch_backup(const json::Value& pod, const guard::Ticket& ticket)
   }
   const auto file = keyed(pod, "metadata.annotations", render::kFetchAnnotation);
   const auto job = archive::parse_fetch_job(file);
-  EXPECT_TRUE(job) << file;
-  if (!job) return false;
-  EXPECT_EQ(job->to, ticket.restore_snapshot);
+  if (!expect(job.has_value(), file)) return false;
+  expect(job->to == ticket.restore_snapshot, file);
   const auto report = work("fetch", file);
   const auto said = archive::parse_fetch_report(report);
   if (!said || said->outcome != archive::FetchOutcome::kFetched) {
@@ -265,4 +259,4 @@ bool KubeNode::fetch_backup(const json::Value& pod, const guard::Ticket& ticket)
   return true;
 }
 
-}  // namespace conformance
+}  // namespace sim

@@ -1,14 +1,15 @@
-#include "conformance/kube_node.h"
+#include "sim/nodes/node.h"
 
 #include <fmt/format.h>
-#include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "guard/files.h"
 #include "json/json.h"
 #include "render/kubernetes.h"
 #include "render/store_jobs.h"
 
-namespace conformance {
+namespace sim {
 namespace {
 
 std::string text_at(const json::Value& object, std::string_view path) {
@@ -22,10 +23,21 @@ std::string keyed(const json::Value& object, std::string_view map, std::string_v
 }
 
 constexpr const char* kNode = "n1";
+// On each claim, until no pod names it any more.
+constexpr const char* kProtection = "kubernetes.io/pvc-protection";
+
+bool names_claim(const json::Value& pod, const std::string& claim) {
+  const auto* volumes = pod.at("spec.volumes");
+  return volumes != nullptr && volumes->is_array() &&
+         std::ranges::any_of(*volumes->if_array(), [&](const json::Value& volume) {
+           return text_at(volume, "persistentVolumeClaim.claimName") == claim;
+         });
+}
 
 }  // namespace
 
-KubeNode::KubeNode() {
+KubeNode::KubeNode(const Settings& settings, Wrong wrong)
+    : world(settings), wrong_(std::move(wrong)) {
   world.operator_leaf = {1, world.now(), world.now() + std::chrono::hours(24 * 365), "root"};
   must(kube::create(kube::kNodes, "", json::Object{{"metadata", json::Object{{"name", kNode}}}}));
   must(kube::of_part(
@@ -39,14 +51,17 @@ KubeNode::KubeNode() {
 
 json::Value KubeNode::must(const kube::Request& request) {
   auto answer = client.call(request, base::Duration(5'000), {});
-  EXPECT_TRUE(answer) << (answer ? "" : answer.error().text());
+  expect(answer.has_value(), answer ? "" : answer.error().text());
   return answer.value_or(json::Value());
 }
 
-std::vector<json::Value> KubeNode::all(const kube::Resource& resource) {
-  const auto found = must(kube::list(resource, "", {.limit = 0}));
-  const auto* items = found.find("items");
-  return items == nullptr || !items->is_array() ? std::vector<json::Value>() : *items->if_array();
+bool KubeNode::expect(bool so, std::string_view what) const {
+  if (!so) wrong_(std::string(what));
+  return so;
+}
+
+std::vector<json::Value> KubeNode::all(const kube::Resource& resource) const {
+  return server.all(resource);
 }
 
 std::string KubeNode::member_at(const std::string& ip) const {
@@ -55,19 +70,42 @@ std::string KubeNode::member_at(const std::string& ip) const {
   return {};
 }
 
+// One that is to go goes when no pod names it any more.
+void KubeNode::let_go(const json::Value& claim) {
+  const auto ns = text_at(claim, "metadata.namespace"), name = text_at(claim, "metadata.name");
+  const auto pods = all(kube::kPods);
+  if (std::ranges::any_of(pods, [&](const json::Value& pod) {
+        return text_at(pod, "metadata.namespace") == ns && !text_at(pod, "spec.nodeName").empty() &&
+               names_claim(pod, name);
+      }))
+    return;
+  json::Array left;
+  const auto* there = claim.at("metadata.finalizers");
+  for (const auto& one : there == nullptr ? json::Array() : *there->if_array())
+    if (one != json::Value(kProtection)) left.push_back(one);
+  must(
+      kube::merge_patch(kube::kClaims, {ns, name},
+                        json::Object{{"metadata", json::Object{{"finalizers", std::move(left)}}}}));
+}
+
 // Claims get volumes; a volume goes with its claim, and its data with it.
 bool KubeNode::provision() {
   const auto before = server.changes();
   for (const auto& claim : all(kube::kClaims)) {
+    if (claim.at("metadata.deletionTimestamp") != nullptr) let_go(claim);
     if (text_at(claim, "status.phase") == "Bound" || no_volumes) continue;
     const auto volume = fmt::format("pv-{}", ++volumes_);
     const kube::Name name{text_at(claim, "metadata.namespace"), text_at(claim, "metadata.name")};
+    auto kept = claim.at("metadata.finalizers") == nullptr ? json::Value(json::Array())
+                                                           : *claim.at("metadata.finalizers");
+    kept.push_back(kProtection);
     const json::Value ref = json::Object{{"namespace", name.ns}, {"name", name.name}};
     must(kube::create(kube::kVolumes, "",
                       json::Object{{"metadata", json::Object{{"name", volume}}},
                                    {"spec", json::Object{{"claimRef", ref}}}}));
     must(kube::merge_patch(kube::kClaims, name,
-                           json::Object{{"spec", json::Object{{"volumeName", volume}}}}));
+                           json::Object{{"metadata", json::Object{{"finalizers", kept}}},
+                                        {"spec", json::Object{{"volumeName", volume}}}}));
     must(
         kube::of_part(kube::merge_patch(kube::kClaims, name,
                                         json::Object{{"status", json::Object{{"phase", "Bound"}}}}),
@@ -87,6 +125,8 @@ bool KubeNode::provision() {
 
 bool KubeNode::say(const kube::Name& pod, json::Value status) {
   const auto before = server.changes();
+  const auto* there = server.find(kube::kPods, pod);
+  if (there != nullptr && says(*there, status)) return false;
   must(kube::of_part(
       kube::merge_patch(kube::kPods, pod, json::Object{{"status", std::move(status)}}), "status"));
   return server.changes() != before;
@@ -97,17 +137,34 @@ bool KubeNode::export_survivor(const json::Value& pod, const guard::Ticket& tick
   const auto* volumes = pod.at("spec.volumes");
   for (const auto& volume : volumes == nullptr ? json::Array() : *volumes->if_array()) {
     if (text_at(volume, "name") != "survivor") continue;
-    EXPECT_EQ(json::get_bool(volume, "persistentVolumeClaim.readOnly"), true);
+    expect(json::get_bool(volume, "persistentVolumeClaim.readOnly") == true,
+           "a survivor's claim is mounted to be written to");
     const auto claim = text_at(volume, "persistentVolumeClaim.claimName");
     const auto member = claim.substr(std::string_view("data-").size());
-    EXPECT_FALSE(world.is_alive(member)) << "two would write to it";
-    auto snapshot = sim::export_of(world.volume_of(member).data, true);
+    expect(!world.is_alive(member), "two would write to the volume of " + member);
+    auto snapshot = export_of(world.volume_of(member).data, true);
     if (!snapshot || !snapshot->sound) return false;
-    world.saved[ticket.restore_operation].snapshot = sim::file(*std::move(snapshot));
+    world.saved[ticket.restore_operation].snapshot = file(*std::move(snapshot));
     return true;
   }
-  ADD_FAILURE() << "no survivor is mounted";
-  return false;
+  return expect(false, "no survivor is mounted");
+}
+
+bool KubeNode::is_node_up(const std::string& member) const {
+  const auto place = world.places.find(member);
+  return place == world.places.end() || world.is_up(place->second.machine);
+}
+
+// Of a container that has ended: at first at once, then after waits that double.
+bool KubeNode::is_restart_due(const std::string& uid) {
+  if (!restarts_containers) return false;
+  constexpr base::Duration kFirst{10'000}, kLast{300'000}, kForgotten{600'000};
+  auto& restart = restarts_[uid];
+  if (world.now() < restart.next) return false;
+  const bool anew = world.now() - restart.next > kForgotten;
+  restart.wait = anew ? kFirst : std::min(restart.wait * 2, kLast);
+  restart.next = world.now() + restart.wait;
+  return true;
 }
 
 bool KubeNode::run_pod(const json::Value& pod) {
@@ -117,7 +174,8 @@ bool KubeNode::run_pod(const json::Value& pod) {
   if (text_at(pod, "spec.nodeName") != kNode) return false;
   if (!keyed(pod, "metadata.labels", render::kJobOfLabel).empty()) return run_job_pod(pod);
   if (member.empty()) return false;
-  const bool mine = pod_of_[member] == uid;
+  const bool mine = pod_of_[member].uid == uid;
+  if (!is_node_up(member)) return false;
   const auto before = server.changes();
   if (pod.at("metadata.deletionTimestamp") != nullptr) {
     if (mine && world.is_alive(member)) {
@@ -130,10 +188,9 @@ bool KubeNode::run_pod(const json::Value& pod) {
   }
   const auto text = keyed(pod, "metadata.annotations", render::kTicketAnnotation);
   const auto ticket = guard::decode_ticket(text);
-  EXPECT_TRUE(ticket) << text;
-  if (!ticket) return false;
+  if (!expect(ticket.has_value(), text)) return false;
   auto& place = world.place(member);
-  place.ticket = sim::file(*ticket);  // a file that follows the annotation
+  place.ticket = file(*ticket);  // a file that follows the annotation
   const bool fetches = !keyed(pod, "metadata.annotations", render::kFetchAnnotation).empty();
   if (!mine && fetches && !fetch_backup(pod, *ticket)) return server.changes() != before;
   if (!mine && !fetches && ticket->permit == guard::Permit::kRestore &&
@@ -144,9 +201,10 @@ bool KubeNode::run_pod(const json::Value& pod) {
     world.set_leaves(member, {1, from, until, member},
                      {world.peer_authority(ticket->incarnation), from, until, member});
     world.start_guard(member);
-    pod_of_[member] = uid;
+    pod_of_[member] = {uid, name};
     address_of_[member] = fmt::format("10.0.0.{}", address_of_.size() + 1);
   }
+  if (mine && !world.is_alive(member) && is_restart_due(uid)) world.start_guard(member);
   const auto* etcd = world.process_of(member);
   const bool up = etcd != nullptr && etcd->is_up();
   json::Value container = json::Object{{"name", "etcd"}, {"started", up}};
@@ -183,7 +241,28 @@ void KubeNode::turn() {
     any = server.collect_garbage() || any;
     if (!any) return;
   }
-  ADD_FAILURE() << "it does not come to rest";
+  expect(false, "it does not come to rest");
+}
+
+std::string KubeNode::containers() const {
+  std::string out;
+  for (const auto& [member, place] : world.places) {
+    const auto* etcd = world.process_of(member);
+    const auto run = pod_of_.find(member);
+    const bool waits = restarts_containers && !world.is_alive(member) && run != pod_of_.end() &&
+                       server.find(kube::kPods, run->second.pod) != nullptr;
+    out += fmt::format("{} {} {} {} {} {};", member, static_cast<int>(place.guard.phase),
+                       place.guard.etcd, etcd != nullptr && etcd->is_up(), is_node_up(member),
+                       waits ? world.now().time_since_epoch().count() : 0);
+  }
+  return out;
+}
+
+void KubeNode::turn_if_due() {
+  if (rested_at_ == server.changes() && rested_with_ == containers()) return;
+  turn();
+  rested_at_ = server.changes();
+  rested_with_ = containers();
 }
 
 void KubeNode::let_pass(base::Duration d) {
@@ -191,4 +270,4 @@ void KubeNode::let_pass(base::Duration d) {
   turn();
 }
 
-}  // namespace conformance
+}  // namespace sim

@@ -2,6 +2,7 @@
 // volumes, and a kubelet whose containers are guards and etcd processes of a simulated world.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@
 #include "sim/world/kube_server.h"
 #include "sim/world/world.h"
 
-namespace conformance {
+namespace sim {
 
 // A place of backups, as the pods of jobs find it.
 struct NodeStore {
@@ -23,7 +24,7 @@ struct NodeStore {
     std::string name;
     std::int64_t revision = 0;
     base::Instant time{};
-    sim::File<sim::Snapshot> snapshot;
+    File<Snapshot> snapshot;
   };
   std::map<std::string, std::vector<Backup>> backups;  // by URL and cluster; the newest last
   // What the log behind the backup of that name reaches.
@@ -49,27 +50,33 @@ struct NodeFollowers {
 
 class KubeNode {
  public:
-  KubeNode();
+  // Told what must not be: something that the fakes do not know, or what no node would do.
+  using Wrong = std::function<void(const std::string& what)>;
+  KubeNode(const Settings& settings, Wrong wrong);
 
   // Everything that is due now is done.
   void turn();
+  // The same, unless nothing has changed since: not for who sets the levers below.
+  void turn_if_due();
   void let_pass(base::Duration d);
 
   json::Value must(const kube::Request& request);
-  std::vector<json::Value> all(const kube::Resource& resource);
+  [[nodiscard]] std::vector<json::Value> all(const kube::Resource& resource) const;
   // What a follower says at this address.
   base::Result<std::string> page(const std::string& url);
   // The member whose pod has this address; empty: none.
   [[nodiscard]] std::string member_at(const std::string& ip) const;
 
-  sim::World world{sim::Settings{}};
-  sim::WorldClock clock{world};
-  sim::KubeServer server{clock};
-  sim::KubeControllers controllers{server};
+  World world;
+  WorldClock clock{world};
+  KubeServer server{clock};
+  KubeControllers controllers{server};
   kube::Limiter limiter{clock, {.per_second = 1e6, .burst = 1e6}};
   kube::Client client{{.transport = server, .limiter = limiter, .clock = clock}};
   // Pods on it keep what they were last said to be; nothing starts or ends.
   bool kubelet_is_silent = false;
+  // What ends in a container begins again, sooner or later.
+  bool restarts_containers = false;
   bool pods_are_refused = false;  // sets cannot make any
   NodeStore store;
   NodeFollowers followers;
@@ -78,9 +85,16 @@ class KubeNode {
   std::string jobs_crash;   // what they log last before they are killed; empty: they are not
 
  private:
+  // Gives whether it is so.
+  bool expect(bool so, std::string_view what) const;  // NOLINT(modernize-use-nodiscard)
+  void let_go(const json::Value& claim);
   bool provision();
   bool run_pods();
   bool run_pod(const json::Value& pod);
+  [[nodiscard]] bool is_node_up(const std::string& member) const;
+  // What the kubelet sees of its containers.
+  [[nodiscard]] std::string containers() const;
+  bool is_restart_due(const std::string& uid);
   // kube_node_jobs.cc
   bool run_job_pod(const json::Value& pod);
   bool run_follower(const json::Value& pod);
@@ -91,10 +105,22 @@ class KubeNode {
   bool export_survivor(const json::Value& pod, const guard::Ticket& ticket);
   bool say(const kube::Name& pod, json::Value status);
 
-  std::map<std::string, std::string> pod_of_;       // uid of the pod whose guard runs, by member
+  const Wrong wrong_;
+  struct Run {
+    std::string uid;
+    kube::Name pod;
+  };
+  std::map<std::string, Run> pod_of_;  // whose guard runs, by member
+  struct Restart {
+    base::Instant next{};
+    base::Duration wait{0};
+  };
+  std::map<std::string, Restart> restarts_;         // by uid of the pod
   std::map<std::string, std::string> address_of_;   // by member
   std::map<std::string, std::string> follower_at_;  // addresses by pod's uid
   int volumes_ = 0;
+  std::uint64_t rested_at_ = 0;  // changes of the server, when the last turn ended
+  std::string rested_with_;      // containers()
 };
 
-}  // namespace conformance
+}  // namespace sim
