@@ -207,6 +207,7 @@ std::string Oracles::directories(const World& world, const Allowed& allowed) con
   if (!latched_) return {};  // all of it may be thrown away
   for (const auto& [name, whose] : before_.data) {
     const auto& [cluster, member] = whose;
+    if (allowed.doomed.contains(name)) continue;
     if (cluster != cluster_ || !members_ || members_->find(member) == nullptr) continue;
     const Process* leader = server(world);
     if (leader != nullptr &&

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,10 +14,11 @@ namespace sim {
 
 // What the user allows at this moment, for the oracles that depend on it.
 struct Allowed {
-  bool outage = false;       // hibernation, stop, deletion
-  bool delete_data = false;  // the user asked for the deletion of the data too
-  bool approved = false;     // a person approved a recovery: their judgement, not ours
-  std::size_t small = 2;     // clusters of at most so many voters may have announced outages
+  bool outage = false;                // hibernation, stop, deletion
+  bool delete_data = false;           // the user asked for the deletion of the data too
+  bool approved = false;              // a person approved a recovery: their judgement, not ours
+  std::set<std::string> doomed = {};  // places that somebody else is deleting
+  std::size_t small = 2;  // clusters of at most so many voters may have announced outages
 };
 
 class Oracles {

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "sim/run/fleet.h"
+#include "sim/run/kube_simulation.h"
 #include "sim/run/simulation.h"
 
 namespace {
@@ -21,12 +22,13 @@ struct Options {
   unsigned jobs = 1;
   double minutes = 0;
   bool verbose = false, keep_going = false;
+  sim::Platform platform = sim::Platform::kHost;
   std::set<std::string> only;
 };
 
 constexpr const char* kUsage =
     R"(usage: sim [--seed N] [--steps M] [--schedules K] [--jobs J] [--only WORK,WORK…]
-           [--minutes M] [--keep-going] [--verbose]
+           [--minutes M] [--keep-going] [--verbose] [--platform host|kubernetes]
        sim --fleet CLUSTERS
 
 A schedule is drawn from its seed: the first K seeds from N on are run, or as many as fit into M
@@ -57,6 +59,12 @@ void take_works(const std::string& text, std::set<std::string>& out) {
   }
 }
 
+sim::Platform platform_of(const std::string& name) {
+  if (name == "host") return sim::Platform::kHost;
+  if (name == "kubernetes") return sim::Platform::kKubernetes;
+  throw std::invalid_argument("--platform: '" + name + "' is not one of host kubernetes");
+}
+
 Options read(const std::vector<std::string>& args) {
   Options out;
   for (std::size_t i = 0; i < args.size(); ++i) {
@@ -83,6 +91,8 @@ Options read(const std::vector<std::string>& args) {
       out.fleet = number(flag, value);
     else if (flag == "--minutes")
       out.minutes = static_cast<double>(number(flag, value));
+    else if (flag == "--platform")
+      out.platform = platform_of(value);
     else if (flag == "--only")
       take_works(value, out.only);
     else
@@ -136,8 +146,10 @@ void print(Totals& t, double seconds, const Options& options) {
   for (const auto& r : t.failed) {
     if (options.schedules == 1 || r.seed == t.failed.front().seed)
       for (const auto& line : r.trace) fmt::print("{}\n", line);
-    fmt::print("seed {} failed: {}\n  again: build/bin/sim --seed {} --steps {} --verbose\n",
-               r.seed, r.failure, r.seed, options.steps);
+    fmt::print("seed {} failed: {}\n  again: build/bin/sim{} --seed {} --steps {} --verbose\n",
+               r.seed, r.failure,
+               options.platform == sim::Platform::kHost ? "" : " --platform kubernetes", r.seed,
+               options.steps);
   }
   std::string counts;
   for (const auto& [what, n] : t.counts) counts += fmt::format(" {}={}", what, n);
@@ -176,8 +188,11 @@ int run(const Options& options) {
           const auto n = next++;
           if (options.minutes > 0 ? seconds() > options.minutes * 60 : n >= options.schedules)
             return;
-          const auto schedule = sim::draw_schedule(options.seed + n, options.steps, options.only);
-          const auto result = sim::simulate(
+          const auto schedule =
+              sim::draw_schedule(options.seed + n, {options.steps, options.platform, options.only});
+          const auto simulate =
+              options.platform == sim::Platform::kHost ? sim::simulate : sim::simulate_kubernetes;
+          const auto result = simulate(
               schedule, options.verbose ? [](const std::string& line) { fmt::print("{}\n", line); }
                                         : std::function<void(const std::string&)>());
           totals.add(result);

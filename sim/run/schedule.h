@@ -31,24 +31,36 @@ enum class Work {
   kDouble,       // an operator that carries out what it thought before another one came
   // Only where there is a store of backups:
   kKeeper,  // a person asks for a backup
-  kVandal   // the store refuses, lies, is full, or loses bytes; its jobs die or take long
+  kVandal,  // the store refuses, lies, is full, or loses bytes; its jobs die or take long
+  // Only on Kubernetes:
+  kEvictor,  // pods are deleted or evicted
+  kWeather,  // the API server's answers are lost, or it refuses
+  kWatches   // watches lag, and are told that they are too old
 };
+enum class Platform { kHost, kKubernetes };
 struct WorkInfo {
   Work work;
   std::string_view name;
   base::Duration mean;  // from one to the next
   bool fault;           // none of them comes in the healing phase; edits neither
+  std::set<Platform> on;
 };
 const std::vector<WorkInfo>& works();
 
 struct Schedule {
   std::uint64_t seed = 0;
+  Platform platform = Platform::kHost;
   std::size_t steps = 1000;
   Wanted wanted;
   std::set<Work> on;
 };
-// `only`: names of works, to leave the others out; empty: what the seed draws.
-Schedule draw_schedule(std::uint64_t seed, std::size_t steps, const std::set<std::string>& only);
+struct Draw {
+  std::size_t steps = 1000;
+  Platform platform = Platform::kHost;
+  std::set<std::string>
+      only;  // names of works, to leave the others out; empty: what the seed draws
+};
+Schedule draw_schedule(std::uint64_t seed, const Draw& draw);
 std::string to_text(const Schedule& schedule);
 
 }  // namespace sim

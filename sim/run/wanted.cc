@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "api/manifest.h"
+#include "api/yaml.h"
 #include "render/etcd_args.h"
 
 namespace sim {
@@ -58,6 +59,13 @@ plan::Intent intent_of(const Wanted& wanted) {
   intent.template_hash = render::template_hash(intent.cluster.spec, "own", api::Platform::kHost);
   if (wanted.approval) intent.approvals.push_back(*wanted.approval);
   return intent;
+}
+
+json::Value object_of(const Wanted& wanted) {
+  const auto documents = api::read_yaml(manifest_of(wanted));
+  if (!documents || documents->size() != 1 || !documents->front().value)
+    throw std::logic_error("a bad manifest of our own: " + manifest_of(wanted));
+  return *documents->front().value;
 }
 
 std::string to_text(const Wanted& w) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "json/value.h"
 #include "plan/plan.h"
 
 namespace sim {
@@ -31,6 +32,8 @@ struct Wanted {
 
 // Through the product's own parser, defaults and validation.
 plan::Intent intent_of(const Wanted& wanted);
+// As a person declares it at an API server.
+json::Value object_of(const Wanted& wanted);
 std::string to_text(const Wanted& wanted);
 
 }  // namespace sim

@@ -11,34 +11,15 @@ namespace {
 
 using base::Duration;
 constexpr Duration kOldCopy{180'000};
-const std::string kBig = "big";
 
 }  // namespace
 
 bool Worker::work(Work kind) {
   switch (kind) {
-    case Work::kWriter: {
-      const std::string n = std::to_string(++s_.written_);
-      return write("k" + n, "v" + n);
-    }
-    case Work::kScaler:
-      return scale();
-    case Work::kUpgrader:
-      return upgrade();
-    case Work::kReviser:
-      return revise();
-    case Work::kKiller:
-      return kill();
     case Work::kThief:
       return steal();
     case Work::kDisaster:
       return ruin();
-    case Work::kPartitioner:
-      return partition();
-    case Work::kSleeper:
-      return freeze();
-    case Work::kFiller:
-      return fill();
     case Work::kClock:
       return jump();
     case Work::kDisks:
@@ -46,7 +27,7 @@ bool Worker::work(Work kind) {
     case Work::kWhims:
       return whim();
     case Work::kCrasher:
-      s_.operate(static_cast<unsigned>(1 + dice_.below(16)));
+      s_.operate_until(static_cast<unsigned>(1 + dice_.below(16)));
       return true;
     case Work::kConfuser:
       return confuse();
@@ -57,80 +38,20 @@ bool Worker::work(Work kind) {
       return ask_backup();
     case Work::kVandal:
       return vandalize();
+    case Work::kWriter:
+    case Work::kScaler:
+    case Work::kUpgrader:
+    case Work::kReviser:
+    case Work::kKiller:
+    case Work::kPartitioner:
+    case Work::kSleeper:
+    case Work::kFiller:
+    case Work::kEvictor:
+    case Work::kWeather:
+    case Work::kWatches:
+      break;
   }
-  return false;
-}
-
-void Worker::later(Duration mean, std::function<void()> act) {
-  s_.later_.emplace(world_.now() + dice_.about(mean), std::move(act));
-}
-
-std::string Worker::some_member() {
-  std::vector<std::string> names;
-  for (const auto& [name, place] : world_.places) names.push_back(name);
-  return names.empty() ? "" : dice_.one_of(names);
-}
-
-bool Worker::write(const std::string& key, std::string value) {
-  if (!world_.published || (wanted_.tls && world_.user_leaf.until == base::Instant{})) return false;
-  std::vector<const Process*> up;
-  for (const Process& p : world_.etcd().processes())
-    if (p.is_up() && p.ready) up.push_back(&p);
-  if (up.empty()) return false;
-  Client client;
-  client.tls = {wanted_.tls, world_.user_leaf, {1}};
-  const std::string url = dice_.one_of(up)->args->client_url;
-  const auto done = connect(world_, url, client)->put(key, value, Duration{1'000});
-  // A key that is written again may hold a later value whose answer was lost.
-  if (done && key != kBig) s_.oracles_.acknowledged(world_, key, value);
-  return true;
-}
-
-bool Worker::scale() {
-  wanted_.size = dice_.one_of<int>({1, 2, 3, 3, 4, 5, 5});
-  s_.edit();
-  return true;
-}
-
-bool Worker::upgrade() {
-  const auto at = std::ranges::find(s_.versions_, wanted_.version);
-  if (dice_.chance(25) && at != s_.versions_.begin()) {
-    wanted_.version = *std::prev(at);
-  } else {
-    if (std::next(at) == s_.versions_.end()) return false;
-    wanted_.version = *std::next(at);
-  }
-  s_.edit();
-  return true;
-}
-
-bool Worker::revise() {
-  wanted_.edit = static_cast<int>(dice_.below(3));
-  s_.edit();
-  return true;
-}
-
-bool Worker::kill() {
-  const std::string member = some_member();
-  if (member.empty()) return false;
-  const auto how = dice_.below(3);
-  if (how == 0) {
-    s_.note("etcd of " + member + " is killed");
-    world_.kill_etcd(member);
-  } else if (how == 1) {
-    s_.note("the guard of " + member + " is killed");
-    world_.kill_guard(member);
-  } else {
-    const int machine = world_.places.at(member).machine;
-    s_.note("the machine of " + member + " crashes");
-    world_.crash_machine(machine);
-    later(Duration{30'000}, [this_ = &s_, machine] {
-      this_->note(fmt::format("machine {} boots", machine));
-      this_->world_.boot_machine(machine);
-    });
-  }
-  s_.wake();
-  return true;
+  return common(kind);
 }
 
 void Worker::hurt(const std::string& member) {
@@ -191,48 +112,6 @@ bool Worker::ruin() {
   for (std::size_t i = 0; i < spared; ++i)
     names.erase(names.begin() + static_cast<std::ptrdiff_t>(dice_.below(names.size())));
   for (const auto& name : names) hurt(name);
-  return true;
-}
-
-bool Worker::partition() {
-  if (world_.machines.size() < 2) return false;
-  const int a = static_cast<int>(dice_.below(world_.machines.size()));
-  const int b = static_cast<int>(dice_.below(world_.machines.size()));
-  if (a == b) return false;
-  const bool both = dice_.chance(60);
-  s_.note(fmt::format("machine {} is cut off from {}{}", a, b, both ? ", both ways" : ""));
-  world_.etcd().cut(a, b, world_.now());
-  if (both) world_.etcd().cut(b, a, world_.now());
-  later(Duration{20'000}, [this_ = &s_, a, b] {
-    this_->note(fmt::format("machines {} and {} hear each other again", a, b));
-    this_->world_.etcd().heal(a, b, this_->world_.now());
-    this_->world_.etcd().heal(b, a, this_->world_.now());
-  });
-  return true;
-}
-
-bool Worker::freeze() {
-  const Process* process = world_.process_of(some_member());
-  if (process == nullptr || !process->is_up()) return false;
-  const Pid pid = process->pid;
-  s_.note(fmt::format("etcd {} hangs", process->args->name));
-  world_.etcd().pause(pid, world_.now());
-  later(Duration{10'000}, [this_ = &s_, pid] {
-    if (this_->world_.etcd().find(pid) == nullptr) return;
-    this_->note("it goes on");
-    this_->world_.etcd().resume(pid, this_->world_.now());
-  });
-  return true;
-}
-
-bool Worker::fill() {
-  if (wanted_.quota == 0) {
-    wanted_.quota = std::int64_t{2} << 20U;
-    s_.edit();
-    return true;
-  }
-  s_.note("big values are written");
-  for (int i = 0; i < 10; ++i) write(kBig, std::string(250'000, static_cast<char>('a' + i)));
   return true;
 }
 
