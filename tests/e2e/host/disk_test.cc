@@ -1,5 +1,6 @@
-// The state directory read-only, and on a full disk. Needs the right to mount: CI runs as root, and
-// a test that cannot mount fails. Each mounts in a namespace of its own, which ends with it.
+// The state directory read-only, and on a full disk; backups on a full disk. Needs the right to
+// mount: CI runs as root, and a test that cannot mount fails. Each mounts in a namespace of its
+// own, which ends with it.
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -9,12 +10,28 @@
 #include <filesystem>
 #include <fstream>
 
+#include "e2e/host/bucket_fixture.h"
 #include "e2e/host/fixture.h"
 
 namespace e2e {
 namespace {
 
 namespace fs = std::filesystem;
+
+void fill(const fs::path& filler) {
+  std::ofstream out(filler, std::ios::binary);
+  const std::string block(size_t{1} << 20, 'x');
+  while (out.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+  }
+  std::ofstream rest(filler.string() + "-rest");
+  while (rest.write("xxxxxxxxxxxxxxxx", 16).flush()) {
+  }
+}
+
+void empty(const fs::path& filler) {
+  fs::remove(filler.string() + "-rest");
+  fs::remove(filler);
+}
 
 class DiskTest : public ClusterTest {
  protected:
@@ -27,7 +44,9 @@ class DiskTest : public ClusterTest {
   void TearDown() override {
     sandbox_.kill_everything();
     umount2(sandbox_.state().c_str(), MNT_DETACH);  // fails where nothing is mounted
+    umount2(store().c_str(), MNT_DETACH);
   }
+  [[nodiscard]] fs::path store() const { return sandbox_.root() / "store"; }
   bool says_not_stored(const std::string& why) const {
     return sandbox_.condition("c", "Degraded") == "True" &&
            sandbox_.reason("c", "Degraded") == "StateNotStored" && says("Degraded", why);
@@ -73,14 +92,7 @@ TEST_F(DiskTest, AFullDiskIsSaidAndNothingIsLost) {
   ASSERT_FALSE(HasFatalFailure());
   const auto before = sandbox_.members("c");
   const fs::path filler = sandbox_.state() / "filler";
-  {
-    std::ofstream out(filler, std::ios::binary);
-    const std::string block(size_t{1} << 20, 'x');
-    while (out.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
-    }
-  }
-  for (std::ofstream rest(filler.string() + "-rest"); rest.write("xxxxxxxxxxxxxxxx", 16).flush();) {
-  }
+  fill(filler);
   declare(5);
   ASSERT_TRUE(eventually(60s, [&] { return says_not_stored("o space left"); })) << say();
   // Members go on in the room that they reserved, or end and are started again and again.
@@ -92,10 +104,39 @@ TEST_F(DiskTest, AFullDiskIsSaidAndNothingIsLost) {
   })) << say();
   EXPECT_NE(sandbox_.condition("c", "Degraded"), "False") << say();
   for (const auto& m : before) EXPECT_TRUE(fs::exists(sandbox_.data_dir("c", m.name))) << m.name;
-  fs::remove(filler.string() + "-rest");
-  fs::remove(filler);
+  empty(filler);
   ASSERT_TRUE(eventually(180s, [&] { return settled(5); })) << say();
   for (const auto& m : before) EXPECT_EQ(id_of(m.name), m.id) << m.name;
+  finish();
+}
+
+TEST_F(DiskTest, AStoreOnAFullDiskIsToldAndNothingHalfIsTakenForABackup) {
+  fs::create_directories(store());
+  ASSERT_EQ(mount("tmpfs", store().c_str(), "tmpfs", 0, "size=16m"), 0);
+  create(1, "3.6.16",
+         "  backup:\n    backupPolicy:\n      backupIntervalInSecond: 5\n      maxBackups: 3\n"
+         "      storageSource:\n        local:\n          path: " +
+             store().string() + "\n");
+  ASSERT_FALSE(HasFatalFailure());
+  const fs::path own = store() / "default" / "c", filler = store() / "filler";
+  const auto healthy = [&](const std::string& truth) {
+    return sandbox_.condition("c", "BackupHealthy") == truth;
+  };
+  ASSERT_TRUE(eventually(90s, [&] { return !backups_below(own).empty() && healthy("True"); }))
+      << say();
+  fill(filler);
+  ASSERT_TRUE(eventually(120s, [&] { return healthy("False"); })) << say();
+  EXPECT_TRUE(says("BackupHealthy", "o space left")) << sandbox_.message("c", "BackupHealthy");
+  const std::size_t count = writer_->count();
+  EXPECT_TRUE(eventually(60s, [&] { return writer_->count() > count + 100 && settled(1); }))
+      << say();
+  const auto then = backups_below(own);
+  EXPECT_FALSE(then.empty());
+  const auto verified = sandbox_.cli({"archive", "verify", "--store", own.string()}, 60s);
+  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+  empty(filler);
+  ASSERT_TRUE(eventually(120s, [&] { return healthy("True") && backups_below(own) != then; }))
+      << say();
   finish();
 }
 
