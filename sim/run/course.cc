@@ -8,7 +8,7 @@ namespace sim {
 namespace {
 
 constexpr std::size_t kTail = 80;
-constexpr int kPassesToConverge = 1'500, kQuiet = 3;
+constexpr int kQuiet = 3;
 constexpr base::Duration kWake{300};
 
 std::string text_of(const plan::LastAct& act) {
@@ -172,7 +172,7 @@ void Course::converge() {
   int quiet = 0;
   std::string what;
   base::Instant read{};
-  for (int i = 0; i < kPassesToConverge && !failed(); ++i) {
+  for (int i = 0; i < passes_to_converge() && !failed(); ++i) {
     go_to(look_at_);
     operate();
     judge();
@@ -200,7 +200,7 @@ void Course::converge() {
     note("a person is asked, and there is no sound data");
     return;
   }
-  if (!failed()) fail("it did not converge: " + what + words());
+  if (!failed()) fail("it did not converge: " + what + words() + scene());
 }
 
 void Course::step() {

@@ -73,6 +73,24 @@ void KubeSimulation::approve(const std::string& operation) {
   wake();
 }
 
+std::string KubeSimulation::scene() const {
+  std::string out;
+  for (const auto& pod : node_.all(kube::kPods)) {
+    const auto name = json::get_string(pod, "metadata.name").value_or("");
+    const auto* status = pod.find("status");
+    out += fmt::format("\n    pod {}{}: {}", name,
+                       pod.at("metadata.deletionTimestamp") == nullptr ? "" : ", being deleted",
+                       status == nullptr ? "" : json::print(*status));
+  }
+  for (const auto& claim : node_.all(kube::kClaims))
+    out += fmt::format("\n    claim {}{}", json::get_string(claim, "metadata.name").value_or(""),
+                       claim.at("metadata.deletionTimestamp") == nullptr ? "" : ", being deleted");
+  for (const auto& [name, place] : node_.world.places)
+    if (place.verdict)
+      out += fmt::format("\n    {} ended: {}", name, guard::encode(*place.verdict));
+  return out;
+}
+
 void KubeSimulation::see_record() {
   const auto* map = node_.server.find(kube::kConfigMaps, {kObject.ns, kObject.name + "-record"});
   auto& record = node_.world.record;
