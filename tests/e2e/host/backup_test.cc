@@ -2,10 +2,12 @@
 // directory and a real S3 server.
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "e2e/host/bucket_fixture.h"
 #include "e2e/host/fixture.h"
+#include "json/json.h"
 
 namespace e2e {
 namespace {
@@ -106,6 +108,51 @@ TEST_F(BackupTest, StayWhenTheirClusterGoesAndLieInTheDefaultPlace) {
   ASSERT_TRUE(eventually(90s, [&] { return !fs::exists(sandbox_.member_dir("c", "c-0")); }))
       << say();
   EXPECT_FALSE(backups_below(own).empty());
+}
+
+TEST_F(BackupTest, TwoClustersInOnePlaceWhoseNamesBeginAlikeKeepTheirOwn) {
+  const fs::path store = sandbox_.root() / "store";
+  fs::create_directories(store);
+  const std::map<std::string, std::string> colours{{"c", "blue"}, {"c-2", "green"}};
+  sandbox_.start_operator();
+  for (const auto& [name, colour] : colours)
+    sandbox_.write(name + ".yaml",
+                   manifest(name, 1, "3.6.16",
+                            block("",
+                                  "      backupIntervalInSecond: 5\n      maxBackups: 1\n"
+                                  "      storageSource:\n        local:\n          path: " +
+                                      store.string() + "\n")));
+  std::map<std::string, std::set<std::string>> seen;
+  const auto written = [&](const std::string& name, const std::string& colour) {
+    const auto access = sandbox_.access(name);
+    return access && etcd::connect(access->endpoints.front(), access->tls)
+                         ->put("colour", colour, base::Duration(5'000))
+                         .has_value();
+  };
+  // Every interval has something new, so that each backup ends the one before.
+  ASSERT_TRUE(eventually(180s,
+                         [&] {
+                           for (const auto& [name, colour] : colours)
+                             if (written(name, colour))
+                               seen[name].merge(backups_below(store / "default" / name));
+                           return seen["c"].size() >= 4 && seen["c-2"].size() >= 4;
+                         }))
+      << seen["c"].size() << " and " << seen["c-2"].size();
+  for (const auto& [name, colour] : colours) {
+    const std::string own = store / "default" / name;
+    const auto listed = sandbox_.cli({"archive", "list", "--store", own, "-o", "json"}, 60s);
+    const auto rows = json::parse(listed.out);
+    ASSERT_TRUE(rows && rows->if_array() != nullptr && !rows->if_array()->empty()) << listed.out;
+    std::string all;  // the first was taken before anything was written
+    for (const auto& row : *rows->if_array())
+      all +=
+          sandbox_
+              .cli({"archive", "cat", "--store", own, json::get_string(row, "name").value_or("")},
+                   60s)
+              .out;
+    for (const auto& [other, its] : colours)
+      EXPECT_EQ(all.find(its) != std::string::npos, other == name) << own << ": " << its;
+  }
 }
 
 // --- the second example, as it is, against a bucket
