@@ -77,6 +77,18 @@ class Client:
     def members(self) -> list[dict]:
         return json.loads(self.run("member", "list", "-w", "json").stdout)["members"]
 
+    def seen(self) -> dict:
+        """What etcd says of itself, in the shape of `said`. Who does not answer fails the call."""
+        names = {member["ID"]: member.get("name", "") for member in self.members()}
+        answers = [one["Status"] for one in json.loads(
+            self.run("endpoint", "status", "--cluster", "-w", "json").stdout)]
+        ids = [one["header"]["member_id"] for one in answers]
+        return {"cluster": {one["header"]["cluster_id"] for one in answers},
+                "leader": {names.get(one["leader"]) for one in answers},
+                "members": {names.get(number, ""): (number, one.get("isLearner", False),
+                                                    one["version"])
+                            for number, one in zip(ids, answers)}}
+
     def voters(self) -> list[str]:
         return sorted(member.get("name", "") for member in self.members()
                       if not member.get("isLearner"))
@@ -133,6 +145,15 @@ class Writer:
 def condition(name: str, kind: str) -> dict:
     found = get("etcdclusters.operator.etcd.io", name).get("status", {}).get("conditions", [])
     return next((c for c in found if c["type"] == kind), {})
+
+
+def said(status: dict) -> dict:
+    """What the object's status says of its members, for `Client.seen`."""
+    return {"cluster": {int(status.get("clusterID", "0"), 16)},
+            "leader": {status.get("leader")},
+            "members": {member["name"]: (int(member.get("id", "0"), 16), member["isLearner"],
+                                         member.get("version"))
+                        for member in status.get("members", [])}}
 
 
 def member_pods(name: str) -> list[dict]:
@@ -196,6 +217,28 @@ class Steps(unittest.TestCase):
             print(kubectl(*words, check=False).stdout[-6000:], flush=True)
 
 
+    def truthful(self, name: str, client: Client) -> None:
+        """The status and an etcd client name the same cluster, members, leader and versions, and
+        no condition says otherwise. Two looks are never at one time: they agree soon."""
+        told = seen = {}
+
+        def agree():
+            nonlocal told, seen
+            status = get("etcdclusters.operator.etcd.io", name).get("status", {})
+            told, seen = said(status), client.seen()
+            versions = [one[2] for one in seen["members"].values()]
+            lowest = min(versions, key=lambda text: [int(part) for part in text.split(".")])
+            return told == seen and status["currentVersion"] == lowest and \
+                status["readyReplicas"] == sum(not one[1] for one in seen["members"].values())
+        try:
+            eventually(agree, "the status to be what a client sees", 60)
+        except BaseException:
+            print(f"  told: {told}\n  seen: {seen}", flush=True)
+            raise
+        for kind, status in (("Available", "True"), ("Degraded", "False")):
+            self.assertEqual(condition(name, kind).get("status"), status, kind)
+
+
 class Installed(Steps):
     """The operator from its image and what is to be installed."""
 
@@ -223,3 +266,4 @@ class Installed(Steps):
         self.assertEqual(len(client.voters()), size)
         health = client.run("endpoint", "health", "--cluster", "-w", "json").stdout
         self.assertTrue(all(one["health"] for one in json.loads(health)))
+        self.truthful(CLUSTER, client)
