@@ -67,7 +67,7 @@ class Audit:
             file.seek(mark)
             lines = file.read().split(b"\n")[:-1]
         entries = [json.loads(line) for line in lines if user.encode() in line]
-        return [entry for entry in entries if entry["user"]["username"] == user
+        return [entry for entry in entries if entry["user"].get("username") == user
                 and entry["stage"] == "ResponseComplete"]
 
     def writes(self, mark: int) -> list[dict]:

@@ -79,7 +79,7 @@ class Stored(Installed):
         a Secret of a store, or one of these names."""
         with open(testbed.named(NAME).audit_log, encoding="utf-8") as file:
             entries = [json.loads(line) for line in file]
-        ours = [entry for entry in entries if entry["user"]["username"] == ACCOUNT]
+        ours = [entry for entry in entries if entry["user"].get("username") == ACCOUNT]
         self.assertGreater(len(ours), 50)
         refused = {(entry["verb"], entry["requestURI"].split("?")[0]) for entry in ours
                    if entry.get("annotations", {}).get("authorization.k8s.io/decision") == "forbid"}
