@@ -8,19 +8,10 @@
 #include "json/json.h"
 #include "render/kubernetes.h"
 #include "render/store_jobs.h"
+#include "sim/world/kube_answers.h"
 
 namespace sim {
 namespace {
-
-std::string text_at(const json::Value& object, std::string_view path) {
-  return json::get_string(object, path).value_or("");
-}
-
-std::string keyed(const json::Value& object, std::string_view map, std::string_view key) {
-  const auto* fields = object.at(map);
-  const auto* value = fields == nullptr ? nullptr : fields->find(key);
-  return value == nullptr || !value->is_string() ? std::string() : *value->if_string();
-}
 
 constexpr const char* kNode = "n1";
 // On each claim, until no pod names it any more.

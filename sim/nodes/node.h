@@ -85,7 +85,8 @@ class KubeNode {
   std::string jobs_crash;   // what they log last before they are killed; empty: they are not
 
  private:
-  // Gives whether it is so.
+  // Gives whether it is so. What is not is told to the test, and most callers have no more to do:
+  // so the answer may be dropped.
   bool expect(bool so, std::string_view what) const;  // NOLINT(modernize-use-nodiscard)
   void let_go(const json::Value& claim);
   bool provision();

@@ -12,19 +12,10 @@
 #include "json/json.h"
 #include "render/store_jobs.h"
 #include "sim/nodes/node.h"
+#include "sim/world/kube_answers.h"
 
 namespace sim {
 namespace {
-
-std::string text_at(const json::Value& object, std::string_view path) {
-  return json::get_string(object, path).value_or("");
-}
-
-std::string keyed(const json::Value& object, std::string_view map, std::string_view key) {
-  const auto* fields = object.at(map);
-  const auto* value = fields == nullptr ? nullptr : fields->find(key);
-  return value == nullptr || !value->is_string() ? std::string() : *value->if_string();
-}
 
 std::string place_of(const archive::Common& common) {
   return fmt::format("{}/{}", common.store.url, archive::root_of(common.cluster, common.direct));

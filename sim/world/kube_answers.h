@@ -45,6 +45,13 @@ inline std::string text_at(const json::Value& object, std::string_view path) {
   return json::get_string(object, path).value_or("");
 }
 
+// Of a map whose keys have dots.
+inline std::string keyed(const json::Value& object, std::string_view map, std::string_view key) {
+  const auto* fields = object.at(map);
+  const auto* value = fields == nullptr ? nullptr : fields->find(key);
+  return value == nullptr || !value->is_string() ? std::string() : *value->if_string();
+}
+
 inline std::string asked(const kube::Request& request, std::string_view key) {
   for (const auto& [name, value] : request.query)
     if (name == key) return value;
