@@ -66,6 +66,7 @@ struct Flags {
   std::string limit;  // certs renew --within, certs check --warn
   // Snapshots in an object store.
   std::string store_endpoint, store_region, store_ca, store_secret, scratch;
+  std::string store_class, store_encryption, store_kms_key;  // of what is written, on S3
   bool store_path_style = false;
   bool member_file = false;  // snapshot status: a file without a check sum at its end
   bool data_dir_given = false;

@@ -61,7 +61,10 @@ base::Result<std::unique_ptr<Opened>> open(const Context& context, const std::st
                         .secret = f.store_secret,
                         .endpoint = f.store_endpoint,
                         .region = f.store_region,
-                        .path_style = f.store_path_style};
+                        .path_style = f.store_path_style,
+                        .storage_class = f.store_class,
+                        .encryption = f.store_encryption,
+                        .kms_key = f.store_kms_key};
   if (!f.store_ca.empty()) {
     TRY_IN("--store-ca", where.ca, posix::read_file(f.store_ca, kCa));
   }

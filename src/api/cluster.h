@@ -43,6 +43,8 @@ struct ObjectLocation {
   std::string kind;  // "s3", "gcs", "abs", "oss", "local", "pvc"
   std::string path, secret, endpoint, region;
   bool force_path_style = false;
+  // Of "s3": how its objects are written; empty: as the bucket says.
+  std::string object_class, encryption, kms_key;
   std::int64_t volume_bytes = 0;  // of a volume that is to be made; 0: "pvc" names one
   std::string storage_class;
   bool operator==(const ObjectLocation&) const = default;

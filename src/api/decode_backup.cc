@@ -32,6 +32,45 @@ void check_bucket_path(Fields& fields, const std::string& path) {
   if (!plain) return bad("it has spaces, control characters or backslashes");
 }
 
+bool is_storage_class(std::string_view text) {
+  return text.size() <= 64 && text.front() >= 'A' && text.front() <= 'Z' &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
+}
+
+// What every object is written with.
+void decode_s3_writes(Fields& store, ObjectLocation& into) {
+  into.object_class = store.text("storageClass").value_or("");
+  const auto& wanted = into.object_class;
+  if (wanted == "GLACIER" || wanted == "DEEP_ARCHIVE")
+    store.error("storageClass",
+                fmt::format("{} is not allowed: each backup is read back and proven, and an object "
+                            "of this class is not read at once; STANDARD_IA, ONEZONE_IA and "
+                            "GLACIER_IR are",
+                            show(wanted)));
+  else if (!wanted.empty() && !is_storage_class(wanted))
+    store.error("storageClass",
+                fmt::format("{} is not allowed: at most 64 of A-Z, 0-9, _ and -, a letter first, "
+                            "as in STANDARD_IA",
+                            show(wanted)));
+  using Mode = std::pair<std::string_view, std::string_view>;
+  static constexpr std::array<Mode, 3> kModes{
+      {{"AES256", "AES256"}, {"aws:kms", "aws:kms"}, {"aws:kms:dsse", "aws:kms:dsse"}}};
+  into.encryption = store.choice<std::string_view>("serverSideEncryption", kModes).value_or("");
+  into.kms_key = store.text("sseKMSKeyID").value_or("");
+  if (into.kms_key.empty()) return;
+  if (!into.encryption.starts_with("aws:kms"))
+    store.error("sseKMSKeyID", fmt::format("{} is not allowed without serverSideEncryption aws:kms "
+                                           "or aws:kms:dsse",
+                                           show(into.kms_key)));
+  const bool plain = std::ranges::all_of(into.kms_key, [](char c) { return c > 0x20 && c < 0x7F; });
+  if (!plain || into.kms_key.size() > 2048)
+    store.error("sseKMSKeyID", fmt::format("{} is not allowed: at most 2048 letters, digits and "
+                                           "signs, without spaces",
+                                           show(into.kms_key)));
+}
+
 void decode_cloud(Fields& store, std::string_view secret_field, ObjectLocation& into) {
   const auto path = store.text("path");
   if (!path && !store.has("path")) store.error("path", "is required: bucket or bucket/prefix");
@@ -51,6 +90,7 @@ void decode_cloud(Fields& store, std::string_view secret_field, ObjectLocation& 
   if (into.kind != "s3" && into.kind != "oss") return;
   into.region = store.text("region").value_or("");
   into.force_path_style = store.boolean("forcePathStyle").value_or(false);
+  if (into.kind == "s3") decode_s3_writes(store, into);
 }
 
 void decode_local(Fields& store, ObjectLocation& into) {

@@ -25,6 +25,22 @@ Value cloud(std::string_view secret, Members more) {
                 {"path"});
 }
 
+// What every object is written with.
+Value s3(const Members& region) {
+  auto storage_class =
+      with(pattern("^([A-Z][A-Z0-9_-]*)?$", 64),
+           {{"not", json::Object{{"enum", json::Array{"GLACIER", "DEEP_ARCHIVE"}}}}});
+  auto out = cloud("awsSecret",
+                   join({region,
+                         {{"storageClass", std::move(storage_class)},
+                          {"serverSideEncryption", choice({"AES256", "aws:kms", "aws:kms:dsse"})},
+                          {"sseKMSKeyID", pattern("^[!-~]*$", 2048)}}}));
+  return rule(std::move(out),
+              "!has(self.sseKMSKeyID) || self.sseKMSKeyID == '' || (has(self.serverSideEncryption) "
+              "&& self.serverSideEncryption != 'AES256')",
+              "sseKMSKeyID needs serverSideEncryption aws:kms or aws:kms:dsse");
+}
+
 Value source() {
   return rule(object(stores()), fmt::format("{} == 1", kStoreCount), kOneStore);
 }
@@ -62,7 +78,7 @@ Members flat_backup() {
 Members stores() {
   const Members region{{"region", text()}, {"forcePathStyle", boolean()}};
   const Value climbs = json::Object{{"pattern", R"(/\.\./)"}};
-  return {{"s3", cloud("awsSecret", region)},
+  return {{"s3", s3(region)},
           {"gcs", cloud("gcpSecret", {})},
           {"abs", cloud("absSecret", {})},
           {"oss", cloud("ossSecret", region)},

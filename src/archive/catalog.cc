@@ -92,6 +92,7 @@ bool newer(const Entry& a, const Entry& b) {
 // Segments are many more than backups: they pass by, and are none of the objects that may be kept.
 struct Listed {
   std::map<std::string, Group> groups;
+  std::vector<Leftover> probes;
   unsigned foreign = 0;
 };
 base::Result<Listed> list_below(const Shelf& shelf, const std::string& below,
@@ -99,7 +100,8 @@ base::Result<Listed> list_below(const Shelf& shelf, const std::string& below,
   const auto& root = shelf.root();
   Listed out;
   size_t kept = 0;
-  objstore::ListOptions options{.prefix = root + below};
+  objstore::ListOptions options{.prefix = root + below,
+                                .limit = UINT32_MAX};  // what it gives at once
   do {
     TRY(auto page, shelf.store().list(options, call));
     for (const auto& object : page.objects) {
@@ -109,7 +111,12 @@ base::Result<Listed> list_below(const Shelf& shelf, const std::string& below,
         return base::fail(Code::kResourceExhausted,
                           fmt::format("{} holds more than {} objects beside the log", shelf.where(),
                                       kMostObjects));
-      const auto part = parse_part(std::string_view(object.key).substr(root.size()));
+      const auto key = std::string_view(object.key).substr(root.size());
+      if (auto of = parse_probe(key)) {
+        out.probes.push_back({std::string(key), *std::move(of), object.modified});
+        continue;
+      }
+      const auto part = parse_part(key);
       if (!part) {
         ++out.foreign;
         continue;
@@ -129,9 +136,10 @@ base::Result<Listed> list_below(const Shelf& shelf, const std::string& below,
 base::Result<Catalog> read_below(const Shelf& shelf, const std::string& below,
                                  const std::optional<Incarnation>& only,
                                  const objstore::Call& call) {
-  TRY(const auto listed, list_below(shelf, below, call));
+  TRY(auto listed, list_below(shelf, below, call));
   Catalog catalog;
   catalog.foreign = listed.foreign;
+  catalog.probes = std::move(listed.probes);
   for (const auto& [text, group] : listed.groups) {
     if (!group.parts[static_cast<size_t>(Part::kManifest)]) {
       for (const auto& part : group.parts)

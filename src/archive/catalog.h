@@ -35,7 +35,8 @@ struct Entry {
   }
 };
 
-// A part without a manifest: of a backup that is being made, or whose maker was killed.
+// A part without a manifest: of a backup that is being made, or whose maker was killed. Or what a
+// store was tried with.
 struct Leftover {
   std::string key = {};  // below the root
   Incarnation incarnation = {};
@@ -46,6 +47,7 @@ struct Catalog {
   // The newest incarnation first, in it the highest revision, of equal ones the last.
   std::vector<Entry> entries = {};
   std::vector<Leftover> leftovers = {};
+  std::vector<Leftover> probes = {};
   unsigned foreign = 0;  // objects that are not ours, which nobody touches
 };
 

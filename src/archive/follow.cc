@@ -29,6 +29,11 @@ constexpr base::Duration kFirstWait{200}, kLongestWait{5'000};
 constexpr base::Duration kMarks{50};
 constexpr std::int64_t kMostParts = 1'000;  // of a segment: names have room for 99,999
 constexpr size_t kMostMarks = 10'000;
+constexpr base::Duration kProbe{10'000};
+constexpr unsigned kMostProbes = 3;  // that came to nothing
+constexpr std::string_view kIgnores =
+    "the store takes If-None-Match and does not keep to it: it took a second object of one name";
+constexpr std::string_view kCannot = "the store cannot create an object without replacing one";
 constexpr unsigned kSameGap = 3;  // seen so often, it is in the members and not on the way
 
 // These do not pass by waiting.
@@ -86,6 +91,7 @@ class Follower {
     auto endpoints = job_.run.endpoints;
     TRY(auto members, look(endpoints, world_, tick() + kLook));
     if (!writer_) TRY_OK(open_log(members));
+    probe_fence();
     if (writer_->next() > members.revision + 1)
       return trouble(kind::kBehind,
                      fmt::format("the cluster is at revision {}, and its log goes to {}: its data "
@@ -125,6 +131,17 @@ class Follower {
     status_.saved = std::max<std::int64_t>(writer_->next() - 1, 0);
     facts_ = {writer_->base(), writer_->users(), version_};
     return {};
+  }
+  // What it finds holds for as long as this process. That it finds nothing holds up nothing.
+  void probe_fence() {
+    if (fenced_ || probes_ >= kMostProbes) return;
+    ++probes_;
+    const auto key = shelf_.key(probe_name(owner_.incarnation, owner_.nonce));
+    const auto holds =
+        objstore::probe_create_only(shelf_.store(), key, store_call().within(tick(), kProbe));
+    if (holds) fenced_ = *holds;
+    if (holds && !*holds) status_.weak_why = kIgnores;
+    if (!holds && holds.error().code == Code::kUnimplemented) fenced_ = false;
   }
   void forget() {
     writer_.reset();
@@ -384,7 +401,8 @@ class Follower {
     status_.lag_ms = marks_.empty() ? 0 : (now - marks_.front().seen).count();
     status_.catching_up = !began_at_ || kept_ < *began_at_;
     status_.base = facts_.base;
-    status_.weak_fence = writer_ && writer_->weak();
+    status_.weak_fence = status_.weak_fence || fenced_ == false || (writer_ && writer_->weak());
+    if (status_.weak_fence && status_.weak_why.empty()) status_.weak_why = kCannot;
     if (status_.problem.empty() && !base_.problem().empty())
       status_.problem = "backup: " + base_.problem();
     if (tell_) tell_(status_);
@@ -431,9 +449,10 @@ class Follower {
   base::Tick frame_since_{}, segment_since_{}, kept_frame_{};  // whatever the wall clock does
   base::Tick heard_{}, asked_auth_{}, asked_progress_{}, store_again_{}, told_{};
   size_t turn_ = 0;
-  unsigned gaps_ = 0;
-  bool fresh_ = false;   // what comes does not go on from the log
-  bool proved_ = false;  // the member said last that there is nothing more
+  unsigned gaps_ = 0, probes_ = 0;
+  std::optional<bool> fenced_;  // the store keeps to its word; none: that is not known
+  bool fresh_ = false;          // what comes does not go on from the log
+  bool proved_ = false;         // the member said last that there is nothing more
   FollowStatus status_;
 };
 

@@ -1,6 +1,8 @@
 // What the continuous mode makes of clocks, keys, users and members that change under it.
+#include "archive/describe.h"
 #include "archive/follow.h"
 #include "archive/follow_testing.h"
+#include "archive/no_create_only.h"
 #include "archive/recorder.h"
 
 namespace {
@@ -224,6 +226,84 @@ TEST_F(FollowFaults, AtATimeTheUsersAreThoseOfThen) {
   EXPECT_EQ(later.name, newest.name.text());
   EXPECT_NE(later.warning.find("users and roles are those of 2"), std::string::npos)
       << later.warning;
+}
+
+bool is_probe(const std::string& object) {
+  return object.find("/fence-probe-") != std::string::npos;
+}
+
+// It is tried once, however often the watch begins anew, and nothing stays of it.
+TEST_F(FollowFaults, WhetherItsStoreKeepsToTheConditionIsTriedOnce) {
+  backup();
+  int tried = 0;
+  faults = [&](std::string_view operation, const std::string& object) {
+    tried += operation == "put" && is_probe(object) ? 1 : 0;
+    return std::optional<objstore::Fault>();
+  };
+  stream.breaks_after = 3;
+  ASSERT_EQ(follow({changes(30), changes(30)}).error, "");
+  EXPECT_GT(stream.opened, 2U);
+  EXPECT_EQ(tried, 2);
+  EXPECT_FALSE(last.weak_fence) << last.weak_why;
+  EXPECT_TRUE(catalog().probes.empty());
+}
+
+TEST_F(FollowFaults, AStoreThatDoesNotKeepToTheConditionIsTold) {
+  backup();
+  using archive::testing::Condition;
+  for (const auto& [condition, words] :
+       {std::pair(Condition::kIgnored, "does not keep to it"),
+        std::pair(Condition::kRefused, "cannot create an object without replacing")}) {
+    archive::testing::NoCreateOnly weak(store, condition);
+    through = &weak;
+    ++epoch;
+    ASSERT_EQ(follow({changes(5)}).error, "");
+    EXPECT_TRUE(last.weak_fence);
+    EXPECT_NE(last.weak_why.find(words), std::string::npos) << last.weak_why;
+    EXPECT_TRUE(catalog().probes.empty());
+    expect_reached(cluster.sample.revision);
+  }
+}
+
+TEST_F(FollowFaults, AProbeThatWasCutShortConfusesNobody) {
+  backup();
+  int puts = 0;
+  faults = [&](std::string_view operation,
+               const std::string& object) -> std::optional<objstore::Fault> {
+    if (operation == "put" && is_probe(object) && ++puts == 2) throw Killed();
+    return {};
+  };
+  EXPECT_THROW(follow(), Killed);
+  EXPECT_EQ(catalog().probes.size(), 1U);
+  EXPECT_EQ(catalog().foreign, 0U);
+  EXPECT_EQ(archive::to_text(catalog()).find("probe"), std::string::npos);
+  ++epoch;
+  ASSERT_EQ(follow({changes(5)}).error, "");
+  EXPECT_FALSE(last.weak_fence) << last.weak_why;
+  expect_reached(cluster.sample.revision);
+  // By the next backup, when nobody can be at it any more.
+  backup();
+  EXPECT_EQ(catalog().probes.size(), 1U);
+  clock.pass(std::chrono::hours(2));
+  backup();
+  EXPECT_TRUE(catalog().probes.empty());
+}
+
+TEST_F(FollowFaults, AProbeThatIsNotAnsweredHoldsUpNothing) {
+  backup();
+  int refused = 0;
+  faults = [&](std::string_view operation,
+               const std::string& object) -> std::optional<objstore::Fault> {
+    if (operation != "put" || !is_probe(object)) return {};
+    ++refused;
+    return objstore::Fault{.code = base::Code::kPermissionDenied};
+  };
+  stream.breaks_after = 2;
+  ASSERT_EQ(follow({changes(30), changes(30)}).error, "");
+  EXPECT_GT(stream.opened, 4U);
+  EXPECT_EQ(refused, 3);
+  EXPECT_FALSE(last.weak_fence);
+  expect_reached(cluster.sample.revision);
 }
 
 // However many changes one answer has.

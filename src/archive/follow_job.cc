@@ -58,6 +58,7 @@ void fields(A& a, X& x) {
   a("member", x.member);
   a("base", x.base);
   a("weakFence", x.weak_fence);
+  a("weakFenceWhy", x.weak_why);
   a("problem", x.problem);
   a("ageMilliseconds", x.age_ms);
   a("outdated", x.outdated);

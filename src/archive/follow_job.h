@@ -45,8 +45,10 @@ struct FollowStatus {
   std::uint64_t segments = 0;  // sealed by this process
   std::string member = {};     // that is watched
   std::string base = {};       // the backup that a restore begins from
-  bool weak_fence = false;     // the store cannot create without replacing
-  std::string problem = {};    // what it waits for
+  // The store does not create without replacing: of two writers at once neither finds out by it.
+  bool weak_fence = false;
+  std::string weak_why = {};
+  std::string problem = {};  // what it waits for
   // Only where it is served: how old it is by the clock of who says it, and that a file which it
   // read when it began (credentials, certificates, keys) holds something else now.
   std::optional<std::int64_t> age_ms = {};

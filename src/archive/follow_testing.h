@@ -26,6 +26,7 @@ class FollowBench : public Bench {
 
   World follow_world() {
     auto out = world();
+    if (through != nullptr) out.store = through;
     out.nonce = [this] { return fmt::format("{:016x}", ++own_nonces_); };
     out.history = [this](const Endpoint&) {
       return std::make_unique<FakeHistory>(cluster, clock, stream);
@@ -103,6 +104,7 @@ class FollowBench : public Bench {
   std::mt19937_64 random{17};
   std::map<std::int64_t, bolt::testing::Sample> then;
   FollowStatus last;
+  objstore::Store* through = nullptr;  // in the place of `store`
   std::int64_t epoch = 1;
   int kill_after = 1;
   std::optional<posix::TestFileLimit> full_disk;  // until something is sealed

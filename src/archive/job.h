@@ -21,6 +21,8 @@ struct StoreRef {
   std::string secret = {};  // a directory with the files of a Secret; empty: what the machine has
   std::string endpoint = {}, region = {};
   bool path_style = false;
+  // Of S3: what its objects are written with; empty: as the bucket says.
+  std::string storage_class = {}, encryption = {}, kms_key = {};
   std::string ca = {};  // a file
   bool operator==(const StoreRef&) const = default;
 };

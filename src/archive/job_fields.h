@@ -19,6 +19,9 @@ void fields(A& a, X& x) {
   a("endpoint", x.endpoint);
   a("region", x.region);
   a("pathStyle", x.path_style);
+  a("storageClass", x.storage_class);
+  a("serverSideEncryption", x.encryption);
+  a("sseKMSKeyID", x.kms_key);
   a("ca", x.ca);
 }
 template <class A, Is<Endpoint> X>

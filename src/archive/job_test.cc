@@ -38,6 +38,12 @@ TEST(Job, IsReadAndWritten) {
   ASSERT_TRUE(again) << again.error().text();
   EXPECT_EQ(*again, *job);
 
+  auto written = *job;
+  written.common.store.storage_class = "STANDARD_IA";
+  written.common.store.encryption = "aws:kms";
+  written.common.store.kms_key = "k";
+  EXPECT_EQ(parse_run_job(to_json(written)), written);
+
   FetchJob fetch{.common = job->common, .to = "/to", .exact = true};
   const auto fetched = parse_fetch_job(to_json(fetch));
   ASSERT_TRUE(fetched) << fetched.error().text();

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kTimeSize = 16;  // "20261122T031500Z"
 constexpr size_t kRevisionDigits = 20;
-constexpr std::string_view kFull = "full-";
+constexpr std::string_view kFull = "full-", kProbe = "fence-probe-";
 constexpr std::array kParts{Part::kData, Part::kManifest, Part::kProven, Part::kBad};
 
 std::string compact(base::Instant at) {
@@ -101,6 +101,20 @@ std::optional<PartName> parse_part(std::string_view key) {
   auto name = Name::parse(key.substr(0, dot));
   if (!name) return {};
   return PartName{.name = *std::move(name), .part = *part};
+}
+
+std::string probe_name(const Incarnation& incarnation, std::string_view nonce) {
+  return fmt::format("{}/{}{}", incarnation.text, kProbe, nonce);
+}
+
+std::optional<Incarnation> parse_probe(std::string_view key) {
+  const auto slash = key.find('/');
+  if (slash == std::string_view::npos) return {};
+  const auto stem = key.substr(slash + 1);
+  if (!stem.starts_with(kProbe)) return {};
+  const auto nonce = stem.substr(kProbe.size());
+  if (nonce.size() < 8 || nonce.size() > 32 || !all_of(nonce, "0123456789abcdef")) return {};
+  return Incarnation::parse(key.substr(0, slash));
 }
 
 std::string root_of(const base::ClusterKey& cluster, bool direct) {

@@ -54,6 +54,10 @@ struct PartName {
 // Of a key below the cluster's root; no value: it is not one of ours.
 std::optional<PartName> parse_part(std::string_view key);
 
+// What a writer tries the store with before it writes: nobody else's, and worth nothing.
+std::string probe_name(const Incarnation& incarnation, std::string_view nonce);
+std::optional<Incarnation> parse_probe(std::string_view key);  // of a key below the root
+
 // The root of a cluster in its store: "" or "<namespace>/<name>/".
 std::string root_of(const base::ClusterKey& cluster, bool direct);
 

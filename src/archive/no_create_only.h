@@ -9,17 +9,21 @@
 
 namespace archive::testing {
 
-// As some servers are: they say so only when all bytes were sent.
+// As some servers are: they say so only when all bytes were sent, or they do not say so.
+enum class Condition { kRefused, kIgnored };
 class NoCreateOnly final : public objstore::Store {
  public:
   using Call = objstore::Call;
-  explicit NoCreateOnly(objstore::Store& store) : store_(store) {}
+  explicit NoCreateOnly(objstore::Store& store, Condition condition = Condition::kRefused)
+      : store_(store), condition_(condition) {}
   [[nodiscard]] std::string name() const override { return store_.name(); }
   base::Result<objstore::Object> put(const std::string& key, std::string_view bytes,
                                      const objstore::PutOptions& options,
                                      const Call& call) override {
-    if (options.condition.when == objstore::When::kAbsent) return cannot();
-    return store_.put(key, bytes, options, call);
+    if (options.condition.when != objstore::When::kAbsent)
+      return store_.put(key, bytes, options, call);
+    if (condition_ == Condition::kRefused) return cannot();
+    return store_.put(key, bytes, {.content_type = options.content_type}, call);
   }
   base::Result<std::unique_ptr<objstore::Upload>> upload(const std::string& key,
                                                          const objstore::PutOptions& options,
@@ -58,6 +62,7 @@ class NoCreateOnly final : public objstore::Store {
   };
 
   objstore::Store& store_;
+  const Condition condition_;
 };
 
 }  // namespace archive::testing

@@ -65,11 +65,12 @@ Pruned prune(const Shelf& shelf, const Incarnation& incarnation, const Retention
 
 base::Status sweep_leftovers(const Shelf& shelf, const Catalog& catalog, base::Instant before,
                              const World& world, const objstore::Call& call) {
-  for (const auto& leftover : catalog.leftovers) {
-    if (leftover.modified >= before) continue;
-    world.pass("sweep.before");
-    TRY_OK(shelf.store().remove(shelf.key(leftover.key), call));
-  }
+  for (const auto* some : {&catalog.leftovers, &catalog.probes})
+    for (const auto& leftover : *some) {
+      if (leftover.modified >= before) continue;
+      world.pass("sweep.before");
+      TRY_OK(shelf.store().remove(shelf.key(leftover.key), call));
+    }
   TRY_OK(shelf.store().clean_up(shelf.root(), before, call));
   return {};
 }

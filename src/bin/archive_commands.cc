@@ -37,6 +37,9 @@ base::Result<Opened> open(const ArchiveFlags& flags) {
                             .endpoint = flags.endpoint,
                             .region = flags.region,
                             .path_style = flags.path_style,
+                            .storage_class = flags.storage_class,
+                            .encryption = flags.encryption,
+                            .kms_key = flags.kms_key,
                             .ca = flags.ca},
                            /*may_make=*/false);
   if (ready) ready = place->read_key(flags.encryption_key);

@@ -52,7 +52,10 @@ archive::Outcome<void> ArchivePlace::open(const archive::StoreRef& store, bool m
                         .secret = store.secret,
                         .endpoint = store.endpoint,
                         .region = store.region,
-                        .path_style = store.path_style};
+                        .path_style = store.path_style,
+                        .storage_class = store.storage_class,
+                        .encryption = store.encryption,
+                        .kms_key = store.kms_key};
   if (!store.ca.empty()) {
     auto ca = posix::read_file(store.ca, kSmall);
     if (!ca) return archive::trouble(archive::kind::kInput, ca.error().message);

@@ -307,6 +307,12 @@ void add_store(CLI::App& app, ArchiveFlags& f) {
       ->type_name("URL");
   app.add_option("--region", f.region, "region of the bucket")->type_name("NAME");
   app.add_flag("--path-style", f.path_style, "s3: the bucket is a part of the path");
+  app.add_option("--storage-class", f.storage_class, "s3: of what is written")->type_name("NAME");
+  app.add_option("--server-side-encryption", f.encryption,
+                 "s3: of what is written: AES256, aws:kms or aws:kms:dsse")
+      ->type_name("MODE");
+  app.add_option("--sse-kms-key-id", f.kms_key, "s3: the key of aws:kms and aws:kms:dsse")
+      ->type_name("KEY");
   app.add_option("--ca", f.ca, "PEM with the roots of the server (default: the system's)")
       ->type_name("FILE");
 }

@@ -94,6 +94,7 @@ struct ArchiveFlags {
   std::vector<std::string> fault_points;  // for tests
   std::string store, secret, endpoint, region, ca, encryption_key;
   bool path_style = false;
+  std::string storage_class, encryption, kms_key;  // of an S3 store
   std::string scratch;  // empty: the machine's directory for temporary files
   std::string name, incarnation;
   unsigned keep = 0;

@@ -100,6 +100,12 @@ TEST(CommandLine, ArchiveHasSixVerbs) {
   EXPECT_EQ(list.store, "s3://b/p");
   EXPECT_EQ(list.endpoint, "e");
   EXPECT_TRUE(list.path_style);
+  const auto writes = flags_of<ArchiveFlags>(
+      {"archive", "verify", "--store", "s3://b/p", "--mark", "--storage-class", "STANDARD_IA",
+       "--server-side-encryption", "aws:kms", "--sse-kms-key-id", "k"});
+  EXPECT_EQ(writes.storage_class, "STANDARD_IA");
+  EXPECT_EQ(writes.encryption, "aws:kms");
+  EXPECT_EQ(writes.kms_key, "k");
   EXPECT_EQ(list.output, Output::kJson);
   EXPECT_EQ(flags_of<ArchiveFlags>({"archive", "run", "--job", "j"}).job, "j");
   EXPECT_EQ(flags_of<ArchiveFlags>({"archive", "fetch", "--job", "j"}).verb, "fetch");

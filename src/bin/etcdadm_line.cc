@@ -250,6 +250,11 @@ void add_store(CLI::App& app, Flags& f) {
   option(app, "store-endpoint", f.store_endpoint, "URL", "of the object store, if not its usual");
   option(app, "store-region", f.store_region, "NAME", "of an S3 store");
   flag(app, "store-path-style", f.store_path_style, "S3: the bucket is a part of the path");
+  option(app, "store-storage-class", f.store_class, "NAME", "S3: of what is written");
+  option(app, "store-server-side-encryption", f.store_encryption, "MODE",
+         "S3: of what is written: AES256, aws:kms or aws:kms:dsse");
+  option(app, "store-sse-kms-key-id", f.store_kms_key, "KEY",
+         "S3: the key of aws:kms and aws:kms:dsse");
   option(app, "store-ca", f.store_ca, "FILE", "roots of the store's certificate");
   option(app, "store-secret", f.store_secret, "DIR",
          "files with credentials (default: those of the environment)");

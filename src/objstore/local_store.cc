@@ -21,6 +21,8 @@ using base::Code;
 constexpr size_t kPiece = size_t{1} << 20;   // bytes that are read at once
 constexpr size_t kHashed = size_t{1} << 20;  // up to here the tag is made of the bytes themselves
 constexpr size_t kDeepest = 64;              // folders in folders
+// For each page the folders are read from their beginning.
+constexpr unsigned kLargestPage = 100'000;
 
 std::string hint_of(Code code) {
   switch (code) {
@@ -136,7 +138,7 @@ class LocalStore final : public Store {
     })));
     std::ranges::sort(found, {}, &Object::key);
     Page page;
-    const size_t limit = std::clamp(options.limit, 1U, 1000U);
+    const size_t limit = std::clamp(options.limit, 1U, kLargestPage);
     if (found.size() > limit) {
       found.resize(limit);
       page.next = found.back().key;
@@ -252,6 +254,7 @@ class LocalStore final : public Store {
     }
     if (!names) return std::unexpected(names.error());
     for (const auto& entry : *names) {
+      TRY_OK(check_time(call));
       const bool temporary = is_temporary(entry);
       if (entry.starts_with('.') && !temporary) continue;
       const auto key = folder.empty() ? entry : folder + "/" + entry;

@@ -56,7 +56,10 @@ Opened open_s3_kind(const Where& where, std::string_view path, bool oss, const S
   S3Options options{.bucket = place.bucket,
                     .prefix = place.prefix,
                     .region = where.region.empty() ? setup.region : where.region,
-                    .endpoint = where.endpoint.empty() ? setup.endpoint : where.endpoint};
+                    .endpoint = where.endpoint.empty() ? setup.endpoint : where.endpoint,
+                    .storage_class = where.storage_class,
+                    .encryption = where.encryption,
+                    .kms_key = where.kms_key};
   options.courier.ca = where.ca;
   if (where.path_style || setup.path_style) options.addressing = Addressing::kPath;
   if (setup.host_style && !where.path_style) options.addressing = Addressing::kHost;
@@ -112,6 +115,10 @@ Opened open_azure_kind(const Where& where, std::string_view path, const Surround
 Opened open_any(const Where& where, const Surroundings& around, const Outside& outside) {
   const std::string_view url = where.url;
   const auto scheme = url.find("://");
+  const bool own = where.storage_class.empty() && where.encryption.empty() && where.kms_key.empty();
+  if (!own && !url.starts_with("s3://"))
+    return base::fail(Code::kInvalidArgument,
+                      "a storage class and encryption by the server are of s3:// only");
   if (scheme == std::string_view::npos) return open_local({.root = where.url});
   const auto kind = url.substr(0, scheme), path = url.substr(scheme + 3);
   if (kind == "file") return open_local({.root = std::string(path)});

@@ -18,6 +18,8 @@ struct Where {
   std::string secret = {};
   std::string endpoint = {}, region = {};
   bool path_style = false;
+  // Of "s3://" alone: as S3Options says.
+  std::string storage_class = {}, encryption = {}, kms_key = {};
   std::string ca = {};  // PEM: roots of the servers; empty: the system's
 };
 

@@ -265,6 +265,48 @@ base::Result<Place> place_of(const S3Options& options) {
   return place;
 }
 
+bool is_storage_class(std::string_view text) {
+  return text.size() <= 64 && text.front() >= 'A' && text.front() <= 'Z' &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
+}
+
+bool is_kms_key(std::string_view text) {
+  return text.size() <= 2048 &&
+         std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+// What would be sent in headers.
+base::Status check_writes(const S3Options& options) {
+  const auto bad = [](std::string text) {
+    return base::fail(Code::kInvalidArgument, std::move(text));
+  };
+  const auto& wanted = options.storage_class;
+  if (!wanted.empty() && !is_storage_class(wanted))
+    return bad(
+        fmt::format("\"{}\" is no storage class: at most 64 of A-Z, 0-9, _ and -, a letter "
+                    "first, as in STANDARD_IA",
+                    quoted(wanted)));
+  if (wanted == "GLACIER" || wanted == "DEEP_ARCHIVE")
+    return bad(
+        fmt::format("the storage class {} is not read at once, and what is written here is "
+                    "read back",
+                    wanted));
+  const auto& mode = options.encryption;
+  if (mode != "" && mode != "AES256" && mode != "aws:kms" && mode != "aws:kms:dsse")
+    return bad(
+        fmt::format("the encryption by the server \"{}\" is not AES256, aws:kms or "
+                    "aws:kms:dsse",
+                    quoted(mode)));
+  if (options.kms_key.empty()) return {};
+  if (!mode.starts_with("aws:kms"))
+    return bad("a KMS key is of the encryption aws:kms or aws:kms:dsse only");
+  if (!is_kms_key(options.kms_key))
+    return bad("the KMS key is no name of one: at most 2048 letters, digits and signs");
+  return {};
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<Protocol>> make_s3(const S3Options& options,
@@ -273,10 +315,7 @@ base::Result<std::unique_ptr<Protocol>> make_s3(const S3Options& options,
   if (!options.region.empty() && !s3::is_region(options.region))
     return base::fail(Code::kInvalidArgument,
                       fmt::format("\"{}\" is no name of a region", quoted(options.region)));
-  if (options.encryption != "" && options.encryption != "AES256" &&
-      options.encryption != "aws:kms" && options.encryption != "aws:kms:dsse")
-    return base::fail(Code::kInvalidArgument,
-                      "the encryption is not AES256, aws:kms or aws:kms:dsse");
+  TRY_OK(check_writes(options));
   TRY(auto place, place_of(options));
   return std::make_unique<S3>(options, std::move(place), std::move(credentials));
 }

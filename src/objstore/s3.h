@@ -23,9 +23,10 @@ struct S3Options {
   std::string region = {};    // empty: the server tells
   std::string endpoint = {};  // "https://host[:port]"; empty: AWS
   Addressing addressing = Addressing::kAuto;
-  std::string storage_class = {};
-  std::string encryption = {};  // "AES256", "aws:kms"; empty: as the bucket says
-  std::string kms_key = {};
+  // What is written is written with these; empty: as the bucket says.
+  std::string storage_class = {};  // "STANDARD_IA"; none that is not read at once
+  std::string encryption = {};     // "AES256", "aws:kms", "aws:kms:dsse"
+  std::string kms_key = {};        // only with "aws:kms" and "aws:kms:dsse"
   std::uint64_t part_bytes = std::uint64_t{8} << 20;  // at least; 5 MiB is the least they take
   Courier::Options courier = {};
 };

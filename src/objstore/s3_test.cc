@@ -314,6 +314,76 @@ TEST(S3, SaysWhereAndHowObjectsAreKept) {
   EXPECT_TRUE(store->put("a", "abc", {}, network.call()));
 }
 
+// Servers refuse them on requests that make no object.
+TEST(S3, OnlyWhatMakesAnObjectSaysHowItIsKept) {
+  std::string nonce;
+  int said = 0;
+  Network network([&](const auto&, const http::Exchange& exchange) -> Network::Reply {
+    const bool begins = exchange.target.ends_with("?uploads=");
+    const bool puts = exchange.method == "PUT" && exchange.target.find('?') == std::string::npos;
+    if (begins || puts) nonce = nonce_in(exchange);
+    for (const std::string name : {"x-amz-storage-class", "x-amz-server-side-encryption",
+                                   "x-amz-server-side-encryption-aws-kms-key-id"}) {
+      int sent = 0, is_signed = 0;
+      for (const auto& line : exchange.headers) {
+        sent += line.starts_with(name + ": ") ? 1 : 0;
+        is_signed += line.starts_with("Authorization: ") &&
+                             (line.find(";" + name + ";") != std::string::npos ||
+                              line.find(";" + name + ",") != std::string::npos)
+                         ? 1
+                         : 0;
+      }
+      EXPECT_EQ(sent, begins || puts ? 1 : 0) << exchange.method << " " << exchange.target;
+      EXPECT_EQ(sent, is_signed) << name;
+      said += sent;
+    }
+    if (begins)
+      return http::Reply{.status = 200,
+                         .body =
+                             "<InitiateMultipartUploadResult><UploadId>u</UploadId>"
+                             "</InitiateMultipartUploadResult>"};
+    if (exchange.method == "PUT") return put_reply("\"p\"");
+    if (exchange.method == "HEAD") return head_of(6 << 20, "t", nonce);
+    if (exchange.method == "DELETE") return http::Reply{.status = 204};
+    if (exchange.method == "GET")
+      return http::Reply{.status = 200, .body = "<ListBucketResult></ListBucketResult>"};
+    return http::Reply{.status = 200, .body = "<CompleteMultipartUploadResult/>"};
+  });
+  const auto store = open(network, {.bucket = "bucket",
+                                    .storage_class = "STANDARD_IA",
+                                    .encryption = "aws:kms:dsse",
+                                    .kms_key = "arn:aws:kms:eu-west-1:1:key/k",
+                                    .part_bytes = 1});
+  EXPECT_TRUE(store->put("a", "abc", {}, network.call()));
+  auto writing = *store->upload("a", {}, network.call());
+  ASSERT_TRUE(writing->write(std::string(6 << 20, 'x'), network.call()));
+  const auto done = writing->commit(network.call());
+  EXPECT_TRUE(done) << done.error().text();
+  EXPECT_TRUE(store->list({}, network.call()));
+  EXPECT_TRUE(store->remove("a", network.call()));
+  EXPECT_EQ(said, 6);
+}
+
+TEST(S3, WhatObjectsAreKeptWithIsJudged) {
+  const auto why = [](const S3Options& options) {
+    const auto made = make_s3(options, no_aws_keys());
+    return made ? std::string("good") : made.error().message;
+  };
+  EXPECT_EQ(why({.bucket = "bucket", .storage_class = "EXPRESS_ONEZONE", .encryption = "AES256"}),
+            "good");
+  EXPECT_NE(why({.bucket = "bucket", .storage_class = "standard"}).find("\"standard\" is no"),
+            std::string::npos);
+  EXPECT_NE(why({.bucket = "bucket", .storage_class = "A\r\nx-a: b"}).find("is no storage class"),
+            std::string::npos);
+  EXPECT_NE(why({.bucket = "bucket", .storage_class = "GLACIER"}).find("not read at once"),
+            std::string::npos);
+  EXPECT_NE(why({.bucket = "bucket", .encryption = "AES256", .kms_key = "k"}).find("a KMS key is"),
+            std::string::npos);
+  EXPECT_NE(
+      why({.bucket = "bucket", .encryption = "aws:kms", .kms_key = "k\nx: y"}).find("no name of"),
+      std::string::npos);
+}
+
 TEST(S3, PartsAreLargeEnoughForWhatIsExpected) {
   const auto protocol = *make_s3({.bucket = "bucket"}, no_aws_keys());
   EXPECT_EQ(protocol->part_bytes(0), std::uint64_t{8} << 20);

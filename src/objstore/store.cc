@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "base/text.h"
 
@@ -53,7 +54,7 @@ base::Status check_range(const Range& range) {
 base::Result<std::vector<Object>> list_all(Store& store, const std::string& prefix, size_t limit,
                                            const Call& call) {
   std::vector<Object> all;
-  ListOptions options{.prefix = prefix};
+  ListOptions options{.prefix = prefix, .limit = UINT32_MAX};  // what it gives at once
   do {
     TRY(auto page, store.list(options, call));
     std::ranges::move(page.objects, std::back_inserter(all));
@@ -86,9 +87,11 @@ base::Result<std::string> read_all(Store& store, const std::string& key, size_t 
 base::Result<bool> probe_create_only(Store& store, const std::string& key, const Call& call) {
   const PutOptions options{.condition = {.when = When::kAbsent}, .content_type = "text/plain"};
   TRY_OK(store.remove(key, call));  // of a probe that was killed
-  TRY_OK(store.put(key, "1", options, call));
-  const auto second = store.put(key, "2", options, call);
-  TRY_OK(store.remove(key, call));
+  const auto first = store.put(key, "1", options, call);
+  const auto second = first ? store.put(key, "2", options, call) : first;
+  const auto gone = store.remove(key, call);
+  if (!first) return std::unexpected(first.error());
+  TRY_OK(gone);
   if (second) return false;
   if (second.error().code == Code::kAlreadyExists) return true;
   return std::unexpected(second.error());

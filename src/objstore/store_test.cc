@@ -1,7 +1,9 @@
 // What is particular to the store in memory and to the one in a directory; what all must do is in
 // tests/conformance/store_cases.cc.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "objstore/local_store.h"
 #include "objstore/memory_store.h"
@@ -119,6 +121,63 @@ TEST(LocalStore, APersonsOwnFilesAndLinksDisturbNothing) {
   EXPECT_EQ(page->objects[0].key, "a");
   EXPECT_EQ(store->clean_up("", base::Instant(std::chrono::days(40'000)), call()), 0U);
   EXPECT_TRUE(posix::exists(dir.path("root/.hidden")).value());
+}
+
+// How often it is asked for a page.
+class CountsPages final : public Store {
+ public:
+  explicit CountsPages(Store& store) : store_(store) {}
+  [[nodiscard]] std::string name() const override { return store_.name(); }
+  base::Result<Object> put(const std::string& key, std::string_view bytes,
+                           const PutOptions& options, const Call& call) override {
+    return store_.put(key, bytes, options, call);
+  }
+  base::Result<std::unique_ptr<Upload>> upload(const std::string& key, const PutOptions& options,
+                                               const Call& call) override {
+    return store_.upload(key, options, call);
+  }
+  base::Result<Object> get(const std::string& key, const Range& range, const Sink& sink,
+                           const Call& call) override {
+    return store_.get(key, range, sink, call);
+  }
+  base::Result<Object> stat(const std::string& key, const Call& call) override {
+    return store_.stat(key, call);
+  }
+  base::Result<Page> list(const ListOptions& options, const Call& call) override {
+    ++pages;
+    return store_.list(options, call);
+  }
+  base::Status remove(const std::string& key, const Call& call) override {
+    return store_.remove(key, call);
+  }
+  base::Result<unsigned> clean_up(const std::string& prefix, base::Instant before,
+                                  const Call& call) override {
+    return store_.clean_up(prefix, before, call);
+  }
+  unsigned pages = 0;
+
+ private:
+  Store& store_;
+};
+
+// For each page its folders are read from their beginning.
+TEST(LocalStore, GivesManyObjectsAtOnce) {
+  constexpr size_t kMany = 2'500;
+  const posix::TestDir dir;
+  const auto store = *open_local({.root = dir.path("root")});
+  for (size_t i = 0; i < kMany; ++i)
+    ASSERT_GE(::close(::creat(dir.path("root/" + std::to_string(i)).c_str(), 0600)), 0);
+  CountsPages counted(*store);
+  const auto all = list_all(counted, "", kMany, call());
+  ASSERT_TRUE(all) << all.error().text();
+  EXPECT_EQ(all->size(), kMany);
+  EXPECT_EQ(counted.pages, 1U);
+  EXPECT_EQ(list_all(counted, "", kMany - 1, call()).error().code, Code::kResourceExhausted);
+  // Who asks for fewer gets fewer.
+  const auto first = store->list({.limit = 1'000}, call());
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->objects.size(), 1'000U);
+  EXPECT_EQ(first->next, (*all)[999].key);
 }
 
 TEST(LocalStore, SaysWhatToCheck) {

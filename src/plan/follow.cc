@@ -195,7 +195,9 @@ Answer follow_history(Context& c) {
   return start(c, f.failures > 0 ? "once more" : "from now on");
 }
 
-std::optional<api::Condition> judge_history(const BackupWords& of) {
+namespace {
+
+std::optional<api::Condition> judge_lag(const BackupWords& of) {
   using enum api::Truth;
   if (!asked_for(of.intent, of.seen) || of.record.formation != Formation::kLatched)
     return std::nullopt;
@@ -231,6 +233,16 @@ std::optional<api::Condition> judge_history(const BackupWords& of) {
   const bool begins = first || (seen != nullptr && !seen->running);
   return say(kUnknown, name_of(begins ? Reason::kContinuousStart : Reason::kContinuousUnknown),
              why);
+}
+
+}  // namespace
+
+std::optional<api::Condition> judge_history(const BackupWords& of) {
+  auto said = judge_lag(of);
+  const Follower* seen = of.seen.follower.get();
+  if (said && seen != nullptr && seen->running && !seen->weak_fence.empty())
+    said->message += "; two followers at once would not find each other out: " + seen->weak_fence;
+  return said;
 }
 
 }  // namespace plan

@@ -30,6 +30,7 @@ Follower draw_follower(int epoch) {
   if (chance(70)) out.base = "i1/full-900";
   if (chance(20)) out.holes = 1 + below(3);
   if (chance(30)) out.problem = "the store does not answer";
+  if (chance(20)) out.weak_fence = "it takes a second object of one name";
   return out;
 }
 

@@ -48,6 +48,7 @@ struct Follower {
   bool overrun = false;  // it ended because the log has a writer with a higher epoch
   int holes = 0;         // that this process found in what it wrote
   std::string last_hole = {};
+  std::string weak_fence = {};  // why its store would let two write at once; empty: not seen
 };
 
 struct BackupRecord {

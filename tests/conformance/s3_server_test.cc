@@ -177,6 +177,33 @@ TEST_F(S3Server, AWrongClockIsNamed) {
       << page.error().text();
 }
 
+// What it makes of them is its own affair; that they are signed as they are sent is ours.
+TEST_F(S3Server, TakesObjectsWithAClassAndEncryption) {
+  for (const auto& [encryption, key] :
+       {std::pair("AES256", ""), std::pair("aws:kms", "alias/backups")}) {
+    objstore::S3Options options{
+        .bucket = "bucket",
+        .prefix = "class",
+        .endpoint = fmt::format("http://127.0.0.1:{}", versity().server().port()),
+        .storage_class = "STANDARD_IA",
+        .encryption = encryption,
+        .kms_key = key,
+        .part_bytes = 5 << 20};
+    const auto store = *objstore::open_s3(options, objstore::fixed_aws_keys(kKeys),
+                                          objstore::real_outside(clock_, random_));
+    const objstore::Call call{.deadline = posix::deadline_in(base::Duration(60'000))};
+    const auto put = store->put("small", "abc", {}, call);
+    ASSERT_TRUE(put) << put.error().text();
+    const std::string large(6 << 20, 'x');
+    const auto writing = *store->upload("large", {}, call);
+    ASSERT_TRUE(writing->write(large, call));
+    const auto made = writing->commit(call);
+    ASSERT_TRUE(made) << made.error().text();
+    EXPECT_EQ(objstore::read_all(*store, "small", 100, call), "abc");
+    EXPECT_EQ(objstore::read_all(*store, "large", large.size(), call), large);
+  }
+}
+
 TEST_F(S3Server, NobodyThere) {
   const auto port = posix::pick_free_ports({.first = 29790, .last = 29799}, 1, {})->at(0);
   const auto page = list({.bucket = "bucket", .endpoint = fmt::format("http://127.0.0.1:{}", port)},

@@ -41,6 +41,9 @@ class Text {
                            "class='{}'",
                            at->kind, at->path, at->secret, at->endpoint, at->region,
                            at->force_path_style, at->volume_bytes, at->storage_class));
+    line("  object class", at->object_class);
+    line("  server's encryption", at->encryption);
+    line("  kms key", at->kms_key);
   }
   std::string take() { return std::move(out_); }
 

@@ -259,6 +259,7 @@ void follower(Situation& s, Words& w) {
   w.set("overrun", seen.overrun);
   w.set("holes", seen.holes);
   w.set("hole", seen.last_hole);
+  w.set("weak", seen.weak_fence);
   base::Duration lag{-1};
   w.set("lag", lag);
   seen.lag = lag < base::Duration(0) ? base::Fact<base::Duration>::unknown("it says nothing yet")

@@ -113,6 +113,7 @@ plan::Follower said_by(const archive::FollowStatus& status, base::Duration age) 
                               base::to_text(std::chrono::floor<std::chrono::seconds>(age)));
   out.holes = static_cast<int>(std::min<std::uint64_t>(status.holes, 1'000'000));
   out.last_hole = status.last_hole;
+  if (status.weak_fence) out.weak_fence = status.weak_why;
   return out;
 }
 
@@ -135,6 +136,9 @@ archive::StoreRef store_of(const api::ObjectLocation& at) {
   out.endpoint = at.endpoint;
   out.region = at.region;
   out.path_style = at.force_path_style;
+  out.storage_class = at.object_class;
+  out.encryption = at.encryption;
+  out.kms_key = at.kms_key;
   return out;
 }
 

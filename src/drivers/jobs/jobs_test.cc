@@ -82,6 +82,19 @@ TEST(Jobs, APlaceIsItsUrl) {
   EXPECT_EQ(store_of(place).url, "file:///backups");
 }
 
+TEST(Jobs, AreToldWhatObjectsAreWrittenWith) {
+  api::ObjectLocation place;
+  place.kind = "s3";
+  place.path = "bucket";
+  place.object_class = "STANDARD_IA";
+  place.encryption = "aws:kms";
+  place.kms_key = "alias/backups";
+  const auto told = store_of(place);
+  EXPECT_EQ(told.storage_class, "STANDARD_IA");
+  EXPECT_EQ(told.encryption, "aws:kms");
+  EXPECT_EQ(told.kms_key, "alias/backups");
+}
+
 TEST(Jobs, ABackupIsToldWhatIsKnownOfTheLast) {
   api::Backup wish;
   wish.interval = 60s;
@@ -283,6 +296,8 @@ TEST(Jobs, WhatAFollowerDoesNotSayOfNowIsUnknown) {
                                .time = now - 1s,
                                .lag_ms = 250,
                                .base = "i/full-1",
+                               .weak_fence = true,
+                               .weak_why = "it took two",
                                .problem = "slow",
                                .holes = 2,
                                .last_hole = "revisions 7 to 19"};
@@ -291,6 +306,7 @@ TEST(Jobs, WhatAFollowerDoesNotSayOfNowIsUnknown) {
   EXPECT_EQ(said.lag, base::Fact<base::Duration>(250ms));
   EXPECT_EQ(said.base, "i/full-1");
   EXPECT_EQ(said.problem, "slow");
+  EXPECT_EQ(said.weak_fence, "it took two");
   EXPECT_EQ(said.holes, 2);
   EXPECT_EQ(said.last_hole, "revisions 7 to 19");
   // Old, or of a time to come.
