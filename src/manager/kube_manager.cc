@@ -146,12 +146,12 @@ void Operator::check(const std::stop_token& stop) {
 }
 
 void Operator::turn(const std::stop_token& stop) {
+  check(stop);  // first: of a kind that is not installed nothing can be listed
   if (!platform_->ready()) return;
   const auto changed = clusters_.take();
   for (const auto& key : changed) wake(key);
   if (!listed_.exchange(true))
     for (const auto& key : clusters_.keys()) wake(key);
-  check(stop);
 }
 
 void Operator::run(const std::stop_token& stop) {

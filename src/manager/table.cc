@@ -190,9 +190,10 @@ std::string align(const std::vector<std::vector<std::string>>& rows, size_t inde
 
 std::string next_step(const json::Value& item, const std::string& state_dir) {
   using enum api::ConditionType;
-  static constexpr std::array kOrder{
-      kNeedsApproval, kSpecValid, kNameConflict,      kUpgradeBlocked, kRestored,        kDegraded,
-      kAvailable,     kStale,     kCertificatesValid, kVersionHazard,  kEphemeralStorage};
+  static constexpr std::array kOrder{kNeedsApproval,     kSpecValid,      kNameConflict,
+                                     kForeignObjects,    kUpgradeBlocked, kRestored,
+                                     kDegraded,          kAvailable,      kStale,
+                                     kCertificatesValid, kVersionHazard,  kEphemeralStorage};
   const auto conditions = items_at(item, "status.conditions");
   for (const auto type : kOrder)
     for (const auto& condition : conditions) {

@@ -171,6 +171,19 @@ TEST_F(KubeManagerRun, TheLeaseIsGivenUpAfterTheLastChange) {
   EXPECT_EQ(server.said(), (std::vector<std::string>{"begun", "ended", "given up"}));
 }
 
+TEST_F(KubeManagerRun, ADefinitionThatIsMissingIsToldAlthoughItsObjectsCannotBeListed) {
+  server.must(kube::remove(
+      kube::kDefinitions,
+      {"", json::get_string(render::crds().front().crd, "metadata.name").value_or("")}));
+  server.fails = "list etcd";
+  open();
+  ASSERT_TRUE(log.wait_for("SchemasTooOld"));
+  EXPECT_EQ(ready(), "");
+  server.must(kube::create(kube::kDefinitions, "", render::crds().front().crd));
+  server.set(server.fails, "");
+  EXPECT_TRUE(until([&] { return ready() == "ok, leads\n"; }));
+}
+
 // The schemas cannot be asked for, which says nothing of their age, and then another one leads.
 TEST_F(KubeManagerRun, WhoStandsByIsReadyWhateverItFoundAsALeader) {
   server.fails = "get customresourcedefinitions";
