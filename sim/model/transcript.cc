@@ -161,6 +161,8 @@ class Writer {
         fact(f.ticket, [](plan::Permit p) { return std::string(plan::name_of(p)); }),
         quoted(f.version), quoted(f.template_hash), f.log_term, f.log_index, f.log_commit));
     if (!f.origin.empty()) line(fmt::format("member {} origin={}", name, quoted(f.origin)));
+    if (f.ticket_members > 0)
+      line(fmt::format("member {} ticketMembers={}", name, f.ticket_members));
     if (f.ended)
       line(fmt::format("member {} ended={} text={} failures={} ago={}", name,
                        one_of(f.ended->end, kEnds), quoted(f.ended->text), f.ended->failures,

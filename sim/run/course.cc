@@ -8,7 +8,7 @@ namespace sim {
 namespace {
 
 constexpr std::size_t kTail = 80;
-constexpr int kQuiet = 3;
+constexpr int kQuiet = 3, kPassesToConverge = 1'500;
 constexpr base::Duration kWake{300};
 
 std::string text_of(const plan::LastAct& act) {
@@ -172,7 +172,7 @@ void Course::converge() {
   int quiet = 0;
   std::string what;
   base::Instant read{};
-  for (int i = 0; i < passes_to_converge() && !failed(); ++i) {
+  for (int i = 0; i < kPassesToConverge && !failed(); ++i) {
     go_to(look_at_);
     operate();
     judge();

@@ -53,7 +53,6 @@ class Course {
   virtual void approve(const std::string& operation) = 0;
   // What else a person does who reads the status. True: something was done.
   virtual bool answer(const api::ClusterStatus& /*status*/) { return false; }
-  [[nodiscard]] virtual int passes_to_converge() const { return 1'500; }
   virtual void converged() {}
   // What stands there, for who reads of one that did not converge.
   [[nodiscard]] virtual std::string scene() const { return {}; }

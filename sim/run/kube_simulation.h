@@ -28,8 +28,6 @@ class KubeSimulation final : public Course {
   void heal() override;
   [[nodiscard]] std::optional<Client> user() const override;
   void approve(const std::string& operation) override;
-  // A learner with an old member list is given up after ten minutes only (ROADMAP.md).
-  [[nodiscard]] int passes_to_converge() const override { return 5'000; }
   [[nodiscard]] std::string scene() const override;
   void edit() override;
 

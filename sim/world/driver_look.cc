@@ -61,7 +61,7 @@ plan::MemberFacts SimDriver::look_at(const plan::MemberRecord& member) const {
     found.state = base::Fact<guard::State>::absent();
     found.verdict = base::Fact<guard::Verdict>::absent();
     found.marker = base::Fact<guard::Marker>::absent();
-    found.ticket = base::Fact<guard::Permit>::absent();
+    found.ticket = base::Fact<guard::Ticket>::absent();
     auto facts = live::judge(found, member, "");
     facts.certificate_renew_at = facts.certificate_expires = base::Fact<base::Instant>::absent();
     return facts;
@@ -76,8 +76,7 @@ plan::MemberFacts SimDriver::look_at(const plan::MemberRecord& member) const {
   found.verdict = fact_of(p.verdict);
   found.marker = p.volume.marker_torn ? base::Fact<guard::Marker>::unknown("the marker is torn")
                                       : fact_of(p.volume.marker);
-  found.ticket =
-      p.ticket ? base::Fact<guard::Permit>(p.ticket->permit) : base::Fact<guard::Permit>::absent();
+  found.ticket = fact_of(p.ticket);
   const int boots = world_.machines[static_cast<size_t>(p.machine)].boots;
   auto facts = live::judge(found, member, std::to_string(boots));
   if (p.has_leaves()) {

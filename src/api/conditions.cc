@@ -42,11 +42,17 @@ constexpr std::array kConditions{
     ConditionInfo{kNameConflict, "NameConflict", Truth::kFalse,
                   "another object claims this name, or names its services would have",
                   "rename or delete one of the two; nothing is touched until then"},
+    ConditionInfo{kForeignObjects, "ForeignObjects", Truth::kFalse,
+                  "objects that are not ours have names that this cluster needs; they are left "
+                  "alone (on Kubernetes; said only while there are some)",
+                  "remove them, give the cluster another name, or make it their owner"},
     ConditionInfo{kRestored, "Restored", Truth::kTrue,
                   "the cluster began from a backup or a survivor; False says why it did not",
                   "if the cluster should hold what a backup has, check the restore source"},
     ConditionInfo{kEphemeralStorage, "EphemeralStorage", Truth::kFalse,
-                  "the data live on a disk that goes away with the member", "declare storage"},
+                  "the data live on a disk that goes away with the member (on Kubernetes; said "
+                  "only while it is so)",
+                  "declare storage"},
     ConditionInfo{kFieldsNotActedOn, "FieldsNotActedOn", Truth::kFalse,
                   "fields of the object that have no effect on this platform or in this version",
                   "remove them, or read on which platform and since which version they work"},

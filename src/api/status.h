@@ -27,6 +27,7 @@ enum class ConditionType {
   kNeedsApproval,
   kSpecValid,
   kNameConflict,
+  kForeignObjects,
   kRestored,
   kEphemeralStorage,
   kFieldsNotActedOn,

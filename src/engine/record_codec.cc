@@ -234,6 +234,9 @@ void fields(A& a, auto& x)
   a("endpoint", x.endpoint);
   a("region", x.region);
   a("forcePathStyle", x.force_path_style);
+  a("objectClass", x.object_class);
+  a("encryption", x.encryption);
+  a("kmsKey", x.kms_key);
   a("volumeBytes", x.volume_bytes);
   a("storageClass", x.storage_class);
 }

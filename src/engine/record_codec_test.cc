@@ -47,6 +47,9 @@ plan::InPlaceRecord going_back() {
                                       .endpoint = "https://s3",
                                       .region = "r",
                                       .force_path_style = true,
+                                      .object_class = "STANDARD_IA",
+                                      .encryption = "aws:kms",
+                                      .kms_key = "alias/backups",
                                       .volume_bytes = 13,
                                       .storage_class = "fast"};
   p.from.backup_cluster_name = "old";

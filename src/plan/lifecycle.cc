@@ -101,6 +101,17 @@ Answer rest(Context& c, Reason why, std::string_view what) {
   return Answer::stop(why, fmt::format("{}: no member runs; the data is kept", what), kGateLook);
 }
 
+// To stop a member whose claim is being deleted is to lose its data.
+std::optional<Answer> save_volumes(const Context& c) {
+  if (c.record.hibernated) return std::nullopt;
+  const Seat* ending = find_volume_end(c.view);
+  if (ending == nullptr) return std::nullopt;
+  return Answer::note(Reason::kMemberVolumeGoing,
+                      fmt::format("hibernation waits until another member has taken the place of "
+                                  "{}: {}",
+                                  ending->name(), meaning_of(Reason::kMemberVolumeGoing)));
+}
+
 Answer wake(Context& c) {
   c.record.hibernated = false;
   forget_outage(c.record);
@@ -175,6 +186,8 @@ Answer stop_or_pause(Context& c) {
                         kGateLook);
   }
   if (c.intent.stop) return rest(c, Reason::kStoppedByUser, "stopped by command");
+  if (spec.hibernate)
+    if (auto waits = save_volumes(c)) return *std::move(waits);
   if (spec.hibernate) return rest(c, Reason::kHibernateStop, "hibernation");
   // A deletion that was taken back leaves its members stopped, as hibernation does.
   if (c.record.hibernated || running(c.record, OperationKind::kDelete)) return wake(c);

@@ -224,6 +224,12 @@ std::vector<std::string> doubts_of(const View& view, const Record& record, const
   std::string doubt = doubt_of(*loss.best);
   if (doubt.empty()) doubt = doubt_of_length(loss);
   if (!doubt.empty()) out.push_back(std::move(doubt));
+  // It is stopped before its data is read.
+  if (loss.best->facts != nullptr && loss.best->facts->volume_going)
+    out.push_back(
+        fmt::format("the claim of {} is being deleted, and its data ends with its pod: "
+                    "save it first, with `etcdctl snapshot save`",
+                    loss.best->record->name));
   return out;
 }
 

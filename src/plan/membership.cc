@@ -14,6 +14,7 @@ namespace plan {
 namespace {
 
 constexpr base::Duration kSoon{200}, kPause{1'000}, kJoinLimit{600'000}, kScaleLimit{900'000};
+constexpr base::Duration kByHand{10'000};
 constexpr base::Duration kInFlight{10'000};  // a call without an answer is settled after that
 constexpr std::uint64_t kInSync = 1'000;     // log entries behind the leader
 
@@ -23,6 +24,15 @@ bool joins(const Record& record) {
 
 int wanted(const Context& c) {
   return c.intent.wish == Wish::kPresent ? c.intent.cluster.spec.size : c.record.size;
+}
+
+// Where a voter's volume ends with its pod, another one takes its place before it goes; if that
+// happens first, all the same.
+int most_voters(const Context& c) {
+  const bool loses = std::ranges::any_of(c.view.seats, [](const Seat& seat) {
+    return volume_ends(seat) || (seat.voter && never_again(seat));
+  });
+  return wanted(c) + (loses ? 1 : 0);
 }
 
 int our_voters(const View& view) {
@@ -140,7 +150,8 @@ Answer give_up_join(Context& c, const Seat& seat, const std::string& why) {
 // Recorded before the call and not in the list: the call was refused, lost, or never sent.
 Answer add_again(Context& c, const Seat& seat) {
   if (!joins(c.record)) return give_up_join(c, seat, "no operation wants it");
-  if (our_voters(c.view) >= wanted(c)) return give_up_join(c, seat, "no more members are wanted");
+  if (our_voters(c.view) >= most_voters(c))
+    return give_up_join(c, seat, "no more members are wanted");
   if (c.now > c.record.operation->deadline)
     return give_up_join(c, seat, "it could not be added for long");
   // All removals come before the first add: 3.5.12 refuses adds while any listed voter is dead.
@@ -195,20 +206,30 @@ void note_progress(Context& c, const Seat& seat) {
   operation.deadline = c.now + kJoinLimit;
 }
 
+// etcd begins only with as many members in its list as there are: one that was told the list and
+// has not begun waits for ever once a removal has made it old. It is seen by the ticket, or by its
+// waiting, which it does also after it lost its data.
+bool has_old_list(const Context& c, const Seat& seat) {
+  if (!seat.record->may_start) return false;
+  if (seat.process_is(Process::kBackoff) && seat.ended_by(End::kRetry)) return true;
+  return seat.record->permit == Permit::kJoin && !seat.etcd->started && seat.facts != nullptr &&
+         seat.facts->ticket_members > 0 &&
+         seat.facts->ticket_members != std::ssize(c.seen.membership->members);
+}
+
 Answer join_learner(Context& c, const Seat& seat) {
   if (const auto why = never_again(seat))
     return give_up_join(c, seat, std::string(meaning_of(*why)));
   note_progress(c, seat);
   if (c.now > c.record.operation->deadline)
     return give_up_join(c, seat, "it made no progress for long");
-  if (our_voters(c.view) >= wanted(c)) return give_up_join(c, seat, "no more members are wanted");
+  if (our_voters(c.view) >= most_voters(c))
+    return give_up_join(c, seat, "no more members are wanted");
   MemberRecord& member = c.record.members.at(seat.record->name);
   // The cluster version has moved past what it was to run: etcd refuses to start it.
   if (member.version.minor < minor_reached(c))
     member.version = std::max(member.version, version_for_new(c));
-  // It waits with a member list that a removal has made old, perhaps after it lost its data.
-  if (member.may_start && seat.process_is(Process::kBackoff) && seat.ended_by(End::kRetry) &&
-      !too_soon(c, "WriteTicket") && !just_done(c, "WriteTicket") &&
+  if (has_old_list(c, seat) && !too_soon(c, "WriteTicket") && !just_done(c, "WriteTicket") &&
       !mutant(base::Mutant::kOldMemberList))
     return soon(Answer::act(Reason::kLearnerAdded, WriteTicket{member.name},
                             member.name + " gets the member list of now"));
@@ -291,9 +312,11 @@ bool change_in_flight(const View& view) {
   });
 }
 
-Answer grow(Context& c, int target) {
+Answer grow(Context& c, int target, const Seat* ending = nullptr) {
   const bool replaces = running(c.record, OperationKind::kReplace);
-  const Reason why = replaces ? Reason::kReplaceMember : Reason::kScaleUp;
+  const Reason why = ending != nullptr ? Reason::kMemberVolumeGoing
+                     : replaces        ? Reason::kReplaceMember
+                                       : Reason::kScaleUp;
   if (!c.view.may_add())
     return Answer::wait(Reason::kQuorumUnsafe,
                         "a member is added when a quorum of the larger cluster is up", kPause);
@@ -310,8 +333,11 @@ Answer grow(Context& c, int target) {
   operation.step = "add";
   operation.deadline = c.now + kScaleLimit;
   c.record.size = target;
-  std::string message = fmt::format("{} joins as a learner: {}", member.name, meaning_of(why));
-  tell(c, why, message);
+  std::string message = ending == nullptr
+                            ? fmt::format("{} joins as a learner: {}", member.name, meaning_of(why))
+                            : fmt::format("{} joins as a learner to take the place of {}: {}",
+                                          member.name, ending->record->name, meaning_of(why));
+  ending == nullptr ? tell(c, why, message) : warn(c, why, message);
   Action action = AddLearner{member.name, member.addresses.peer_url};
   c.record.members[member.name] = std::move(member);
   Answer answer = soon(Answer::act(why, std::move(action), std::move(message)));
@@ -319,12 +345,27 @@ Answer grow(Context& c, int target) {
   return answer;
 }
 
-// The one whose removal costs least: not healthy first, then the highest ordinal.
+// By hand a claim and its pod are mostly deleted together. Where that befalls a quorum, a member
+// that is just joining to take one's place would make its recovery a question.
+Answer give_way(Context& c, int target, const Seat& ending) {
+  if (c.view.healthy_voters != c.view.voters) return Answer::noted();  // who is down comes first
+  const Operation& operation = begin(c, OperationKind::kReplace, Reason::kMemberVolumeGoing,
+                                     ending.record->name, kScaleLimit);
+  if (c.now - operation.started_at >= kByHand) return grow(c, target, &ending);
+  return Answer::wait(Reason::kMemberVolumeGoing,
+                      fmt::format("{}: {}; another member takes its place soon",
+                                  ending.record->name, meaning_of(Reason::kMemberVolumeGoing)),
+                      kPause);
+}
+
+// The one whose removal costs least: not healthy first, then one whose volume ends, then the
+// highest ordinal.
 const Seat* choose_victim(const View& view) {
+  const auto rank = [](const Seat& seat) { return seat.healthy ? (volume_ends(seat) ? 1 : 2) : 0; };
   const Seat* victim = nullptr;
   for (const Seat& seat : view.seats) {
     if (!seat.voter || seat.record == nullptr || seat.record->phase != Phase::kVoter) continue;
-    if (victim == nullptr || !seat.healthy || victim->healthy == seat.healthy) victim = &seat;
+    if (victim == nullptr || rank(seat) <= rank(*victim)) victim = &seat;
   }
   return victim;
 }
@@ -337,8 +378,9 @@ Answer shrink(Context& c, int target) {
                         fmt::format("{} leaves when the healthy voters without it are a quorum",
                                     victim->record->name),
                         kPause);
+  const Reason why = volume_ends(*victim) ? Reason::kMemberVolumeGoing : Reason::kScaleDown;
   Operation& operation =
-      begin(c, OperationKind::kScaleDown, Reason::kScaleDown, victim->record->name, kScaleLimit);
+      begin(c, OperationKind::kScaleDown, why, victim->record->name, kScaleLimit);
   c.record.size = target;
   const Seat* heir = victim == c.view.leader ? c.view.heir(*victim) : nullptr;
   if (heir != nullptr && !too_soon(c, "MoveLeader")) {
@@ -348,8 +390,8 @@ Answer shrink(Context& c, int target) {
   operation.step = "remove";
   MemberRecord& member = c.record.members.at(victim->record->name);
   member.phase = Phase::kRemoving;
-  tell(c, Reason::kScaleDown, member.name + " leaves the cluster: more voters than wanted");
-  Answer answer = remove(c, *victim, Reason::kScaleDown);
+  tell(c, why, fmt::format("{} leaves the cluster: {}", member.name, meaning_of(why)));
+  Answer answer = remove(c, *victim, why);
   answer.overtakes = !victim->healthy;
   return answer;
 }
@@ -419,6 +461,7 @@ Answer scale(Context& c) {
   const int voters = our_voters(c.view);
   if (voters < target) return grow(c, target);
   if (voters > target) return shrink(c, target);
+  if (const Seat* ending = find_volume_end(c.view)) return give_way(c, target, *ending);
   for (const auto kind :
        {OperationKind::kScaleUp, OperationKind::kScaleDown, OperationKind::kReplace}) {
     if (c.view.healthy_voters == c.view.voters) end(c, kind);

@@ -51,15 +51,15 @@ struct MemberFacts {
   base::Fact<Data> data;               // kNoMarker and unknown are never proof of loss
   std::optional<Ending> ended;         // since the last start
   std::string version, template_hash;  // of the running process; empty: none
-  // The last entry of its own log, as its guard noted it; 0: not known.
-  std::uint64_t log_term = 0, log_index = 0;
-  std::uint64_t log_commit = 0;  // what its log knows to be committed, noted likewise
-  std::string origin;            // its guard's name for this very volume; empty: not known
+  // The last entry of its own log, and up to where that is committed, by its guard; 0: not known.
+  std::uint64_t log_term = 0, log_index = 0, log_commit = 0;
+  std::string origin;  // its guard's name for this very volume; empty: not known
   base::Fact<base::Instant> certificate_renew_at, certificate_expires;
-  // The user's Secrets hold another leaf, or another list of whom to trust, that may take the place
-  // of its own; the latter by a restart.
+  // The user's Secrets hold another leaf; another list of whom to trust, taken by a restart.
   bool certificate_replaced = false, trust_replaced = false;
+  bool volume_going = false;  // its claim is being deleted: its data ends with its pod
   base::Fact<Permit> ticket;  // as its guard will read it; absent: none was written yet
+  int ticket_members = 0;     // how many the member list in it names; 0: not known
 };
 
 struct EtcdMember {
@@ -137,11 +137,11 @@ struct Observation {
                        drill_job = base::Fact<StoreJob>::absent(),
                        fetch_job = base::Fact<StoreJob>::absent();
   base::Fact<Follower> follower = base::Fact<Follower>::absent();  // absent: none is started here
-  bool no_slot = false;  // as many jobs of other clusters run as may
-
+  bool no_slot = false;                      // as many jobs of other clusters run as may
+  std::vector<std::string> foreign_objects;  // why those under our names are not ours
+  bool ephemeral_storage = false;            // what members write ends with their pods
   std::optional<LastAct> last;
-  // Offers for new members: the next free ordinals with addresses nobody uses, and fresh random
-  // names. The planner takes them in order.
+  // Offers for new members, taken in order: free ordinals with addresses, and fresh random names.
   std::map<int, Addresses> addresses;
   std::string fresh_incarnation, fresh_operation;
   std::vector<std::string> fresh_volumes;

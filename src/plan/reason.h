@@ -28,6 +28,7 @@
   X(MemberUnreachable, "it runs or should, and cannot be reached")                         \
   X(MemberDataLost, "its guard proved its data gone, damaged or less than acknowledged")   \
   X(MemberVolumeGone, "its volume is not there, or another one is in its place")           \
+  X(MemberVolumeGoing, "its claim is being deleted, and its data ends with its pod")       \
   X(MemberDataForeign, "its volume holds data of another member or cluster")               \
   X(MemberRemovedElsewhere, "someone else removed it from the membership")                 \
   X(MemberTimedOut, "it stayed unreachable for repair.timeoutSeconds")                     \

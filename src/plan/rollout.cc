@@ -316,6 +316,9 @@ const Seat* expired_voter(const View& view) {
 std::string preflight(const Context& c, const Seat& next, bool version_changes) {
   if (mutant(base::Mutant::kAllAtOnce)) return {};
   if (std::string problem = not_all_healthy(c.view); !problem.empty()) return problem;
+  if (volume_ends(next))
+    return fmt::format("{} is not restarted: {}", next.name(),
+                       meaning_of(Reason::kMemberVolumeGoing));
   if (!c.seen.alarms.known()) return "the alarms are not known";
   const bool may_cure = !version_changes || raises_quota(c.intent, next);
   if (!c.seen.alarms->empty() && !(may_cure && only_no_space(c))) return "an alarm is set";

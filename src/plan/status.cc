@@ -222,6 +222,10 @@ void say_degraded(const Story& s) {
     return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(Reason::kMemberUnreachable),
                  seat.name() + ": " + unhealthy_in_words(seat, true));
   }
+  if (const Seat* ending = find_volume_end(s.view))
+    return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(Reason::kMemberVolumeGoing),
+                 fmt::format("{}: {}; another member takes its place before that", ending->name(),
+                             meaning_of(Reason::kMemberVolumeGoing)));
   // A lost one is out of the list already, and the one in its place does not vote yet.
   if (running(s.record, OperationKind::kReplace) && static_cast<int>(s.view.voters) < s.record.size)
     return s.say(ConditionType::kDegraded, Truth::kTrue, name_of(Reason::kReplaceMember),
@@ -325,6 +329,18 @@ void say_restored(const Story& s) {
     s.say(
         ConditionType::kRestored, Truth::kFalse, name_of(Reason::kNoBackupFound),
         fmt::format("{} held no backup of this cluster: it began empty", s.record.restore.source));
+}
+
+// Only while they are so: elsewhere than on Kubernetes they mean nothing.
+void say_surroundings(const Story& s) {
+  if (!s.seen.foreign_objects.empty())
+    s.say(ConditionType::kForeignObjects, Truth::kTrue, "NotOurs",
+          base::join(s.seen.foreign_objects, "; ") +
+              ". Nothing of it is changed: remove it, give this cluster another name, or make this "
+              "cluster its owner");
+  if (s.seen.ephemeral_storage)
+    s.say(ConditionType::kEphemeralStorage, Truth::kTrue, "EmptyDir",
+          "a member's data end with its pod; claims keep them: declare storage");
 }
 
 void say_spec(const Story& s) {
@@ -475,6 +491,7 @@ void describe(const Intent& intent, const Observation& seen, const std::vector<A
   say_certificates(s);
   say_asked_for(s);
   say_spec(s);
+  say_surroundings(s);
   say_backups(s);
   say_hazards(s);
   out.phase = word_for(s);

@@ -69,7 +69,9 @@ Failure failure_of(const Context& c) {
   const bool ended =
       seat != nullptr && (seat->ended_by(End::kDataLost) || seat->ended_by(End::kDataCorrupt) ||
                           seat->ended_by(End::kForeign) || seat->ended_by(End::kRemoved));
-  if (is_fenced(c.record) && ended)
+  const bool gone =
+      seat != nullptr && seat->ended_by(End::kNoVolume) && seat->data_is(Data::kBlank);
+  if (is_fenced(c.record) && (ended || gone))
     return {"what was restored cannot run" + words(*seat), true, true};
   if (!is_fenced(c.record) && !saved(c) && is_export_damaged(c))
     return {"its data is damaged: " + c.seen.last->text, true, true};

@@ -334,6 +334,16 @@ bool data_lost(const Seat& seat) {
          (seat.data_is(Data::kBlank) || seat.data_is(Data::kOlder));
 }
 
+bool volume_ends(const Seat& seat) {
+  return seat.voter && seat.record != nullptr && seat.record->phase == Phase::kVoter &&
+         seat.facts != nullptr && seat.facts->volume_going;
+}
+
+const Seat* find_volume_end(const View& view) {
+  const auto found = std::ranges::find_if(view.seats, volume_ends);
+  return found == view.seats.end() ? nullptr : &*found;
+}
+
 std::optional<Reason> never_again(const Seat& seat) {
   if (answers(seat)) return std::nullopt;
   if (data_lost(seat)) return Reason::kMemberDataLost;

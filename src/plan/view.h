@@ -65,6 +65,9 @@ bool same_peer(std::string_view a, std::string_view b);
 // Its guard proved that the data that it ran on is gone or older than acknowledged. A volume
 // without its marker, with foreign data, or one that could not be read proves nothing.
 bool data_lost(const Seat& seat);
+// A voter of ours whose data ends with its pod; the first of them, null: there is none.
+bool volume_ends(const Seat& seat);
+const Seat* find_volume_end(const View& view);
 // Why this member must never be started again; no value: it may.
 std::optional<Reason> never_again(const Seat& seat);
 

@@ -90,8 +90,10 @@ std::optional<json::Value> disruption_budget(const api::Cluster& cluster, int li
 std::optional<json::Value> network_policy(const api::Cluster& cluster,
                                           const KubernetesPlatform& platform);
 // Whether members have claims of their own: not with EmptyDir, with a claim that the user names, or
-// where nothing is asked for and no default class is there (condition EphemeralStorage).
+// where nothing is asked for and no default class is there.
 bool has_claims(const api::ClusterSpec& spec, const KubernetesPlatform& platform);
+// Their data end with their pods.
+bool is_ephemeral(const api::ClusterSpec& spec, const KubernetesPlatform& platform);
 // Precondition: has_claims(). Never owned by anybody: deleting an object must not delete data.
 json::Value member_claim(const api::Cluster& cluster, const KubernetesMember& member);
 // Its texts by key, not yet in base64; "tls.crt" and "tls.key" must be among them.

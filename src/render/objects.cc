@@ -208,6 +208,10 @@ bool has_claims(const api::ClusterSpec& spec, const KubernetesPlatform& platform
   return storage.given || platform.default_class;
 }
 
+bool is_ephemeral(const api::ClusterSpec& spec, const KubernetesPlatform& platform) {
+  return !has_claims(spec, platform) && !spec.storage.claim_name;
+}
+
 Value member_claim(const api::Cluster& cluster, const KubernetesMember& member) {
   const auto& storage = cluster.spec.storage;
   auto out = object_of(cluster, "v1", "PersistentVolumeClaim", api::claim_of_member(member.name),

@@ -255,7 +255,7 @@ class Pod {
   }
 
   [[nodiscard]] Value data_volume() const {
-    if (!has_claims(spec_, platform_) && !spec_.storage.claim_name) {
+    if (is_ephemeral(spec_, platform_)) {
       Object empty;
       if (spec_.storage.request_bytes) empty["sizeLimit"] = *spec_.storage.request_bytes;
       return Object{{"name", "data"}, {"emptyDir", std::move(empty)}};

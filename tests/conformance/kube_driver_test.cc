@@ -9,6 +9,7 @@
 #include "conformance/kube_driver_fixture.h"
 #include "engine/record_codec.h"
 #include "pki/cert.h"
+#include "plan/plan.h"
 #include "sim/world/operator.h"
 
 namespace conformance {
@@ -31,7 +32,14 @@ TEST_F(KubeDriverTest, ObjectsOfOthersAreNeverTouched) {
   EXPECT_EQ(prepared.outcome, Outcome::kRefused);
   EXPECT_NE(prepared.text.find("is not ours"), std::string::npos) << prepared.text;
   EXPECT_EQ(*find(kube::kServices, "c"), before);
+  const auto seen = look();
+  EXPECT_EQ(seen.foreign_objects, std::vector{prepared.text});
+  const auto status = plan::plan(bench.intent(), record, seen, node.world.now()).status;
+  const auto* told = api::find_condition(status, api::ConditionType::kForeignObjects);
+  ASSERT_NE(told, nullptr);
+  EXPECT_EQ(told->message.find(prepared.text), 0U) << told->message;
   node.must(kube::remove(kube::kServices, {"default", "c"}));
+  EXPECT_EQ(look().foreign_objects, std::vector<std::string>{}) << "nothing has to be tried again";
   node.must(kube::create(kube::kStatefulSets, "default",
                          json::Object{{"metadata", json::Object{{"name", "c-0"}}},
                                       {"spec", json::Object{{"replicas", 3}}}}));

@@ -165,6 +165,42 @@ TEST_F(KubeStory, AVolumeThatIsLostIsReplacedUnderANewNumber) {
   expect_everywhere("a");
 }
 
+// As by `kubectl delete pvc --all`: Kubernetes keeps a claim for as long as a pod has it.
+TEST_F(KubeStory, ClaimsThatAreDeletedUnderTheirPodsLoseNothing) {
+  ASSERT_TRUE(converge(3));
+  ASSERT_TRUE(put("a"));
+  const auto keep = [&](const std::string& claim, json::Array by) {
+    bench.node.must(
+        kube::merge_patch(kube::kClaims, {"default", claim},
+                          json::Object{{"metadata", json::Object{{"finalizers", std::move(by)}}}}));
+  };
+  const auto before = voters();
+  for (const auto& member : before) {
+    keep("data-" + member, {"kubernetes.io/pvc-protection"});
+    bench.node.must(kube::remove(kube::kClaims, {"default", "data-" + member}));
+  }
+  // A change that restarts members waits for that too.
+  bench.intent().template_hash = "t2";
+  ASSERT_TRUE(run_until(
+      [&] {
+        for (const auto& member : before) {
+          const bool has_pod =
+              bench.node.server.find(kube::kPods, {"default", member + "-0"}) != nullptr;
+          const auto claim = "data-" + member;
+          if (!has_pod && bench.node.server.find(kube::kClaims, {"default", claim}) != nullptr)
+            keep(claim, {});
+          EXPECT_TRUE(has_pod || std::ranges::count(voters(), member) == 0)
+              << member << " was stopped while it voted";
+        }
+        return healthy(3) && std::ranges::none_of(before, [&](const auto& m) {
+                 return record().members.contains(m);
+               });
+      },
+      1'800s));
+  EXPECT_EQ(voters().size(), 3U);
+  expect_everywhere("a");
+}
+
 TEST_F(KubeStory, AnOtherVersionGoesOneMemberAtATime) {
   ASSERT_TRUE(converge(3));
   ASSERT_TRUE(put("a"));

@@ -49,6 +49,7 @@ void member(Situation& s, Words& w) {
                           {"join", plan::Permit::kJoin},
                           {"data", plan::Permit::kData},
                           {"restore", plan::Permit::kRestore}});
+  w.set("ticketMembers", f.ticket_members);
   std::string text;
   if (w.take("ended", text)) {
     f.ended.reset();
@@ -63,6 +64,7 @@ void member(Situation& s, Words& w) {
   w.set("template", f.template_hash);
   w.set("replaced", f.certificate_replaced);
   w.set("newTrust", f.trust_replaced);
+  w.set("volumeGoing", f.volume_going);
   w.set("logTerm", f.log_term);
   w.set("logIndex", f.log_index);
   w.set("logCommit", f.log_commit);

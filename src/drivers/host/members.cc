@@ -104,11 +104,7 @@ plan::MemberFacts look_at_member(const MemberFiles& files, const plan::MemberRec
   if (found.verdict.known() && stopped && is_of_other_bytes(*found.verdict, files))
     found.verdict = base::Fact<guard::Verdict>::absent();
   found.marker = fact_of(read_as<guard::Marker>(files.marker, guard::decode_marker));
-  found.ticket = fact_of(read_as<guard::Permit>(
-      files.ticket, [](std::string_view bytes) -> base::Result<guard::Permit> {
-        TRY(const auto ticket, guard::decode_ticket(bytes));
-        return ticket.permit;
-      }));
+  found.ticket = fact_of(read_as<guard::Ticket>(files.ticket, guard::decode_ticket));
   return live::judge(found, member, boot_id);
 }
 

@@ -61,6 +61,28 @@ std::unexpected<base::Error> error_of(const kube::Failure& failure) {
   return std::unexpected(static_cast<const base::Error&>(failure));
 }
 
+std::string owner_of(const json::Value& object) {
+  for (const auto& owner : *object.at("metadata.ownerReferences")->if_array())
+    if (json::get_bool(owner, "controller").value_or(false))
+      return fmt::format("{} {} (uid {})", text_at(owner, "kind"), text_at(owner, "name"),
+                         text_at(owner, "uid"));
+  return {};
+}
+
+// Who wrote its own fields last: "; written by helm".
+std::string writer_of(const json::Value& object) {
+  const auto* entries = object.at("metadata.managedFields");
+  if (entries == nullptr || !entries->is_array()) return {};
+  std::string manager, at;
+  for (const auto& entry : *entries->if_array()) {
+    const auto time = text_at(entry, "time");
+    if (!text_at(entry, "subresource").empty() || time < at) continue;
+    manager = text_at(entry, "manager");
+    at = time;
+  }
+  return manager.empty() ? std::string() : "; written by " + manager;
+}
+
 }  // namespace
 
 std::string foreign(const json::Value& object, const std::string& owner,
@@ -70,11 +92,11 @@ std::string foreign(const json::Value& object, const std::string& owner,
   if (!owner.empty()) {
     const auto theirs = owner_uid(object);
     if (theirs == owner) return {};
-    return theirs.empty() ? what + " is there and is not ours: it has no owner"
-                          : what + " is there and belongs to another owner, " + theirs;
+    const auto whose = theirs.empty() ? "it has no owner" : "its owner is " + owner_of(object);
+    return what + " is there and is not ours: " + whose + writer_of(object);
   }
   if (label(object, render::kClusterLabel) != key.name)
-    return what + " is there and is not ours: it lacks our label";
+    return what + " is there and is not ours: it lacks our label" + writer_of(object);
   return {};
 }
 
@@ -110,10 +132,25 @@ Objects::Read Objects::read(const kube::Resource& resource, const std::string& n
 Objects::Read Objects::read_ours(const kube::Resource& resource, const std::string& name,
                                  const std::string& owner, const std::stop_token& stop) {
   TRY(auto found, read(resource, name, stop));
-  if (found)
-    if (auto why = foreign(*found, owner, key_); !why.empty())
-      return base::fail(base::Code::kFailedPrecondition, std::move(why));
-  return found;
+  const auto what = fmt::format("{} {}", resource.kind, name);
+  auto why = found ? foreign(*found, owner, key_) : std::string();
+  if (why.empty()) {
+    foreign_.erase(what);
+    return found;
+  }
+  foreign_[what] = {resource, name, owner, why};
+  return base::fail(base::Code::kFailedPrecondition, std::move(why));
+}
+
+std::vector<std::string> Objects::foreign_still(const std::set<std::string>& unneeded,
+                                                const std::stop_token& stop) {
+  std::erase_if(foreign_, [&](const auto& met) { return unneeded.contains(met.second.name); });
+  // A look that fails leaves what was known; one that succeeds may take it away.
+  for (const auto& [what, met] : std::map(foreign_))
+    static_cast<void>(read_ours(met.resource, met.name, met.owner, stop));
+  std::vector<std::string> out;
+  for (const auto& [what, met] : foreign_) out.push_back(met.why);
+  return out;
 }
 
 base::Result<json::Value> Objects::list(const kube::Resource& resource, const std::string& labels,

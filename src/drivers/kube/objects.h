@@ -1,9 +1,12 @@
 // Reads and writes objects of one cluster: each write reads first whether it may.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
@@ -27,6 +30,10 @@ class Objects {
   // object; empty: of a kind that has no owner, our labels tell.
   Read read_ours(const kube::Resource& resource, const std::string& name, const std::string& owner,
                  const std::stop_token& stop);
+  // Why those that were met and were not ours still are not. Reads each of them again, but for
+  // names that nobody needs any more.
+  std::vector<std::string> foreign_still(const std::set<std::string>& unneeded,
+                                         const std::stop_token& stop);
   base::Result<json::Value> list(const kube::Resource& resource, const std::string& labels,
                                  const std::stop_token& stop);
 
@@ -46,6 +53,11 @@ class Objects {
   kube::Client& client_;
   const base::ClusterKey key_;
   const base::Duration deadline_;
+  struct Met {
+    kube::Resource resource;
+    std::string name, owner, why;
+  };
+  std::map<std::string, Met> foreign_;  // by kind and name
 };
 
 // Why it is not ours; empty: it is.

@@ -60,5 +60,21 @@ TEST(Objects, AnotherAmountIsDrift) {
   }
 }
 
+TEST(Objects, WhoseAForeignOneIsIsTold) {
+  const auto theirs = parsed(R"({"kind": "Service", "metadata": {"name": "c",
+      "ownerReferences": [{"kind": "Other", "name": "x", "uid": "2"},
+                          {"kind": "Thing", "name": "y", "uid": "3", "controller": true}],
+      "managedFields": [
+          {"manager": "new", "time": "2026-01-02T00:00:00Z"},
+          {"manager": "kubelet", "time": "2026-01-03T00:00:00Z", "subresource": "status"},
+          {"manager": "old", "time": "2026-01-01T00:00:00Z"}]}})");
+  EXPECT_EQ(
+      foreign(theirs, "1", {"shop", "c"}),
+      "Service shop/c is there and is not ours: its owner is Thing y (uid 3); written by new");
+  EXPECT_EQ(foreign(theirs, "3", {"shop", "c"}), "");
+  EXPECT_EQ(foreign(parsed(R"({"kind": "Secret", "metadata": {"name": "d"}})"), "1", {"shop", "c"}),
+            "Secret shop/d is there and is not ours: it has no owner");
+}
+
 }  // namespace
 }  // namespace k8s

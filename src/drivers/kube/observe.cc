@@ -60,6 +60,16 @@ std::string at_host(const std::string& url, const std::string& host) {
   return url.substr(0, url.find("://") + 3) + host + place.substr(place.rfind(':'));
 }
 
+// Names of members that were given up: no ordinal is used twice.
+std::set<std::string> left_names(const plan::Record& record) {
+  std::set<std::string> out;
+  for (int n = 0; n < record.next_ordinal; ++n)
+    if (const auto member = fmt::format("{}-{}", record.key.name, n);
+        !record.members.contains(member))
+      out.insert({member, api::claim_of_member(member)});
+  return out;
+}
+
 }  // namespace
 
 plan::Observation KubeDriver::observe(const engine::Job& job, bool want_hashes,
@@ -81,6 +91,8 @@ plan::Observation KubeDriver::observe(const engine::Job& job, bool want_hashes,
     if (member.version != api::Version{})
       seen.binaries[member.version.text()] = plan::Binary::kPresent;
   seen.survivor_snapshot = base::Fact<bool>::absent();
+  seen.foreign_objects = objects_.foreign_still(left_names(job.record), stop);
+  seen.ephemeral_storage = render::is_ephemeral(job.intent.cluster.spec, shared_.options.objects);
   if (const auto ready = etcd_.dial(job.intent.cluster.spec.tls); !ready) {
     seen.membership = base::Fact<plan::Membership>::unknown(ready.error().message);
     seen.quorum_read = base::Fact<base::Instant>::unknown(ready.error().message);

@@ -262,16 +262,20 @@ base::Fact<Data> data_of(const Sight& sight, const plan::MemberRecord& member,
   return Data::kOwn;
 }
 
-base::Fact<plan::Permit> ticket_of(const Sight& sight) {
-  using Permit = base::Fact<plan::Permit>;
-  if (sight.set.is_unknown()) return Permit::unknown(sight.set.why());
-  if (sight.set.is_absent()) return Permit::absent();
+base::Fact<guard::Ticket> ticket_of(const Sight& sight) {
+  using Ticket = base::Fact<guard::Ticket>;
+  if (sight.set.is_unknown()) return Ticket::unknown(sight.set.why());
+  if (sight.set.is_absent()) return Ticket::absent();
   const auto& set = **sight.set;
   if (!is_observed(set))
-    return Permit::unknown("Kubernetes has not taken notice of its ticket yet");
-  const auto ticket = guard::decode_ticket(template_annotation(set, render::kTicketAnnotation));
-  if (!ticket) return Permit::unknown("its ticket cannot be read: " + ticket.error().message);
-  return live::to_plan(ticket->permit);
+    return Ticket::unknown("Kubernetes has not taken notice of its ticket yet");
+  auto ticket = guard::decode_ticket(template_annotation(set, render::kTicketAnnotation));
+  if (!ticket) return Ticket::unknown("its ticket cannot be read: " + ticket.error().message);
+  // A pod that lives reads its own copy, which is written after the set's.
+  if (sight.pod.known())
+    if (const auto own = guard::decode_ticket(annotation(**sight.pod, render::kTicketAnnotation)))
+      ticket->initial_cluster = own->initial_cluster;
+  return *std::move(ticket);
 }
 
 }  // namespace
@@ -282,13 +286,14 @@ plan::MemberFacts judge(const Sight& sight, const plan::MemberRecord& member) {
   facts.process = judged.process;
   facts.ended = judged.ended;
   facts.data = data_of(sight, member, judged);
+  facts.volume_going = sight.has_claims && sight.claim.known() && is_going(**sight.claim);
   // Its claim is gone, so a pod without a node will not get one: what the scheduler says of it
   // would hide the loss.
   if (member.ran && sight.has_claims && sight.claim.is_absent() && is_nowhere(sight)) {
     facts.process = Process::kStopped;
     facts.ended = plan::Ending{plan::End::kNoVolume, "its claim is gone", {}, 1};
   }
-  facts.ticket = ticket_of(sight);
+  live::judge_ticket(ticket_of(sight), facts);
   if (judged.process == Process::kRunning) {
     const auto& pod = **sight.pod;
     facts.template_hash = annotation(pod, render::kTemplateAnnotation);

@@ -27,7 +27,8 @@ struct Sight {
 //   process  a pod on a node that is gone or not ready is unknown, also when it has "ended" there
 //   data     of a stopped member its claim's label tells: only "member" counts as data; proof of a
 //            loss is its guard's verdict, or that claim and volume are both seen to be gone
-//   ticket   of the set's template, once the set's controller has observed it
+//   ticket   of the set's template, once the set's controller has observed it; its member list as
+//            the pod has it
 plan::MemberFacts judge(const Sight& sight, const plan::MemberRecord& member);
 
 // Small reads of objects.

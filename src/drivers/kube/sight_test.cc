@@ -46,6 +46,7 @@ class SightTest : public testing::Test {
   static kube::Object set(int replicas, int seen = 4, const std::string& extra = "") {
     guard::Ticket ticket;
     ticket.permit = guard::Permit::kData;
+    ticket.initial_cluster = "c-0=https://c-0:2380";
     return object(fmt::format(
         R"({{"metadata":{{"generation":4,"annotations":{{{}}}}},"spec":{{"replicas":{},)"
         R"("template":{{"metadata":{{"annotations":{{"operator.etcd.io/ticket":{}}}}}}}}},)"
@@ -211,6 +212,17 @@ TEST_F(SightTest, ATicketCountsOnceItsControllerHasSeenIt) {
   sight.pod = Found::absent();
   sight.set = set(1, 3);
   EXPECT_TRUE(facts().ticket.is_unknown());
+  EXPECT_EQ(facts().ticket_members, 0);
+}
+
+TEST_F(SightTest, WhichMembersItBeginsWithItsPodSays) {
+  EXPECT_EQ(facts().ticket_members, 1);
+  guard::Ticket before;
+  before.initial_cluster = "c-0=https://c-0:2380,c-1=https://c-1:2380";
+  sight.pod = pod("Running", R"(,"started":false,"state":{"running":{}})",
+                  fmt::format(R"(,"annotations":{{"operator.etcd.io/ticket":{}}})",
+                              json::print(json::Value(guard::encode(before)))));
+  EXPECT_EQ(facts().ticket_members, 2) << "the set's was written, the pod's not yet";
 }
 
 TEST_F(SightTest, OnlyWhatTheServerSaysIsGoneIsALoss) {
@@ -237,6 +249,17 @@ TEST_F(SightTest, OnlyWhatTheServerSaysIsGoneIsALoss) {
   sight.claim = claim("member", "Bound");
   member.volume = "another";
   EXPECT_TRUE(facts().data == Data::kForeign);
+}
+
+TEST_F(SightTest, AClaimThatIsBeingDeletedUnderItsPodIsSeen) {
+  sight.pod = pod("Running", up);
+  EXPECT_FALSE(facts().volume_going);
+  sight.claim =
+      object(R"({"metadata":{"deletionTimestamp":"2026-11-21T12:00:00Z",)"
+             R"("labels":{"operator.etcd.io/volume-state":"member"},)"
+             R"("annotations":{"operator.etcd.io/volume":"v0"}},"status":{"phase":"Bound"}})");
+  EXPECT_TRUE(facts().volume_going);
+  EXPECT_TRUE(facts().data == Data::kOwn) << "until its pod ends";
 }
 
 TEST_F(SightTest, WhatIsPutAwayIsAbsent) {

@@ -1,5 +1,6 @@
 #include "drivers/live/member_facts.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace live {
@@ -70,13 +71,20 @@ plan::MemberFacts judge(const Found& found, const plan::MemberRecord& member,
     facts.log_commit = found.marker->commit;
     facts.origin = found.marker->origin;
   }
-  if (found.ticket.known())
-    facts.ticket = to_plan(*found.ticket);
-  else if (found.ticket.is_absent())
-    facts.ticket = base::Fact<plan::Permit>::absent();
-  else
-    facts.ticket = base::Fact<plan::Permit>::unknown(found.ticket.why());
+  judge_ticket(found.ticket, facts);
   return facts;
+}
+
+void judge_ticket(const base::Fact<guard::Ticket>& ticket, plan::MemberFacts& facts) {
+  if (ticket.known()) {
+    facts.ticket = to_plan(ticket->permit);
+    // "name=url,…": one '=' each, as neither may hold one.
+    facts.ticket_members = static_cast<int>(std::ranges::count(ticket->initial_cluster, '='));
+  } else if (ticket.is_absent()) {
+    facts.ticket = base::Fact<plan::Permit>::absent();
+  } else {
+    facts.ticket = base::Fact<plan::Permit>::unknown(ticket.why());
+  }
 }
 
 plan::End to_plan(guard::Class klass) {

@@ -18,12 +18,15 @@ struct Found {
   base::Fact<guard::State> state;
   base::Fact<guard::Verdict> verdict;
   base::Fact<guard::Marker> marker;
-  base::Fact<guard::Permit> ticket;  // what its ticket permits
+  base::Fact<guard::Ticket> ticket;
 };
 
 // Without the certificates. `boot_id`: of the machine the member is on.
 plan::MemberFacts judge(const Found& found, const plan::MemberRecord& member,
                         const std::string& boot_id);
+
+// What its guard will read before the next start.
+void judge_ticket(const base::Fact<guard::Ticket>& ticket, plan::MemberFacts& facts);
 
 plan::End to_plan(guard::Class klass);
 plan::Permit to_plan(guard::Permit permit);

@@ -30,7 +30,7 @@ Found stopped() {
   marker.last_index = 9;
   marker.commit = 8;
   f.marker = marker;
-  f.ticket = base::Fact<guard::Permit>::absent();
+  f.ticket = base::Fact<guard::Ticket>::absent();
   return f;
 }
 
