@@ -1,5 +1,6 @@
 """What the end-to-end tests on a testbed have in common: kubectl, etcdctl, a writer."""
 import base64
+import contextlib
 import glob
 import json
 import os
@@ -160,18 +161,27 @@ def member_pods(name: str) -> list[dict]:
     return get("pods", "-l", f"operator.etcd.io/cluster={name}")["items"]
 
 
-def kill(pod: dict) -> None:
-    """Its programs end, and do nothing any more."""
+def processes_of(pod: dict) -> list[int]:
+    """Of its programs."""
     containers = [one["containerID"].rsplit("/", 1)[1]
                   for one in pod["status"]["containerStatuses"] if one.get("containerID")]
+    out = []
     for name in glob.glob("/proc/[0-9]*/cgroup"):
         try:
             with open(name, encoding="ascii") as file:
                 text = file.read()
             if any(container in text for container in containers):
-                os.kill(int(name.split("/")[2]), signal.SIGKILL)
+                out.append(int(name.split("/")[2]))
         except (FileNotFoundError, ProcessLookupError):
             pass
+    return out
+
+
+def kill(pod: dict) -> None:
+    """Its programs end, and do nothing any more."""
+    for pid in processes_of(pod):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def operators() -> list[dict]:
@@ -250,6 +260,10 @@ class Installed(Steps):
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         archive, = glob.glob(f"{ROOT}/build/image/etcd-operator-*.oci.tar")
         tool("load-image", archive)
+        cls.install()
+
+    @classmethod
+    def install(cls):
         kubectl("apply", "-f", cls.MANIFEST)
         kubectl("-n", SYSTEM, "rollout", "status", "deployment/etcd-operator", "--timeout=120s")
 

@@ -129,8 +129,8 @@ class ContinuousTest(Stored):
         """With a higher number; the log has no hole."""
         eventually(lambda: min(followers(), default=0) > before, "another follower", seconds)
         self.kept()
-        number, = followers()
-        return number
+        # It may be told anew just now: each change of the members is a reason.
+        return eventually(lambda: max(followers(), default=0), "a follower")
 
     def pod_deleted(self):
         (number, pod), = followers().items()
