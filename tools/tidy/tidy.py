@@ -63,6 +63,7 @@ class Tidy:
         for path in files:
             with open(os.path.join(self.root, path), encoding="utf-8", errors="replace") as source:
                 text = source.read()
+            self.check_mode(path, text)
             if path.endswith((".h", ".cc")):
                 self.check_source(path, text)
             elif path.startswith(LAYERED) and path.endswith("/CMakeLists.txt"):
@@ -83,6 +84,10 @@ class Tidy:
                 folders[:] = [f for f in folders if f != "build" and not f.startswith(".")]
                 listed += [os.path.relpath(os.path.join(folder, n), self.root) for n in names]
         return [path for path in listed if os.path.isfile(os.path.join(self.root, path))]
+
+    def check_mode(self, path, text):
+        if text.startswith("#!") and not os.access(os.path.join(self.root, path), os.X_OK):
+            self.report(path, 1, "mode", "names its interpreter and cannot be run: chmod +x")
 
     def check_source(self, path, text):
         code = without_comments_and_strings(text)

@@ -199,6 +199,13 @@ class TidyTest(unittest.TestCase):
         self.write("src/base/c.cc", "int f();\n")
         self.expect("dead-file")
 
+    def test_what_names_an_interpreter_can_be_run(self):
+        self.write("tools/a.py", "#!/usr/bin/env python3\n")
+        self.write("tools/b.py", "import a\n")
+        self.expect("mode")
+        os.chmod(os.path.join(self.root, "tools/a.py"), 0o755)
+        self.expect()
+
     def test_markdown_has_a_title_and_live_links(self):
         self.write("docs/a.md", "text [x](b.md) [y](https://example.org/z.md)\n")
         self.expect("markdown", "markdown")
