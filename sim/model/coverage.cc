@@ -39,9 +39,10 @@ std::span<const Unreachable> unreachable() {
   constexpr std::string_view kAuthorities = "nobody replaces an authority or a certificate there";
   constexpr std::string_view kStores = "there are no stores of backups in that world";
   constexpr std::string_view kFollowers = "no continuous log is written in that world";
-  static constexpr std::array<Unreachable, 32> kAll{
+  static constexpr std::array<Unreachable, 33> kAll{
       {{"reason", "TlsMigration",
         "the fake etcd takes clients in one way, not with TLS and without at one address"},
+       {"reason", "MemberVolumeGoing", "volumes there have no claims that somebody could delete"},
        {"reason", "UserCertificates", kAuthorities},
        {"reason", "AuthorityRotation", kAuthorities},
        {"reason", "RestoreLookup", kStores},
