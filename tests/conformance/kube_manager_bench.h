@@ -97,13 +97,13 @@ class KubeManagerStory : public testing::Test {
   }
   // "True", "False", "Unknown"; empty: nothing is said.
   std::string condition(const kube::Resource& resource, const std::string& name,
-                        std::string_view type) {
+                        std::string_view type, std::string_view field = "status") {
     const auto* object = find(resource, name);
     const auto* all = object == nullptr ? nullptr : object->at("status.conditions");
     if (all == nullptr || !all->is_array()) return {};
     for (const auto& one : *all->if_array())
       if (json::get_string(one, "type").value_or("") == type)
-        return json::get_string(one, "status").value_or("");
+        return json::get_string(one, field).value_or("");
     return {};
   }
   bool serves(const std::string& name, std::int64_t size) {

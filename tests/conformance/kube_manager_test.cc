@@ -196,6 +196,37 @@ TEST_F(KubeManagerStory, ADeletionThatCannotBeFinishedIsGivenUpAndTold) {
   }));
 }
 
+TEST_F(KubeManagerStory, ObjectsOfOthersAreToldUntilTheyAreGone) {
+  const auto theirs = [&](const kube::Resource& resource, const char* name) {
+    node.must(kube::create(resource, "default",
+                           json::Object{{"metadata", json::Object{{"name", name}}}}));
+  };
+  const auto told = [&] {
+    return condition(kube::kEtcdClusters, "c", "ForeignObjects", "message");
+  };
+  theirs(kube::kServices, "c");
+  declare(kube::kEtcdClusters, "c", {{"size", 1}, {"version", "3.5.33"}});
+  ASSERT_TRUE(
+      run_until([&] { return condition(kube::kEtcdClusters, "c", "ForeignObjects") == "True"; }));
+  EXPECT_NE(told().find("Service default/c is there"), std::string::npos) << told();
+  EXPECT_EQ(count(kube::kPods), 0U);
+  theirs(kube::kClaims, "data-c-0");
+  node.must(kube::remove(kube::kServices, {"default", "c"}));
+  ASSERT_TRUE(run_until([&] { return told().find("data-c-0 is there") != std::string::npos; }));
+  node.must(kube::remove(kube::kClaims, {"default", "data-c-0"}));
+  ASSERT_TRUE(run_until([&] { return serves("c", 1); }));
+  EXPECT_EQ(condition(kube::kEtcdClusters, "c", "ForeignObjects"), "") << "it is said no more";
+}
+
+TEST_F(KubeManagerStory, DataWithoutAVolumeIsToldForAsLongAsItIsSo) {
+  declare(kube::kEtcdClusters, "a",
+          {{"size", 1}, {"version", "3.5.33"}, {"storage", json::Object{{"type", "EmptyDir"}}}});
+  declare(kube::kEtcdClusters, "b", {{"size", 1}, {"version", "3.5.33"}});
+  ASSERT_TRUE(run_until([&] { return serves("a", 1) && serves("b", 1); }));
+  EXPECT_EQ(condition(kube::kEtcdClusters, "a", "EphemeralStorage"), "True");
+  EXPECT_EQ(condition(kube::kEtcdClusters, "b", "EphemeralStorage"), "");
+}
+
 TEST_F(KubeManagerStory, AnOlderSchemaIsRefused) {
   EXPECT_EQ(manager::check_schemas(node.client, {}).error().code, base::Code::kFailedPrecondition);
   std::string last;
