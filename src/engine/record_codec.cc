@@ -58,30 +58,25 @@ struct Names<plan::Reason> {
 struct Writer;
 struct Reader;
 
+template <class X, class T>
+concept Of = std::is_same_v<std::remove_const_t<X>, T>;
+
 // One list of fields for both directions.
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
-                          plan::Addresses>
-{
+void fields(A& a, Of<plan::Addresses> auto& x) {
   a("peer", x.peer_url);
   a("client", x.client_url);
   a("metrics", x.metrics_url);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>, api::Version>
-{
+void fields(A& a, Of<api::Version> auto& x) {
   a("major", x.major);
   a("minor", x.minor);
   a("patch", x.patch);
   a("pre", x.pre);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
-                          plan::MemberRecord>
-{
+void fields(A& a, Of<plan::MemberRecord> auto& x) {
   a("name", x.name);
   a("ordinal", x.ordinal);
   a("addresses", x.addresses);
@@ -103,10 +98,7 @@ void fields(A& a, auto& x)
   a("startedAt", x.started_at);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
-                          plan::Operation>
-{
+void fields(A& a, Of<plan::Operation> auto& x) {
   a("id", x.id);
   a("kind", x.kind);
   a("step", x.step);
@@ -118,9 +110,7 @@ void fields(A& a, auto& x)
   a("note", x.note);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>, plan::Recovery>
-{
+void fields(A& a, Of<plan::Recovery> auto& x) {
   a("operation", x.operation);
   a("survivor", x.survivor);
   a("bound", x.bound);
@@ -133,9 +123,7 @@ void fields(A& a, auto& x)
   a("lookedAt", x.looked_at);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>, plan::Rotation>
-{
+void fields(A& a, Of<plan::Rotation> auto& x) {
   a("id", x.id);
   a("request", x.request);
   a("phase", x.phase);
@@ -144,10 +132,7 @@ void fields(A& a, auto& x)
   a("wish", x.wish);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
-                          plan::BackupRecord>
-{
+void fields(A& a, Of<plan::BackupRecord> auto& x) {
   a("epoch", x.epoch);
   a("running", x.running);
   a("startedAt", x.started_at);
@@ -169,10 +154,7 @@ void fields(A& a, auto& x)
   a("upgradeSince", x.upgrade_since);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
-                          plan::DrillRecord>
-{
+void fields(A& a, Of<plan::DrillRecord> auto& x) {
   a("epoch", x.epoch);
   a("running", x.running);
   a("startedAt", x.started_at);
@@ -191,10 +173,7 @@ void fields(A& a, auto& x)
   a("ended", x.ended);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
-                          plan::FollowRecord>
-{
+void fields(A& a, Of<plan::FollowRecord> auto& x) {
   a("epoch", x.epoch);
   a("running", x.running);
   a("startedAt", x.started_at);
@@ -206,10 +185,7 @@ void fields(A& a, auto& x)
   a("holes", x.holes);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
-                          plan::RestoreRecord>
-{
+void fields(A& a, Of<plan::RestoreRecord> auto& x) {
   a("epoch", x.epoch);
   a("running", x.running);
   a("startedAt", x.started_at);
@@ -224,10 +200,7 @@ void fields(A& a, auto& x)
   a("afterLoss", x.after_loss);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
-                          api::ObjectLocation>
-{
+void fields(A& a, Of<api::ObjectLocation> auto& x) {
   a("kind", x.kind);
   a("path", x.path);
   a("secret", x.secret);
@@ -241,9 +214,7 @@ void fields(A& a, auto& x)
   a("storageClass", x.storage_class);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>, api::Restore>
-{
+void fields(A& a, Of<api::Restore> auto& x) {
   a("source", x.source);
   a("backupClusterName", x.backup_cluster_name);
   a("required", x.required);
@@ -256,10 +227,7 @@ void fields(A& a, auto& x)
   a("askedAt", x.asked_at);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
-                          plan::InPlaceRecord>
-{
+void fields(A& a, Of<plan::InPlaceRecord> auto& x) {
   a("request", x.request);
   a("stage", x.stage);
   a("operation", x.operation);
@@ -271,17 +239,12 @@ void fields(A& a, auto& x)
   a("told", x.told);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>,
-                          base::ClusterKey>
-{
+void fields(A& a, Of<base::ClusterKey> auto& x) {
   a("namespace", x.ns);
   a("name", x.name);
 }
 template <class A>
-void fields(A& a, auto& x)
-  requires std::is_same_v<std::remove_const_t<std::remove_reference_t<decltype(x)>>, plan::Record>
-{
+void fields(A& a, Of<plan::Record> auto& x) {
   a("key", x.key);
   a("incarnation", x.incarnation);
   a("token", x.token);
