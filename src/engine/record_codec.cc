@@ -198,6 +198,7 @@ void fields(A& a, Of<plan::RestoreRecord> auto& x) {
   a("failedAt", x.failed_at);
   a("error", x.error);
   a("afterLoss", x.after_loss);
+  a("again", x.again);
 }
 template <class A>
 void fields(A& a, Of<api::ObjectLocation> auto& x) {

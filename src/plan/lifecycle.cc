@@ -113,6 +113,8 @@ std::optional<Answer> save_volumes(const Context& c) {
 }
 
 Answer wake(Context& c) {
+  if (running(c.record, OperationKind::kDelete))
+    c.record.restore.again = c.intent.cluster.spec.restore.has_value();
   c.record.hibernated = false;
   forget_outage(c.record);
   if (!c.record.recovery) allow_starts(c.record);

@@ -47,16 +47,21 @@ Answer recover_from(Context& c, const Loss& loss) {
                                     facts, loss.unaware ? "C" : "Bring their data back, or c"),
                         kQuestionLook);
   }
-  const bool automatic = proven && policy == api::OnQuorumLoss::kAutomatic;
+  const bool again = is_declared_again(c);
+  const bool automatic = proven && policy == api::OnQuorumLoss::kAutomatic && !again;
   const std::vector<std::string> hidden = unseen(c.view, c.record.incarnation);
   if (!automatic) {
     const std::string text = fmt::format(
         "{} ({}){}. Approval recovers the cluster from {} under a new incarnation; what only the "
-        "others hold is given up",
+        "others hold is given up{}",
         loss.unaware ? "the voters that are left find no quorum"
         : proven     ? "fewer than a quorum of voters still have data"
                      : "fewer than a quorum of voters are seen to have data",
-        facts, proven ? "" : "; " + base::join(loss.doubts, "; "), survivor);
+        facts, proven ? "" : "; " + base::join(loss.doubts, "; "), survivor,
+        again ? fmt::format(". To begin from {} instead, delete the cluster and what is left of "
+                            "its volumes, and declare it once more",
+                            restore_source(c.intent.cluster.spec))
+              : "");
     const std::string step =
         step_of(proven ? "approve survivor" : "approve survivor without proof", hidden);
     if (!ask(c, {step, survivor, Reason::kApprovalNeeded, text}))
@@ -131,6 +136,23 @@ Answer start_empty(Context& c, const Loss& loss) {
   return begin_recovery(c, "", Basis{true, {}});
 }
 
+// Declared again, and by proof nothing is left: as with a name that was never used.
+bool begins_as_declared(const Context& c, const Loss& loss) {
+  return loss.kind == Loss::Kind::kTotal && is_declared_again(c) &&
+         c.intent.cluster.spec.recovery.on_data_loss == api::OnDataLoss::kApprove;
+}
+
+Answer begin_as_declared(Context& c, const std::string& facts) {
+  take_back_question(c);
+  tell(c, Reason::kDataLossTotal,
+       fmt::format("the cluster was deleted and declared again, and no member has data ({}): it "
+                   "begins as it is declared, from {}",
+                   facts, restore_source(c.intent.cluster.spec)));
+  c.record.restore.after_loss = false;
+  forget_lookup(c.record);
+  return begin_recovery(c, "", Basis{true, {}});
+}
+
 }  // namespace
 
 // Whatever else is done in this pass: an approval that comes later was given for facts that do not
@@ -161,6 +183,7 @@ Answer quorum_lost(Context& c) {
                                     facts),
                         1s);
   }
+  if (begins_as_declared(c, loss)) return begin_as_declared(c, facts);
   const base::Instant since = c.record.quorum_lost_since.value_or(c.now);
   const base::Duration left = since + c.intent.cluster.spec.recovery.wait - c.now;
   if (left.count() > 0) {

@@ -91,6 +91,7 @@ void draw_stores(World& w) {
   if (!r.source.empty() && !r.running) r.found = any<Found>(3);
   if (r.found == Found::kBackup) r.operation = "fetch-op";
   r.after_loss = chance(20);
+  r.again = chance(20);
   DrillRecord& d = w.record.drill;
   d.epoch = below(4);
   d.running = d.epoch > 0 && chance(30);

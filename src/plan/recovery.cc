@@ -203,10 +203,12 @@ Answer begin_empty(Context& c) {
   c.record.recovery.reset();
   c.record.operation.reset();
   const RestoreRecord& restore = c.record.restore;
+  const bool again = is_declared_again(c);
   const std::string text = restore.after_loss && restore.found == Found::kBackup
                                ? "a new cluster begins from " + brought_back(c)
-                               : "a new empty cluster begins, as a person approved";
-  if (in_place)
+                           : again ? "a new cluster begins as it is declared"
+                                   : "a new empty cluster begins, as a person approved";
+  if (in_place || again)
     tell(c, answer.reason, text);
   else
     warn(c, answer.reason, text);

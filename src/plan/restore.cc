@@ -152,12 +152,18 @@ std::string after_loss_source(const Record& record, const api::ClusterSpec& spec
   return spec.backup->destination ? place_of(*spec.backup->destination) : "the default store";
 }
 
+bool is_declared_again(const Context& c) {
+  const auto& restore = c.intent.cluster.spec.restore;
+  return c.record.restore.again && restore && restore->asked_by.empty();
+}
+
 void forget_lookup(Record& record) {
   RestoreRecord fresh;
   fresh.epoch = record.restore.epoch;
   fresh.running = record.restore.running;
   fresh.started_at = record.restore.started_at;
   fresh.after_loss = record.restore.after_loss;
+  fresh.again = record.restore.again;
   record.restore = std::move(fresh);
 }
 

@@ -32,7 +32,10 @@ std::string brought_back(const Context& c);
 
 // Before a formation is begun. No value: it may begin, from what Record::restore says.
 std::optional<Answer> restore_first(Context& c);
-// What was looked up counts no more. That an empty cluster must not begin stays.
+// It was deleted and declared again, and a quorum has not served since: what is left of its data
+// and what its restore block names are two answers.
+bool is_declared_again(const Context& c);
+// What was looked up counts no more. What befell the cluster stays.
 void forget_lookup(Record& record);
 // A restore in place goes no further, and nothing was changed; gives that in words.
 std::string refuse_in_place(Context& c, std::string why);

@@ -40,9 +40,8 @@ struct StoreJob {
 struct Follower {
   int epoch = 0;  // of the newest; 0: there was none
   bool running = false;
-  bool outdated = false;  // it was told other things than it would be told now
-  // How old the oldest change is that the store does not have.
-  base::Fact<base::Duration> lag;
+  bool outdated = false;           // it was told other things than it would be told now
+  base::Fact<base::Duration> lag;  // age of the oldest change that the store does not have
   std::string base;      // the backup that a restore begins from; empty: there is none yet
   std::string problem;   // what it waits for; of one that ended why
   bool overrun = false;  // it ended because the log has a writer with a higher epoch
@@ -121,6 +120,7 @@ struct RestoreRecord {
   base::Instant failed_at{};
   std::string error;
   bool after_loss = false;  // every member lost its data: an empty cluster must not take its place
+  bool again = false;       // deleted, declared again with a restore block, and not served since
   bool operator==(const RestoreRecord&) const = default;
 };
 

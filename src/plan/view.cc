@@ -307,7 +307,10 @@ Record remember(const Record& record, const Intent& intent, const Observation& s
   } else if (!out.quorum_lost_since) {
     out.quorum_lost_since = now;
   }
-  if (view.quorum && out.formation == Formation::kLatched && !out.recovery) forget_loss(out);
+  if (view.quorum && out.formation == Formation::kLatched && !out.recovery) {
+    forget_loss(out);
+    out.restore.again = false;
+  }
   if (list != nullptr && seen.cluster_version.known())
     remember_minor(*seen.cluster_version, seen, out);
   return out;

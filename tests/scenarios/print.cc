@@ -122,6 +122,7 @@ void restore(Differences& d, const plan::RestoreRecord& a, const plan::RestoreRe
   d.field("found", found(a), found(b));
   d.field("failed looks", std::to_string(a.failures), std::to_string(b.failures));
   d.field("after a loss", yes(a.after_loss), yes(b.after_loss));
+  d.field("declared again", yes(a.again), yes(b.again));
 }
 
 void in_place(Differences& d, const plan::InPlaceRecord& a, const plan::InPlaceRecord& b) {

@@ -7,6 +7,7 @@ come back from it.
 import glob
 import json
 import os
+import re
 import sys
 import time
 import unittest
@@ -50,16 +51,17 @@ class BackupTest(Stored):
     def remove(self, data: bool) -> None:
         kubectl("delete", f"{COREOS}/{CLOUD}", "--timeout=120s")
         eventually(lambda: not member_pods(CLOUD), "the pods to go")
-        if not data:
-            return
-        claims = [claim["metadata"]["name"] for claim in get("pvc")["items"]
-                  if claim["metadata"]["name"].startswith(f"data-{CLOUD}-")]
-        kubectl("delete", "pvc", *claims, "--timeout=60s")
-        kubectl("delete", "configmap", f"{CLOUD}-record")
+        if data:
+            kubectl("delete", "pvc", *self.claims(), "--timeout=60s")
+
+    def claims(self) -> list[str]:
+        return sorted(claim["metadata"]["name"] for claim in get("pvc")["items"]
+                      if claim["metadata"]["name"].startswith(f"data-{CLOUD}-"))
 
     def test_life(self):
         self.steps(self.into_a_volume, self.without_a_secret, self.wrong_credentials,
-                   self.an_empty_bucket, self.intervals, self.volumes_kept, self.restored,
+                   self.an_empty_bucket, self.intervals, self.volumes_kept,
+                   self.some_volumes_kept, self.restored,
                    self.secrets_are_not_read)
 
     def into_a_volume(self):
@@ -134,6 +136,29 @@ class BackupTest(Stored):
         kubectl("apply", "-f", "examples/cloud-etcd.yaml")
         self.serves(COREOS, CLOUD)
         self.assertEqual(self.read("later"), "in no backup")
+
+    def some_volumes_kept(self):
+        """Fewer than a quorum: what is left and what the bucket holds are two answers."""
+        before = self.ids()
+        self.remove(data=False)
+        kept, *lost = self.claims()
+        kubectl("delete", "pvc", *lost, "--timeout=60s")
+        kubectl("apply", "-f", "examples/cloud-etcd.yaml")
+        kubectl("patch", f"{COREOS}/{CLOUD}", "--type=merge", "-p",
+                '{"spec":{"recovery":{"waitSeconds":5}}}')
+        asked = eventually(lambda: condition(COREOS, CLOUD, "NeedsApproval").get("status") == "True"
+                           and condition(COREOS, CLOUD, "NeedsApproval")["message"],
+                           "a person to be asked", 180)
+        print(f"  {asked}", flush=True)
+        self.assertIn("To begin from s3:", asked)
+        self.assertEqual(self.claims(), [kept], "nothing begins")
+        kubectl(*re.search(r"kubectl (annotate .*?/approve=\S+ --overwrite)", asked)[1].split())
+        self.serves(COREOS, CLOUD, 300)
+        self.assertFalse(before & self.ids())
+        self.assertEqual(self.read("later"), "in no backup")
+
+    def ids(self) -> set:
+        return {member["ID"] for member in Client(CLOUD, self.folder).members()}
 
     def damage(self, revision: int) -> str:
         """Bytes in the middle of a backup."""
