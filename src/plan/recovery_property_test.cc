@@ -126,10 +126,26 @@ bool begins(const World& w, const Plan& p) {
   return !w.record.recovery || (another && !p.record.recovery->approved);
 }
 
+// Nothing is left, by proof, of what was deleted and declared again with a restore block.
+bool is_new_again(const World& w, const Record& record) {
+  const auto& spec = w.intent.cluster.spec;
+  return record.restore.again && record.recovery->survivor.empty() && spec.restore &&
+         spec.recovery.on_data_loss == api::OnDataLoss::kApprove && record.strangers.empty() &&
+         std::ranges::all_of(record.members, [&](const auto& entry) {
+           const auto& [name, m] = entry;
+           const Fate fate = fate_of(w, m);
+           if (m.incarnation == record.incarnation && fate.hidden) return false;
+           return fate.gone || (!fate.votes && !fate.may_vote);
+         });
+}
+
 RC_GTEST_PROP(Recovery, S5BeginsByItselfOnlyWithProof, ()) {
   const auto [w, p] = draw();
   if (!begins(w, p) || !w.intent.approvals.empty()) RC_SUCCEED("none begins by itself");
   if (p.record.in_place.stage == InPlace::kBegin) RC_SUCCEED("a person asked to go back");
+  if (is_new_again(w, p.record)) RC_SUCCEED("it was declared again");
+  const auto& restore = w.intent.cluster.spec.restore;
+  RC_ASSERT(!p.record.restore.again || !restore || !restore->asked_by.empty());
   RC_ASSERT(w.intent.cluster.spec.recovery.on_quorum_loss == api::OnQuorumLoss::kAutomatic);
   RC_ASSERT(!p.record.recovery->approved && p.record.recovery->vouched.empty());
   RC_ASSERT(missing_proof(w, p.record, p.record.recovery->survivor) == "");
