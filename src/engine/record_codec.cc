@@ -247,6 +247,7 @@ void fields(A& a, Of<base::ClusterKey> auto& x) {
 template <class A>
 void fields(A& a, Of<plan::Record> auto& x) {
   a("key", x.key);
+  a("declaredBy", x.declared_by);
   a("incarnation", x.incarnation);
   a("token", x.token);
   a("epoch", x.epoch);

@@ -109,6 +109,7 @@ Record draw_record() {
     r.cluster_id = base::ClusterId{0xc1};
     r.open_to_clients = chance(90);
     r.hibernated = chance(5);
+    r.declared_by = chance(20) ? "another" : "";
     r.highest_minor_seen = 5 + below(3);
     if (chance(30)) draw_joining(r, r.next_ordinal++);
   }

@@ -88,8 +88,7 @@ struct Operation {
 };
 
 struct Recovery {  // a stored choice that is then carried out; another try may choose anew
-  std::string operation, survivor, bound;
-  std::string old_incarnation;
+  std::string operation, survivor, bound, old_incarnation;
   base::Instant chosen_at{};
   bool approved = false;              // by a person, who was told what is not proven
   std::set<std::string> vouched;      // out of sight when they approved: do not run any more
@@ -116,6 +115,7 @@ struct Rotation {
 struct Record {
   base::ClusterKey key;
   std::string incarnation, token;  // the token is never used twice
+  std::string declared_by;         // the uid of the object, once it has begun; empty on hosts
   int epoch = 0;                   // counts recoveries and thrown-away formations
   Formation formation = Formation::kNone;
   base::ClusterId cluster_id;

@@ -150,6 +150,15 @@ void remember_strangers(const View& view, Record& out) {
       out.strangers.insert(seat.name() + " at " + seat.etcd->peer_url);
 }
 
+// On Kubernetes an object goes at once, and nobody may have looked: another one of its name tells.
+void remember_object(const Intent& intent, Record& out) {
+  const std::string& uid = intent.cluster.uid;
+  if (uid.empty() || uid == out.declared_by || out.formation == Formation::kNone) return;
+  if (!out.declared_by.empty() && out.formation == Formation::kLatched)
+    out.restore.again = intent.cluster.spec.restore.has_value();
+  out.declared_by = uid;
+}
+
 // What is in the log up to here may be in the form of the minor version before.
 void remember_minor(const api::Version& cluster, const Observation& seen, Record& out) {
   if (cluster.minor <= out.highest_minor_seen) return;
@@ -284,6 +293,7 @@ Record remember(const Record& record, const Intent& intent, const Observation& s
                 base::Instant now) {
   Record out = record;
   forget_the_future(out, now);
+  remember_object(intent, out);
   const Membership* list = trusted_list(record, seen);
   const auto leader = std::ranges::find_if(record.members, [&](const auto& entry) {
     return entry.second.id && entry.second.id == leader_of(seen, record.cluster_id);

@@ -66,6 +66,7 @@ void wish(Situation& s, Words& w) {
       "platform", s.intent.platform,
       {{"host", api::Platform::kHost}, {"kubernetes", api::Platform::kKubernetes}});
   w.set("problem", s.intent.problem);
+  w.set("uid", s.intent.cluster.uid);
   w.set("paused", spec.paused);
   w.set("pausedByCommand", s.intent.paused);
   w.set("stop", s.intent.stop);

@@ -163,6 +163,7 @@ void record(std::string& out, const Record& a, const Record& b) {
   follow(d, a.follow, b.follow);
   restore(d, a.restore, b.restore);
   in_place(d, a.in_place, b.in_place);
+  d.field("declared by", a.declared_by, b.declared_by);
   d.field("hibernated", yes(a.hibernated), yes(b.hibernated));
   d.field("open to clients", yes(a.open_to_clients), yes(b.open_to_clients));
   d.field("bootstrap source", a.bootstrap_source, b.bootstrap_source);
