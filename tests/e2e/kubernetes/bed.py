@@ -76,7 +76,11 @@ class Client:
                        self.program, *self.flags(host), *arguments, check=check)
 
     def members(self) -> list[dict]:
-        return json.loads(self.run("member", "list", "-w", "json").stdout)["members"]
+        """Asked once more where the Service chose a member whose node is gone."""
+        def ask():
+            done = self.run("member", "list", "-w", "json", check=False)
+            return done if done.returncode == 0 else None
+        return json.loads(eventually(ask, "a list of the members", 30).stdout)["members"]
 
     def seen(self) -> dict:
         """What etcd says of itself, in the shape of `said`. Who does not answer fails the call."""
